@@ -1,0 +1,5 @@
+//! The pure core: contract, refunds, settlement, ballot and the life of a task.
+//!
+//! No I/O, no clock, no randomness, no async, no logging: time, tip and keys come in as arguments.
+
+pub mod facts;

@@ -1,0 +1,3 @@
+//! The `upfront` binary: a shim.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What is written down: the journal (the truth) and the index (a cache of it).
