@@ -3,3 +3,5 @@
 //! No I/O, no clock, no randomness, no async, no logging: time, tip and keys come in as arguments.
 
 pub mod facts;
+
+pub mod network;
