@@ -183,3 +183,16 @@ process_is_gone() { ! is_process "$@"; }
 is_process() {
   [ -n "$1" ] && tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -qF -- "$2"
 }
+
+# ---- steps and counts
+
+# step NAME COMMAND...: say what runs, run it, say how long it took. Its exit code is the command's.
+# A function run this way goes on after a failing line (bash suspends `set -e` there): it chains its lines with `&&`.
+step() {
+  local name=$1 start=$SECONDS status=0
+  shift
+  say "$name"
+  "$@" || status=$?
+  if [ "$status" = 0 ]; then note "$name: $((SECONDS - start)) s"; else note "$name: FAILED after $((SECONDS - start)) s"; fi
+  return "$status"
+}
