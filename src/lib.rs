@@ -1,7 +1,7 @@
 //! Upfront: a Bitcoin-native escrow for paying for open-source work before it is written.
 
-pub mod escrow;
 #[cfg(feature = "service")]
 pub mod chain;
+pub mod escrow;
 #[cfg(feature = "service")]
 pub mod store;

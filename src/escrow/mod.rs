@@ -2,6 +2,9 @@
 //!
 //! No I/O, no clock, no randomness, no async, no logging: time, tip and keys come in as arguments.
 
+#[cfg(test)]
+mod bips;
 pub mod facts;
-
+pub mod keys;
+pub mod musig;
 pub mod network;
