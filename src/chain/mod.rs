@@ -1,14 +1,18 @@
 //! The chain, as an Electrum server tells it and our own checks confirm it.
 //!
-//! [`ChainSource`] is the port the service is built on: an Electrum server is the real
+//! [`ChainSource`] is the port the service is built on: [`electrum::ElectrumChain`] is the real
 //! one, tests bring their own. It hands out facts (`escrow::facts`) and knows no rules of escrow.
+//! [`oneshot::OneShot`] serves the commands that ask once and exit.
 //!
 //! The way of the data: `wire` (JSON) -> `fetch` (what to ask for) -> [`headers`] and [`merkle`]
 //! (what is proved) -> [`reconcile`] (what holds) -> [`ChainUpdate`].
 
 pub mod cache;
+pub mod electrum;
+pub(crate) mod fetch;
 pub mod headers;
 pub mod merkle;
+pub mod oneshot;
 pub mod reconcile;
 #[cfg(test)]
 pub(crate) mod testing;

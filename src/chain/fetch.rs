@@ -1,0 +1,415 @@
+//! What to ask an Electrum server for, and in which order: headers up to its tip, one script's
+//! history with all its proofs, a broadcast. Written once over [`Rpc`], for the live watcher
+//! (asynchronous) and the one-shot client (blocking). Holds no connection and no state of its own.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use bitcoin::block::Header;
+use bitcoin::consensus::encode::serialize_hex;
+use bitcoin::{FeeRate, Script, Transaction, Txid};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use serde_json::{Value, json};
+
+use super::cache::ChainCache;
+use super::headers::{Accepted, HeaderChain, HeaderError, Tie};
+use super::merkle::MerkleProof;
+use super::reconcile::{self, HistoryEntry, ReconcileError};
+use super::wire::{self, Malformed};
+use super::{BroadcastError, ChainError, TxProof};
+use crate::escrow::facts::ScriptView;
+
+/// Headers asked for at once: what servers grant.
+const HEADERS_AT_ONCE: u32 = 2016;
+/// A reorg longer than this is refused: nothing bounds what a server could make us hold.
+const MAX_BRANCH: u32 = 100_000;
+/// Questions under way at once for one script.
+const PARALLEL: usize = 16;
+
+/// Why a call has no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RpcError {
+    /// The connection is gone.
+    #[error("disconnected: {reason}")]
+    Disconnected {
+        /// What happened.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("no answer to {method} in time")]
+    TimedOut {
+        /// The method that was called.
+        method: &'static str,
+    },
+    /// The server answered with an error.
+    #[error("{method} was refused: {message}")]
+    Refused {
+        /// The method that was called.
+        method: &'static str,
+        /// Its words.
+        message: String,
+    },
+}
+
+/// One server, asked one thing at a time.
+pub trait Rpc: Sync {
+    /// Calls a method of the Electrum protocol.
+    fn call(&self, method: &'static str, params: Vec<Value>) -> BoxFuture<'_, Result<Value, RpcError>>;
+}
+
+/// Why something could not be fetched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// The call failed.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// The answer breaks the protocol.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The server's headers break the network's rules.
+    #[error("invalid header: {0}")]
+    Header(#[from] HeaderError),
+    /// What the server says of a script is not proved.
+    #[error(transparent)]
+    Unproved(#[from] ReconcileError),
+    /// The server serves another chain than the one the checkpoint is in.
+    #[error("the server's block {height} is not our checkpoint: another network?")]
+    NotOurChain {
+        /// Height of the checkpoint.
+        height: u32,
+    },
+    /// The server's chain has less work than the one we know.
+    #[error("the server's chain (height {theirs}) has less work than ours (height {ours})")]
+    Behind {
+        /// Height of its tip.
+        theirs: u32,
+        /// Height of ours.
+        ours: u32,
+    },
+    /// The server gave fewer headers than it announced.
+    #[error("the server announced height {announced} but has no header {missing}")]
+    MissingHeaders {
+        /// Height of its tip.
+        announced: u32,
+        /// The first header it did not give.
+        missing: u32,
+    },
+    /// The server's branch is too long to be a reorg.
+    #[error("the server's chain leaves ours {depth} blocks below its tip")]
+    BranchTooLong {
+        /// Blocks from the fork to its tip.
+        depth: u32,
+    },
+}
+
+/// Reads a lock whose holders never panic half way (they replace whole values).
+pub fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Asks for the server's tip (which also subscribes to it).
+pub async fn announced_tip(rpc: &impl Rpc) -> Result<(u32, Header), FetchError> {
+    Ok(wire::tip(&rpc.call("blockchain.headers.subscribe", vec![]).await?)?)
+}
+
+/// Brings `chain` to the tip that the server announced, walking back to where the two part.
+/// New headers go to `cache`. The lock is never held while waiting.
+///
+/// # Errors
+/// An invalid header, another chain, or one with less work: the server is no use then.
+pub async fn sync_headers(
+    rpc: &impl Rpc,
+    chain: &RwLock<HeaderChain>,
+    cache: &dyn ChainCache,
+    announced: (u32, Header),
+) -> Result<(), FetchError> {
+    let (height, header) = announced;
+    let (ours, known, next) = {
+        let chain = read(chain);
+        (
+            chain.height(),
+            chain.hash(height) == Some(header.block_hash()),
+            chain.tip_hash() == header.prev_blockhash,
+        )
+    };
+    if known {
+        // Ours may be longer: a server that lags, or went back without a longer chain.
+        return if height < ours { Err(FetchError::Behind { theirs: height, ours }) } else { Ok(()) };
+    }
+    if next && height == ours + 1 {
+        return accept(chain, cache, height, &[header]).map(|_| ());
+    }
+    let common = find_common(rpc, chain, height).await?;
+    let extending = common == ours;
+    if !extending && height - common > MAX_BRANCH {
+        return Err(FetchError::BranchTooLong { depth: height - common });
+    }
+    let (mut from, mut branch) = (common + 1, Vec::new());
+    let mut outcome = Accepted::Nothing;
+    let mut at = from;
+    while at <= height {
+        let count = HEADERS_AT_ONCE.min(height - at + 1);
+        let method = "blockchain.block.headers";
+        let answer = rpc.call(method, vec![json!(at), json!(count)]).await?;
+        let headers = wire::block_headers(&answer, count as usize)?;
+        let Some(got) = u32::try_from(headers.len()).ok().filter(|n| *n > 0) else {
+            return Err(FetchError::MissingHeaders { announced: height, missing: at });
+        };
+        at = at.saturating_add(got);
+        branch.extend(headers);
+        // On top of our tip they can be taken as they come; a branch counts only as a whole.
+        if extending || at > height {
+            outcome = accept(chain, cache, from, &branch)?;
+            branch.clear();
+            from = at;
+        }
+    }
+    match outcome {
+        Accepted::LessWork { .. } => Err(FetchError::Behind { theirs: height, ours }),
+        _ => Ok(()),
+    }
+}
+
+fn accept(
+    chain: &RwLock<HeaderChain>,
+    cache: &dyn ChainCache,
+    from: u32,
+    headers: &[Header],
+) -> Result<Accepted, FetchError> {
+    let accepted = write(chain).accept(from, headers, Tie::TakeTheirs)?;
+    if matches!(accepted, Accepted::Extended | Accepted::Reorganised { .. }) {
+        cache.put_headers(from, headers);
+    }
+    Ok(accepted)
+}
+
+/// The highest block found that both chains share: steps double, so a long fork takes few questions.
+async fn find_common(rpc: &impl Rpc, chain: &RwLock<HeaderChain>, theirs: u32) -> Result<u32, FetchError> {
+    let (base, ours) = {
+        let chain = read(chain);
+        (chain.checkpoint().height, chain.height())
+    };
+    if theirs < base {
+        return Err(FetchError::Behind { theirs, ours });
+    }
+    let (mut at, mut step) = (ours.min(theirs), 1u32);
+    loop {
+        let answer = rpc.call("blockchain.block.header", vec![json!(at)]).await?;
+        let hash = wire::block_header(&answer)?.block_hash();
+        if read(chain).hash(at) == Some(hash) {
+            return Ok(at);
+        }
+        if at == base {
+            return Err(FetchError::NotOurChain { height: base });
+        }
+        at = at.saturating_sub(step).max(base);
+        step = step.saturating_mul(2);
+    }
+}
+
+/// Reads one script's history and everything it takes to believe it.
+///
+/// # Errors
+/// [`FetchError::Unproved`] when a confirmation that is claimed is not proved under `chain`: maybe
+/// only because the server is a block ahead, so the caller syncs headers and tries again.
+pub async fn read_script(
+    rpc: &impl Rpc,
+    chain: &RwLock<HeaderChain>,
+    cache: &dyn ChainCache,
+    script: &Script,
+) -> Result<(Vec<HistoryEntry>, ScriptView), FetchError> {
+    let method = "blockchain.scripthash.get_history";
+    let answer = rpc.call(method, vec![json!(wire::script_hash(script))]).await?;
+    let history = wire::history(&answer)?;
+    let claims = reconcile::claimed_heights(&history);
+    let parts: Vec<BoxFuture<'_, _>> = claims
+        .into_iter()
+        .map(|(txid, heights)| {
+            async move {
+                let tx = transaction(rpc, cache, txid).await?;
+                let proof = prove(rpc, chain, cache, txid, &tx, &heights).await?;
+                Ok::<_, FetchError>((txid, tx, proof))
+            }
+            .boxed()
+        })
+        .collect();
+    let mut parts = futures::stream::iter(parts).buffer_unordered(PARALLEL);
+    let (mut transactions, mut proofs) = (HashMap::new(), HashMap::new());
+    while let Some(part) = parts.next().await {
+        let (txid, tx, proof) = part?;
+        transactions.insert(txid, tx);
+        proofs.extend(proof.map(|proof| (txid, proof)));
+    }
+    let view = reconcile::reconcile(script, &history, &transactions, &proofs, &read(chain), None)?;
+    Ok((history, view))
+}
+
+/// A view from the cache alone, if all its parts are there and hold under `chain`.
+pub fn cached_view(
+    chain: &RwLock<HeaderChain>,
+    cache: &dyn ChainCache,
+    script: &Script,
+    history: &[HistoryEntry],
+) -> Option<ScriptView> {
+    let (mut transactions, mut proofs) = (HashMap::new(), HashMap::new());
+    for entry in history {
+        let tx = cache.transaction(entry.txid).filter(|tx| tx.compute_txid() == entry.txid)?;
+        transactions.insert(entry.txid, tx);
+        proofs.extend(cache.proof(entry.txid).map(|proof| (entry.txid, proof)));
+    }
+    reconcile::reconcile(script, history, &transactions, &proofs, &read(chain), None).ok()
+}
+
+/// A transaction, from the cache or the server; its txid is recomputed either way.
+pub async fn transaction(
+    rpc: &impl Rpc,
+    cache: &dyn ChainCache,
+    txid: Txid,
+) -> Result<Transaction, FetchError> {
+    if let Some(tx) = cache.transaction(txid).filter(|tx| tx.compute_txid() == txid) {
+        return Ok(tx);
+    }
+    let answer = rpc.call("blockchain.transaction.get", vec![json!(txid.to_string())]).await?;
+    let tx = wire::transaction(&answer, txid)?;
+    cache.put_transaction(txid, &tx);
+    Ok(tx)
+}
+
+/// A proof for one of the heights claimed; `None` when none is claimed (mempool).
+async fn prove(
+    rpc: &impl Rpc,
+    chain: &RwLock<HeaderChain>,
+    cache: &dyn ChainCache,
+    txid: Txid,
+    tx: &Transaction,
+    heights: &[u32],
+) -> Result<Option<MerkleProof>, FetchError> {
+    let cached = cache.proof(txid).filter(|p| heights.contains(&p.height));
+    if let Some(proof) = cached
+        && reconcile::check_proof(txid, tx, &proof, &read(chain)).is_ok()
+    {
+        return Ok(Some(proof));
+    }
+    let mut failed = None;
+    for &height in heights {
+        let Some(block_hash) = read(chain).hash(height) else {
+            failed = Some(ReconcileError::UnknownHeader { txid, height });
+            continue;
+        };
+        let params = vec![json!(txid.to_string()), json!(height)];
+        let answer = match rpc.call("blockchain.transaction.get_merkle", params).await {
+            Err(RpcError::Refused { .. }) => {
+                failed = Some(ReconcileError::MissingProof { txid, height });
+                continue;
+            }
+            answer => answer?,
+        };
+        let (position, branch) = wire::merkle(&answer)?;
+        let proof = MerkleProof { block_hash, height, position, branch };
+        match reconcile::check_proof(txid, tx, &proof, &read(chain)) {
+            Ok(_) => {
+                cache.put_proof(txid, &proof);
+                return Ok(Some(proof));
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(None), |error| Err(error.into()))
+}
+
+/// A mined transaction with its proof and header.
+pub async fn tx_proof(
+    rpc: &impl Rpc,
+    chain: &RwLock<HeaderChain>,
+    cache: &dyn ChainCache,
+    txid: Txid,
+    height: u32,
+) -> Result<TxProof, FetchError> {
+    let transaction = transaction(rpc, cache, txid).await?;
+    let missing = ReconcileError::MissingProof { txid, height };
+    let proof = prove(rpc, chain, cache, txid, &transaction, &[height]).await?.ok_or(missing)?;
+    let unknown = ReconcileError::UnknownHeader { txid, height };
+    let header = *read(chain).header(height).filter(|h| h.block_hash() == proof.block_hash).ok_or(unknown)?;
+    let MerkleProof { position, branch, .. } = proof;
+    Ok(TxProof { transaction, height, header, position, branch })
+}
+
+/// Hands a transaction to the server's node. Idempotent: "already known" is success.
+pub async fn broadcast(rpc: &impl Rpc, tx: &Transaction) -> Result<Txid, BroadcastError> {
+    let txid = tx.compute_txid();
+    let sent = rpc.call("blockchain.transaction.broadcast", vec![json!(serialize_hex(tx))]).await;
+    match sent {
+        Ok(answer) => match wire::broadcast(&answer) {
+            Ok(told) if told == txid => Ok(txid),
+            _ => Err(BroadcastError::Rejected { reason: "the server answered with another txid".into() }),
+        },
+        Err(RpcError::Disconnected { .. } | RpcError::TimedOut { .. }) => Err(BroadcastError::TimedOut),
+        Err(RpcError::Refused { message, .. }) => {
+            // One whose outputs are spent already is refused for missing inputs: ask for it by name.
+            if already_known(&message) || knows(rpc, txid).await {
+                Ok(txid)
+            } else {
+                Err(BroadcastError::Rejected { reason: message })
+            }
+        }
+    }
+}
+
+fn already_known(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    [
+        "already in block chain",
+        "already in utxo set",
+        "already-in-mempool",
+        "already in mempool",
+        "already-known",
+    ]
+    .iter()
+    .any(|known| message.contains(known))
+}
+
+async fn knows(rpc: &impl Rpc, txid: Txid) -> bool {
+    match rpc.call("blockchain.transaction.get", vec![json!(txid.to_string())]).await {
+        Ok(answer) => wire::transaction(&answer, txid).is_ok(),
+        Err(_) => false,
+    }
+}
+
+/// The server's estimate for `target_blocks`.
+pub async fn estimate(rpc: &impl Rpc, target_blocks: u16) -> Option<FeeRate> {
+    wire::feerate(&rpc.call("blockchain.estimatefee", vec![json!(target_blocks)]).await.ok()?)
+}
+
+/// The least feerate that is relayed; protocol 1.6 moved it to `mempool.get_info`.
+pub async fn relay_feerate(rpc: &impl Rpc) -> Option<FeeRate> {
+    if let Ok(answer) = rpc.call("blockchain.relayfee", vec![]).await {
+        return wire::feerate(&answer);
+    }
+    let info = rpc.call("mempool.get_info", vec![]).await.ok()?;
+    let field = |name| info.get(name).and_then(wire::feerate);
+    field("mempoolminfee").max(field("minrelaytxfee"))
+}
+
+impl From<FetchError> for ChainError {
+    fn from(error: FetchError) -> Self {
+        let reason = error.to_string();
+        match error {
+            FetchError::Rpc(RpcError::Disconnected { .. } | RpcError::TimedOut { .. }) => {
+                Self::NoAnswer { reason }
+            }
+            FetchError::Rpc(RpcError::Refused { message, .. }) => Self::Refused { reason: message },
+            FetchError::Malformed(_)
+            | FetchError::Header(_)
+            | FetchError::Unproved(_)
+            | FetchError::NotOurChain { .. }
+            | FetchError::Behind { .. }
+            | FetchError::MissingHeaders { .. }
+            | FetchError::BranchTooLong { .. } => Self::Wrong { reason },
+        }
+    }
+}
