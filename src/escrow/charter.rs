@@ -1,0 +1,248 @@
+//! The charter: parties, terms and T, agreed before the first address is shown and never edited.
+//!
+//! A [`Charter`] that exists is a valid one: the only ways to make one are [`Charter::parse`], which
+//! takes the canonical bytes, and [`Charter::from_fields`]. Its id commits to every byte, and every
+//! pledge address commits to the id (`descriptor.rs`).
+
+pub mod canonical;
+mod check;
+mod error;
+mod fields;
+
+pub use error::CharterError;
+pub use fields::{
+    AcceptanceRule, CharterFields, FundingRule, Leader, Milestone, Payee, Seat, Silence, SubmissionsOpen,
+    VoteOpens,
+};
+
+use super::keys::SignerKey;
+use super::network::Network;
+use super::statement::{Attest, BadSignature, CharterId, Role, Statement, TaskId, tagged_hash};
+use bitcoin::absolute::LockTime;
+use bitcoin::secp256k1::{Secp256k1, Verification, XOnlyPublicKey, schnorr};
+use bitcoin::{Address, Amount, FeeRate};
+
+/// Longest charter accepted, in bytes. A charter with twenty payees and ten milestones has under 8 kB.
+pub const MAX_CHARTER_BYTES: usize = 32_768;
+
+/// A share in basis points, 0 to 10000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bps(u16);
+
+impl Bps {
+    /// All.
+    pub const ALL: Bps = Bps(10_000);
+    /// Nothing.
+    pub const NONE: Bps = Bps(0);
+
+    /// `None` above 10000.
+    pub const fn new(bps: u16) -> Option<Bps> {
+        if bps <= 10_000 { Some(Bps(bps)) } else { None }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// This share of `amount`, rounded down to a satoshi.
+    pub fn of(self, amount: Amount) -> Amount {
+        let sat = u128::from(amount.to_sat()) * u128::from(self.0) / 10_000;
+        Amount::from_sat(u64::try_from(sat).expect("a share of a u64 is a u64"))
+    }
+
+    /// Whether `part` is at least this share of `whole`, without rounding.
+    pub fn reached(self, part: Amount, whole: Amount) -> bool {
+        u128::from(part.to_sat()) * 10_000 >= u128::from(whole.to_sat()) * u128::from(self.0)
+    }
+}
+
+/// Where a share of a payout goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Who, for people: `payee 1`, `leader`, `operator`.
+    pub name: String,
+    /// Address on the charter's network.
+    pub address: Address,
+    /// Share of what is paid out; never 0.
+    pub share: Bps,
+}
+
+/// A valid charter with its canonical bytes and id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charter {
+    fields: CharterFields,
+    bytes: Vec<u8>,
+    id: CharterId,
+    signers: [SignerKey; 3],
+    shares: Vec<Share>,
+    receipt_key: XOnlyPublicKey,
+    pot: Option<Address>,
+}
+
+impl Charter {
+    /// Reads the canonical bytes of a charter and checks every value. See [`CharterError`] for what is
+    /// refused.
+    pub fn parse(bytes: &[u8]) -> Result<Charter, CharterError> {
+        if bytes.len() > MAX_CHARTER_BYTES {
+            return Err(CharterError::TooLong { bytes: bytes.len(), max: MAX_CHARTER_BYTES });
+        }
+        let not_json = |detail: String| CharterError::NotJson { detail };
+        let text = std::str::from_utf8(bytes).map_err(|e| not_json(e.to_string()))?;
+        if let Some(key) = canonical::first_duplicate_key(text).map_err(|e| not_json(e.to_string()))? {
+            return Err(CharterError::DuplicateKey { key });
+        }
+        let given: serde_json::Value = serde_json::from_str(text).map_err(|e| not_json(e.to_string()))?;
+        let fields = CharterFields::deserialize_from(&given)?;
+        let known = serde_json::to_value(&fields).map_err(|e| CharterError::Shape { detail: e.to_string() })?;
+        if let Some(path) = canonical::first_unknown_key(&given, &known) {
+            return Err(CharterError::UnknownKey { path });
+        }
+        let charter = Charter::from_fields(fields)?;
+        if charter.bytes != bytes {
+            let same = charter.bytes.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+            return Err(CharterError::NotCanonical { position: same });
+        }
+        Ok(charter)
+    }
+
+    /// Checks every field and computes the canonical bytes and the id.
+    pub fn from_fields(fields: CharterFields) -> Result<Charter, CharterError> {
+        let signers = check::signers(&fields)?;
+        check::texts(&fields)?;
+        check::times(&fields)?;
+        check::amounts(&fields)?;
+        check::rules(&fields)?;
+        let shares = check::shares(&fields)?;
+        let receipt_key = check::public_key("receipt_key", &fields.receipt_key)?;
+        let pot = match &fields.pot {
+            None => None,
+            Some(address) => Some(check::address("pot", address, fields.network)?),
+        };
+        let bytes =
+            canonical::to_bytes(&fields).map_err(|e| CharterError::Shape { detail: e.to_string() })?;
+        if bytes.len() > MAX_CHARTER_BYTES {
+            return Err(CharterError::TooLong { bytes: bytes.len(), max: MAX_CHARTER_BYTES });
+        }
+        let id = CharterId(tagged_hash("upfront/charter", &bytes));
+        Ok(Charter { fields, bytes, id, signers, shares, receipt_key, pot })
+    }
+
+    /// BIP340 tagged hash `upfront/charter` of the canonical bytes.
+    pub fn id(&self) -> CharterId {
+        self.id
+    }
+
+    /// The canonical bytes (RFC 8785).
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The document as written.
+    pub fn fields(&self) -> &CharterFields {
+        &self.fields
+    }
+
+    /// The chain.
+    pub fn network(&self) -> Network {
+        self.fields.network
+    }
+
+    /// The task it belongs to.
+    pub fn task(&self) -> TaskId {
+        self.fields.task
+    }
+
+    /// Key expressions of developer, representative and arbiter, in the order of [`Role::ALL`].
+    pub fn signers(&self) -> &[SignerKey; 3] {
+        &self.signers
+    }
+
+    /// One signer's key expression.
+    pub fn signer(&self, role: Role) -> &SignerKey {
+        let [developer, representative, arbiter] = &self.signers;
+        match role {
+            Role::Developer => developer,
+            Role::Representative => representative,
+            Role::Arbiter => arbiter,
+        }
+    }
+
+    /// The key a signer attests, accepts and rules with: `1000/0` below their account.
+    pub fn statement_key(&self, role: Role) -> XOnlyPublicKey {
+        self.signer(role).statement_key()
+    }
+
+    /// Everybody who is paid, payees first, then leader and operator; shares make 10000.
+    pub fn shares(&self) -> &[Share] {
+        &self.shares
+    }
+
+    /// Key under which the service signs receipts.
+    pub fn receipt_key(&self) -> &XOnlyPublicKey {
+        &self.receipt_key
+    }
+
+    /// Where gifts go when the task fails.
+    pub fn pot(&self) -> Option<&Address> {
+        self.pot.as_ref()
+    }
+
+    /// T in Unix seconds.
+    pub fn refund_time_secs(&self) -> u32 {
+        self.fields.refund_time
+    }
+
+    /// T as a transaction's locktime.
+    pub fn refund_lock_time(&self) -> LockTime {
+        LockTime::from_time(self.fields.refund_time).expect("checked: T is a time")
+    }
+
+    /// Nothing new is started from here on: three days before T (a grid step on regtest).
+    pub fn cutoff_secs(&self) -> u32 {
+        self.fields.refund_time - self.fields.network.cutoff_secs()
+    }
+
+    /// What is credited at most.
+    pub fn cap(&self) -> Amount {
+        Amount::from_sat(self.fields.cap_sat)
+    }
+
+    /// What the work needs.
+    pub fn target(&self) -> Amount {
+        Amount::from_sat(self.fields.target_sat)
+    }
+
+    /// Least amount that is credited.
+    pub fn minimum_pledge(&self) -> Amount {
+        Amount::from_sat(self.fields.minimum_pledge_sat)
+    }
+
+    /// Part of the weight cast that yes must reach.
+    pub fn threshold(&self) -> Bps {
+        Bps(self.fields.acceptance.threshold_bps)
+    }
+
+    /// Part of the credited weight that must have been cast.
+    pub fn quorum(&self) -> Bps {
+        Bps(self.fields.acceptance.quorum_bps)
+    }
+
+    /// Highest feerate a signer may sign.
+    pub fn feerate_cap(&self) -> FeeRate {
+        FeeRate::from_sat_per_vb(self.fields.feerate_cap_sat_per_vb).expect("checked: at most 2000 sat/vB")
+    }
+
+    /// Checks one signer's attestation of this charter.
+    pub fn verify_attestation<C: Verification>(
+        &self,
+        secp: &Secp256k1<C>,
+        role: Role,
+        signature: &schnorr::Signature,
+    ) -> Result<(), BadSignature> {
+        Attest { charter: self.id }.verify(secp, &self.statement_key(role), signature)
+    }
+}
+
+#[cfg(test)]
+mod tests;
