@@ -94,7 +94,8 @@ impl Charter {
         }
         let given: serde_json::Value = serde_json::from_str(text).map_err(|e| not_json(e.to_string()))?;
         let fields = CharterFields::deserialize_from(&given)?;
-        let known = serde_json::to_value(&fields).map_err(|e| CharterError::Shape { detail: e.to_string() })?;
+        let known =
+            serde_json::to_value(&fields).map_err(|e| CharterError::Shape { detail: e.to_string() })?;
         if let Some(path) = canonical::first_unknown_key(&given, &known) {
             return Err(CharterError::UnknownKey { path });
         }

@@ -287,7 +287,10 @@ impl EscrowOutput {
         match &self.sponsor_key {
             None => cooperative.to_owned(),
             Some(sponsor) => {
-                format!("{{{cooperative},and_v(v:pk({sponsor}),after({}))}}", self.refund_time.to_consensus_u32())
+                format!(
+                    "{{{cooperative},and_v(v:pk({sponsor}),after({}))}}",
+                    self.refund_time.to_consensus_u32()
+                )
             }
         }
     }
@@ -339,3 +342,6 @@ fn with_checksum(body: String) -> String {
     let checksum = desc_checksum(&body).expect("keys, digits and names are in the descriptor character set");
     format!("{body}#{checksum}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ pub const MAX_STANDARD: Weight = Weight::from_wu(400_000);
 /// Ours stay below it by this much, so that no rounding ever meets the limit.
 pub const MAX_TRANSACTION: Weight = Weight::from_wu(399_000);
 /// Feerate below which nodes do not relay (default of Bitcoin Core until 29).
-pub const MIN_RELAY: FeeRate = FeeRate::from_sat_per_vb_unchecked(1);
+pub const MIN_RELAY: FeeRate = FeeRate::from_sat_per_vb_u32(1);
 
 /// Weight of an output.
 pub fn output_weight(script_pubkey: &Script) -> Weight {

@@ -2,16 +2,18 @@
 //!
 //! No I/O, no clock, no randomness, no async, no logging: time, tip and keys come in as arguments.
 
+pub mod ballot;
 #[cfg(test)]
 mod bips;
-pub mod facts;
-pub mod keys;
-pub mod musig;
-pub mod network;
-pub mod statement;
 pub mod charter;
 pub mod descriptor;
+pub mod facts;
 pub mod fee;
 pub mod keys;
 pub mod musig;
+pub mod network;
+pub mod pledge;
 pub mod refund;
+pub mod statement;
+#[doc(hidden)]
+pub mod testing;

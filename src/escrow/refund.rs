@@ -19,7 +19,9 @@ use bitcoin::hashes::Hash;
 use bitcoin::secp256k1::{Keypair, Message, Secp256k1, Signing, Verification, XOnlyPublicKey, schnorr};
 use bitcoin::sighash::{Prevouts, SighashCache, TapSighashType};
 use bitcoin::transaction::Version;
-use bitcoin::{Address, Amount, FeeRate, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Weight, Witness};
+use bitcoin::{
+    Address, Amount, FeeRate, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Weight, Witness,
+};
 use serde::{Deserialize, Serialize};
 
 /// Replaceable, and not final: CHECKLOCKTIMEVERIFY needs the latter.
@@ -209,7 +211,9 @@ pub enum BundleError {
         expected_sat: u64,
     },
     /// The pair's signature does not verify.
-    #[error("the signature of the refund pair does not verify: it was made by another key or for another address, amount or time")]
+    #[error(
+        "the signature of the refund pair does not verify: it was made by another key or for another address, amount or time"
+    )]
     Pair,
     /// Too many or too few rungs.
     #[error("the ladder has {given} signatures; this amount has {expected} rungs (or leave it empty)")]
@@ -254,12 +258,8 @@ impl RefundBundle {
             .iter()
             .map(|(_, tx)| secp.sign_schnorr_no_aux_rand(&target.message(tx, TapSighashType::Default), key))
             .collect();
-        let signatures = RefundSignatures {
-            outpoint: target.outpoint,
-            amount_sat: target.amount.to_sat(),
-            pair,
-            ladder,
-        };
+        let signatures =
+            RefundSignatures { outpoint: target.outpoint, amount_sat: target.amount.to_sat(), pair, ladder };
         Ok(RefundBundle { target, signatures })
     }
 
@@ -286,10 +286,7 @@ impl RefundBundle {
         }
         let ladder = target.ladder();
         if !signatures.ladder.is_empty() && signatures.ladder.len() != ladder.len() {
-            return Err(BundleError::LadderLength {
-                given: signatures.ladder.len(),
-                expected: ladder.len(),
-            });
+            return Err(BundleError::LadderLength { given: signatures.ladder.len(), expected: ladder.len() });
         }
         for ((rung, tx), signature) in ladder.iter().zip(&signatures.ladder) {
             if !verifies(tx, TapSighashType::Default, signature) {

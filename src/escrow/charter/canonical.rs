@@ -31,11 +31,11 @@ pub fn first_unknown_key(given: &Value, known: &Value) -> Option<String> {
                 Some(other) => first_unknown_key(value, other).map(|rest| format!("{key}.{rest}")),
             })
         }
-        (Value::Array(given), Value::Array(known)) => given
-            .iter()
-            .zip(known)
-            .enumerate()
-            .find_map(|(i, (value, other))| first_unknown_key(value, other).map(|rest| format!("{i}.{rest}"))),
+        (Value::Array(given), Value::Array(known)) => {
+            given.iter().zip(known).enumerate().find_map(|(i, (value, other))| {
+                first_unknown_key(value, other).map(|rest| format!("{i}.{rest}"))
+            })
+        }
         _ => None,
     }
 }

@@ -4,10 +4,10 @@ use super::super::keys::SignerKey;
 use super::super::network::Network;
 use super::super::statement::Role;
 use super::{Bps, CharterError, CharterFields, FundingRule, Share, SubmissionsOpen};
+use bitcoin::Amount;
 use bitcoin::absolute::LOCK_TIME_THRESHOLD;
 use bitcoin::address::{Address, NetworkUnchecked};
 use bitcoin::secp256k1::XOnlyPublicKey;
-use bitcoin::Amount;
 use serde::Deserialize;
 use std::str::FromStr;
 
@@ -33,16 +33,19 @@ pub(super) fn signers(fields: &CharterFields) -> Result<[SignerKey; 3], CharterE
         return Err(CharterError::Version { given: fields.version });
     }
     let parse = |role, text: &str| {
-        SignerKey::parse(text, fields.network)
-            .map_err(|source| CharterError::Key { role, source })
-            .and_then(|key| {
+        SignerKey::parse(text, fields.network).map_err(|source| CharterError::Key { role, source }).and_then(
+            |key| {
                 // One spelling only: `'` and `h` would give one charter two ids.
                 if key.to_string() == text {
                     Ok(key)
                 } else {
-                    Err(CharterError::Text { field: role.name(), reason: "write the key's path with h, as in [d34db33f/87h/0h/0h]xpub..." })
+                    Err(CharterError::Text {
+                        field: role.name(),
+                        reason: "write the key's path with h, as in [d34db33f/87h/0h/0h]xpub...",
+                    })
                 }
-            })
+            },
+        )
     };
     let developer = parse(Role::Developer, &fields.developer.key)?;
     let representative = parse(Role::Representative, &fields.representative.key)?;
@@ -80,16 +83,17 @@ pub(super) fn texts(fields: &CharterFields) -> Result<(), CharterError> {
     text("licence", &fields.licence, 100)?;
     let spdx = |c: char| c.is_ascii_alphanumeric() || " .-+()".contains(c);
     if !fields.licence.chars().all(spdx) {
-        return Err(CharterError::Text { field: "licence", reason: "is not an SPDX expression, such as MIT or Apache-2.0" });
+        return Err(CharterError::Text {
+            field: "licence",
+            reason: "is not an SPDX expression, such as MIT or Apache-2.0",
+        });
     }
     Ok(())
 }
 
 /// Why a text could show something other than it is: control, bidirectional or zero-width characters.
 pub fn unseen(value: &str) -> Option<&'static str> {
-    let hidden = |c: char| {
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}' | '\u{2028}' | '\u{2029}' | '\u{00ad}' | '\u{e0000}'..='\u{e007f}')
-    };
+    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{061c}' | '\u{2028}' | '\u{2029}' | '\u{00ad}' | '\u{e0000}'..='\u{e007f}');
     if value.chars().any(char::is_control) {
         Some("has control characters; write it in one line")
     } else if value.chars().any(hidden) {

@@ -40,7 +40,9 @@ pub enum CharterError {
         detail: String,
     },
     /// Right values, but not the one canonical text of them.
-    #[error("the charter is not in canonical form (RFC 8785) from byte {position}: write keys in order, without spaces")]
+    #[error(
+        "the charter is not in canonical form (RFC 8785) from byte {position}: write keys in order, without spaces"
+    )]
     NotCanonical {
         /// First byte that differs.
         position: usize,
@@ -96,7 +98,9 @@ pub enum CharterError {
         network: Network,
     },
     /// T is not on the grid.
-    #[error("refund_time {given} is off the grid: on {network} it is a multiple of {step_secs} s (weekly: Monday 00:00 UTC); the next is {next:?}")]
+    #[error(
+        "refund_time {given} is off the grid: on {network} it is a multiple of {step_secs} s (weekly: Monday 00:00 UTC); the next is {next:?}"
+    )]
     OffGrid {
         /// Given T.
         given: u32,
