@@ -2,4 +2,5 @@
 //! what an event means; rules live in the core, and nothing here reads a clock or makes randomness.
 
 pub mod files;
+pub mod index;
 pub mod journal;
