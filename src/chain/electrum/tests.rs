@@ -1,5 +1,8 @@
 //! The watcher against a scripted server on a real socket.
 
+mod hostile;
+mod real;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
