@@ -1,7 +1,7 @@
 //! What a watcher need not ask for again: headers, transactions, proofs, and per script the status
-//! and history it had. A cache and nothing more: everything in it is checked again when read, and
-//! an implementation that forgets, or cannot write, costs requests and no correctness (it logs its
-//! own failures).
+//! and view it had. A cache and nothing more: whatever is mined in it is proved again when read (what
+//! is in the mempool counts for nothing anyway), and an implementation that forgets, or cannot write,
+//! costs requests and no correctness (it logs its own failures).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,15 +11,24 @@ use bitcoin::{Script, ScriptBuf, Transaction, Txid};
 use serde::{Deserialize, Serialize};
 
 use super::merkle::MerkleProof;
-use super::reconcile::HistoryEntry;
+use crate::escrow::facts::ScriptView;
 
 /// A script as it was last read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptRecord {
-    /// The status the server gave for this history; `None` = no history.
+    /// The status the server gave for it; `None` = no history.
     pub status: Option<[u8; 32]>,
-    /// The history.
-    pub history: Vec<HistoryEntry>,
+    /// What it came to.
+    pub view: ScriptView,
+}
+
+/// A mined transaction and what proves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProvedTransaction {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// Its proof, for the header of our chain at that height.
+    pub proof: MerkleProof,
 }
 
 /// Where a watcher keeps what it may need again.
@@ -32,14 +41,16 @@ pub trait ChainCache: Send + Sync {
     fn script(&self, script: &Script) -> Option<ScriptRecord>;
     /// Replaces the record of a script.
     fn put_script(&self, script: &Script, record: &ScriptRecord);
-    /// A transaction.
-    fn transaction(&self, txid: Txid) -> Option<Transaction>;
-    /// Keeps a transaction.
-    fn put_transaction(&self, txid: Txid, tx: &Transaction);
     /// The last proof of a transaction.
-    fn proof(&self, txid: Txid) -> Option<MerkleProof>;
+    fn proof(&self, txid: Txid) -> Option<ProvedTransaction>;
     /// Replaces the proof of a transaction.
-    fn put_proof(&self, txid: Txid, proof: &MerkleProof);
+    fn put_proof(&self, txid: Txid, proved: &ProvedTransaction);
+    /// A transaction that may not be mined. Worth keeping in memory only, if at all.
+    fn transaction(&self, _txid: Txid) -> Option<Transaction> {
+        None
+    }
+    /// Keeps a transaction that may not be mined.
+    fn put_transaction(&self, _txid: Txid, _tx: &Transaction) {}
 }
 
 /// A cache that lasts as long as the process.
@@ -51,7 +62,7 @@ struct Memory {
     headers: BTreeMap<u32, Header>,
     scripts: HashMap<ScriptBuf, ScriptRecord>,
     transactions: HashMap<Txid, Transaction>,
-    proofs: HashMap<Txid, MerkleProof>,
+    proofs: HashMap<Txid, ProvedTransaction>,
 }
 
 impl MemoryCache {
@@ -89,11 +100,11 @@ impl ChainCache for MemoryCache {
         self.lock().transactions.insert(txid, tx.clone());
     }
 
-    fn proof(&self, txid: Txid) -> Option<MerkleProof> {
+    fn proof(&self, txid: Txid) -> Option<ProvedTransaction> {
         self.lock().proofs.get(&txid).cloned()
     }
 
-    fn put_proof(&self, txid: Txid, proof: &MerkleProof) {
-        self.lock().proofs.insert(txid, proof.clone());
+    fn put_proof(&self, txid: Txid, proved: &ProvedTransaction) {
+        self.lock().proofs.insert(txid, proved.clone());
     }
 }

@@ -222,7 +222,7 @@ impl ChainSource for ElectrumChain {
 
     fn transaction(&self, txid: Txid) -> BoxFuture<'_, Result<Transaction, ChainError>> {
         Box::pin(async move {
-            if let Some(tx) = self.shared.cache.transaction(txid).filter(|tx| tx.compute_txid() == txid) {
+            if let Some(tx) = fetch::cached_transaction(&*self.shared.cache, txid) {
                 return Ok(tx);
             }
             let connection = self.shared.connection().ok_or(ChainError::Offline)?;

@@ -12,13 +12,13 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
 
-use super::cache::ChainCache;
+use super::cache::{ChainCache, ProvedTransaction};
 use super::headers::{Accepted, HeaderChain, HeaderError, Tie};
 use super::merkle::MerkleProof;
-use super::reconcile::{self, HistoryEntry, ReconcileError};
+use super::reconcile::{self, ReconcileError};
 use super::wire::{self, Malformed};
 use super::{BroadcastError, ChainError, TxProof};
-use crate::escrow::facts::ScriptView;
+use crate::escrow::facts::{Confirmation, Deposit, ScriptView, Spend};
 
 /// Headers asked for at once: what servers grant.
 const HEADERS_AT_ONCE: u32 = 2016;
@@ -222,7 +222,7 @@ pub async fn read_script(
     chain: &RwLock<HeaderChain>,
     cache: &dyn ChainCache,
     script: &Script,
-) -> Result<(Vec<HistoryEntry>, ScriptView), FetchError> {
+) -> Result<ScriptView, FetchError> {
     let method = "blockchain.scripthash.get_history";
     let answer = rpc.call(method, vec![json!(wire::script_hash(script))]).await?;
     let history = wire::history(&answer)?;
@@ -245,24 +245,36 @@ pub async fn read_script(
         transactions.insert(txid, tx);
         proofs.extend(proof.map(|proof| (txid, proof)));
     }
-    let view = reconcile::reconcile(script, &history, &transactions, &proofs, &read(chain), None)?;
-    Ok((history, view))
+    Ok(reconcile::reconcile(script, &history, &transactions, &proofs, &read(chain), None)?)
 }
 
-/// A view from the cache alone, if all its parts are there and hold under `chain`.
-pub fn cached_view(
+/// Whether a view from the cache still holds: all of it that is mined is proved under `chain` by
+/// transactions and proofs that the cache has.
+pub fn still_proved(
     chain: &RwLock<HeaderChain>,
     cache: &dyn ChainCache,
     script: &Script,
-    history: &[HistoryEntry],
-) -> Option<ScriptView> {
-    let (mut transactions, mut proofs) = (HashMap::new(), HashMap::new());
-    for entry in history {
-        let tx = cache.transaction(entry.txid).filter(|tx| tx.compute_txid() == entry.txid)?;
-        transactions.insert(entry.txid, tx);
-        proofs.extend(cache.proof(entry.txid).map(|proof| (entry.txid, proof)));
-    }
-    reconcile::reconcile(script, history, &transactions, &proofs, &read(chain), None).ok()
+    view: &ScriptView,
+) -> bool {
+    let chain = read(chain);
+    let mined = |txid: Txid, confirmation: Confirmation| {
+        let ProvedTransaction { transaction, proof } = cache.proof(txid)?;
+        let proved = transaction.compute_txid() == txid
+            && reconcile::check_proof(txid, &transaction, &proof, &chain) == Ok(confirmation);
+        proved.then_some(transaction)
+    };
+    let pays = |deposit: &Deposit, tx: &Transaction| {
+        let output = tx.output.get(deposit.outpoint.vout as usize);
+        output.is_some_and(|o| o.value == deposit.amount && o.script_pubkey.as_script() == script)
+            && deposit.coinbase == tx.is_coinbase()
+    };
+    let spends = |spend: &Spend, tx: &Transaction| {
+        tx.input.get(spend.vin as usize).is_some_and(|input| input.previous_output == spend.prevout)
+    };
+    let deposits = view.deposits.iter().filter_map(|d| Some((d, d.confirmation?)));
+    let spent = view.spends.iter().filter_map(|s| Some((s, s.confirmation?)));
+    deposits.into_iter().all(|(d, c)| mined(d.outpoint.txid, c).is_some_and(|tx| pays(d, &tx)))
+        && spent.into_iter().all(|(s, c)| mined(s.txid, c).is_some_and(|tx| spends(s, &tx)))
 }
 
 /// A transaction, from the cache or the server; its txid is recomputed either way.
@@ -271,13 +283,19 @@ pub async fn transaction(
     cache: &dyn ChainCache,
     txid: Txid,
 ) -> Result<Transaction, FetchError> {
-    if let Some(tx) = cache.transaction(txid).filter(|tx| tx.compute_txid() == txid) {
+    if let Some(tx) = cached_transaction(cache, txid) {
         return Ok(tx);
     }
     let answer = rpc.call("blockchain.transaction.get", vec![json!(txid.to_string())]).await?;
     let tx = wire::transaction(&answer, txid)?;
     cache.put_transaction(txid, &tx);
     Ok(tx)
+}
+
+/// A transaction from the cache, its txid recomputed.
+pub fn cached_transaction(cache: &dyn ChainCache, txid: Txid) -> Option<Transaction> {
+    let proved = || cache.proof(txid).map(|proved| proved.transaction);
+    cache.transaction(txid).or_else(proved).filter(|tx| tx.compute_txid() == txid)
 }
 
 /// A proof for one of the heights claimed; `None` when none is claimed (mempool).
@@ -289,7 +307,7 @@ async fn prove(
     tx: &Transaction,
     heights: &[u32],
 ) -> Result<Option<MerkleProof>, FetchError> {
-    let cached = cache.proof(txid).filter(|p| heights.contains(&p.height));
+    let cached = cache.proof(txid).map(|proved| proved.proof).filter(|p| heights.contains(&p.height));
     if let Some(proof) = cached
         && reconcile::check_proof(txid, tx, &proof, &read(chain)).is_ok()
     {
@@ -297,10 +315,10 @@ async fn prove(
     }
     let mut failed = None;
     for &height in heights {
-        let Some(block_hash) = read(chain).hash(height) else {
+        if read(chain).hash(height).is_none() {
             failed = Some(ReconcileError::UnknownHeader { txid, height });
             continue;
-        };
+        }
         let params = vec![json!(txid.to_string()), json!(height)];
         let answer = match rpc.call("blockchain.transaction.get_merkle", params).await {
             Err(RpcError::Refused { .. }) => {
@@ -310,10 +328,10 @@ async fn prove(
             answer => answer?,
         };
         let (position, branch) = wire::merkle(&answer)?;
-        let proof = MerkleProof { block_hash, height, position, branch };
+        let proof = MerkleProof { height, position, branch };
         match reconcile::check_proof(txid, tx, &proof, &read(chain)) {
             Ok(_) => {
-                cache.put_proof(txid, &proof);
+                cache.put_proof(txid, &ProvedTransaction { transaction: tx.clone(), proof: proof.clone() });
                 return Ok(Some(proof));
             }
             Err(error) => failed = Some(error),
@@ -333,8 +351,10 @@ pub async fn tx_proof(
     let transaction = transaction(rpc, cache, txid).await?;
     let missing = ReconcileError::MissingProof { txid, height };
     let proof = prove(rpc, chain, cache, txid, &transaction, &[height]).await?.ok_or(missing)?;
-    let unknown = ReconcileError::UnknownHeader { txid, height };
-    let header = *read(chain).header(height).filter(|h| h.block_hash() == proof.block_hash).ok_or(unknown)?;
+    let headers = read(chain);
+    // Once more, now that nothing moves: the header must be the one that the proof is for.
+    reconcile::check_proof(txid, &transaction, &proof, &headers)?;
+    let header = *headers.header(height).ok_or(ReconcileError::UnknownHeader { txid, height })?;
     let MerkleProof { position, branch, .. } = proof;
     Ok(TxProof { transaction, height, header, position, branch })
 }

@@ -20,9 +20,7 @@ pub const MAX_DEPTH: usize = 15;
 /// A branch from a transaction to the Merkle root of a block.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MerkleProof {
-    /// The block.
-    pub block_hash: BlockHash,
-    /// Its height, as far as whoever gave the proof said.
+    /// Height of the block, as far as whoever gave the proof said.
     pub height: u32,
     /// Position of the transaction in the block; 0 is the coinbase.
     pub position: u32,

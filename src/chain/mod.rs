@@ -23,7 +23,7 @@ use bitcoin::{FeeRate, ScriptBuf, Transaction, TxMerkleNode, Txid};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-pub use cache::{ChainCache, MemoryCache, ScriptRecord};
+pub use cache::{ChainCache, MemoryCache, ProvedTransaction, ScriptRecord};
 pub use headers::{Checkpoint, HeaderChain};
 
 use crate::escrow::facts::{ScriptView, Tip};

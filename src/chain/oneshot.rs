@@ -102,7 +102,7 @@ impl OneShot {
             }
             read => read,
         };
-        Ok(view?.1)
+        Ok(view?)
     }
 
     /// A transaction, mined or not.

@@ -48,7 +48,7 @@ pub enum ReconcileError {
         /// The transaction.
         txid: Txid,
     },
-    /// A confirmed transaction has no proof for a block of our chain at a height that was claimed.
+    /// A confirmed transaction has no proof for a height that was claimed.
     #[error("transaction {txid} is said to be in block {height}, without proof")]
     MissingProof {
         /// The transaction.
@@ -183,7 +183,7 @@ fn confirm(
 /// Turns a proof into a confirmation, if it holds under `headers`.
 ///
 /// # Errors
-/// `UnknownHeader`, `MissingProof` (it is for another block than ours at that height), `BadProof`.
+/// `UnknownHeader`, or `BadProof` (also when it was right for another block at that height).
 pub fn check_proof(
     txid: Txid,
     tx: &Transaction,
@@ -195,15 +195,12 @@ pub fn check_proof(
     let (Some(header), Some(mtp_secs)) = (headers.header(height), headers.mtp_secs(height)) else {
         return Err(unknown);
     };
-    if header.block_hash() != proof.block_hash {
-        return Err(ReconcileError::MissingProof { txid, height });
-    }
     merkle::verify(tx, proof.position, &proof.branch, header).map_err(|source| ReconcileError::BadProof {
         txid,
         height,
         source,
     })?;
-    Ok(Confirmation { height, block_hash: proof.block_hash, position: proof.position, mtp_secs })
+    Ok(Confirmation { height, block_hash: header.block_hash(), position: proof.position, mtp_secs })
 }
 
 /// Reads the way a Taproot spend took off its witness (BIP341).

@@ -19,7 +19,6 @@ use super::{Outbox, Shared};
 use crate::chain::cache::ScriptRecord;
 use crate::chain::fetch::{self, FetchError, RpcError};
 use crate::chain::headers::HeaderChain;
-use crate::chain::reconcile::HistoryEntry;
 use crate::chain::{ChainCache, ChainUpdate};
 use crate::escrow::facts::{ScriptView, Tip};
 
@@ -208,7 +207,8 @@ impl<'a> Watcher<'a> {
         let Shared { headers, cache, .. } = self.shared;
         let tracked = self.scripts.entry(ElectrumScriptHash::new(script)).or_insert_with(|| {
             let record = cache.script(script).filter(|record| record.status == status);
-            let view = record.and_then(|r| fetch::cached_view(headers, &**cache, script, &r.history));
+            let view = record.map(|record| record.view);
+            let view = view.filter(|view| fetch::still_proved(headers, &**cache, script, view));
             let (dirty, fresh) = (view.is_none(), view.is_some());
             Tracked { script: script.to_owned(), status, dirty, failed: 0, view, fresh }
         });
@@ -231,7 +231,7 @@ impl<'a> Watcher<'a> {
             .map(|(hash, script, status)| {
                 async move {
                     let read = match status {
-                        None => Ok((Vec::new(), ScriptView::default())),
+                        None => Ok(ScriptView::default()),
                         Some(_) => fetch::read_script(connection, headers, cache, &script).await,
                     };
                     (hash, status, read)
@@ -244,7 +244,7 @@ impl<'a> Watcher<'a> {
         while let Some((hash, status, read)) = reads.next().await {
             let tracked = self.scripts.get_mut(&hash).expect("scripts are never removed");
             match read {
-                Ok((history, view)) => tracked.update(cache, status, history, view),
+                Ok(view) => tracked.update(cache, status, view),
                 // Histories, transactions and proofs that contradict each other may be a reorg in
                 // the making; only what lasts is held against the server.
                 Err(error @ (FetchError::Unproved(_) | FetchError::Rpc(RpcError::Refused { .. }))) => {
@@ -294,14 +294,8 @@ impl<'a> Watcher<'a> {
 }
 
 impl Tracked {
-    fn update(
-        &mut self,
-        cache: &dyn ChainCache,
-        status: Status,
-        history: Vec<HistoryEntry>,
-        view: ScriptView,
-    ) {
-        cache.put_script(&self.script, &ScriptRecord { status, history });
+    fn update(&mut self, cache: &dyn ChainCache, status: Status, view: ScriptView) {
+        cache.put_script(&self.script, &ScriptRecord { status, view: view.clone() });
         self.failed = 0;
         self.dirty = false;
         if self.view.as_ref() != Some(&view) {

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bitcoin::{Network, OutPoint, ScriptBuf, Transaction, Witness};
+use bitcoin::{Amount, Network, OutPoint, ScriptBuf, Transaction, Witness};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
 use super::{ElectrumChain, ElectrumConfig};
 use crate::chain::testing::{Server, script, tx};
 use crate::chain::{BroadcastError, ChainCache, ChainError, ChainSource, ChainUpdate, MemoryCache};
-use crate::escrow::facts::{ScriptView, SpendPath, Tip};
+use crate::escrow::facts::{Deposit, ScriptView, SpendPath, Tip};
 
 /// A consumer: what the service would know after all updates so far.
 struct Client {
@@ -253,6 +253,24 @@ async fn after_a_reconnect_only_what_changed_is_read_again() {
         assert_eq!(again.views[script], client.views[script]);
     }
     assert_eq!(reads(&server), 22, "one for what came live, none for the rest");
+
+    // What is wrong in the cache is read again: an amount, a block, a proof.
+    let spoil = |script: &ScriptBuf, spoil: &dyn Fn(&mut Deposit)| {
+        let mut record = client.cache.script(script).unwrap();
+        record.view.deposits.iter_mut().for_each(spoil);
+        client.cache.put_script(script, &record);
+    };
+    spoil(&scripts[0], &|deposit| deposit.amount += Amount::ONE_SAT);
+    spoil(&scripts[1], &|deposit| deposit.confirmation.as_mut().unwrap().height -= 1);
+    spoil(&scripts[2], &|deposit| {
+        let txid = deposit.outpoint.txid;
+        let mut proved = client.cache.proof(txid).unwrap();
+        proved.proof.position += 1;
+        client.cache.put_proof(txid, &proved);
+    });
+    let mut third = Client::with(&server, &scripts, Arc::clone(&client.cache));
+    third.until("all but three from the cache", |c| c.views.len() == 20).await;
+    assert_eq!((reads(&server), &third.views), (25, &again.views));
 }
 
 #[tokio::test]
