@@ -6,6 +6,8 @@ pub mod ballot;
 #[cfg(test)]
 mod bips;
 pub mod charter;
+#[cfg(test)]
+mod consensus;
 pub mod descriptor;
 pub mod facts;
 pub mod fee;
@@ -14,6 +16,7 @@ pub mod musig;
 pub mod network;
 pub mod pledge;
 pub mod refund;
+pub mod settlement;
 pub mod statement;
 #[doc(hidden)]
 pub mod testing;
