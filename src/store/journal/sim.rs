@@ -31,6 +31,9 @@ struct Disk {
 struct Inode {
     now: Vec<u8>,
     durable: Vec<u8>,
+    /// Bytes that a failed sync left unwritten and that later syncs skip, as the kernel calls them
+    /// clean, unless they are written again.
+    skipped: std::ops::Range<usize>,
 }
 
 /// What goes wrong.
@@ -81,7 +84,7 @@ impl SimFiles {
     pub fn put(&self, path: &Path, bytes: &[u8]) {
         let mut disk = self.disk();
         let at = disk.inode(path);
-        disk.inodes[at] = Inode { now: bytes.to_vec(), durable: bytes.to_vec() };
+        disk.inodes[at] = Inode { now: bytes.to_vec(), durable: bytes.to_vec(), skipped: 0..0 };
     }
 
     pub fn remove(&self, path: &Path) {
@@ -99,7 +102,7 @@ impl SimFiles {
         }
         disk.durable_names = disk.names.clone();
         for inode in &mut disk.inodes {
-            let Inode { now, durable } = inode;
+            let Inode { now, durable, .. } = inode;
             let (short, long) = (now.len().min(durable.len()), now.len().max(durable.len()));
             let len = match random.below(3) {
                 0 => durable.len(),
@@ -123,7 +126,7 @@ impl SimFiles {
                     };
                 }
             }
-            *inode = Inode { now: after.clone(), durable: after };
+            *inode = Inode { now: after.clone(), durable: after, skipped: 0..0 };
         }
     }
 }
@@ -224,6 +227,10 @@ impl StoredFile for SimFile {
         let now = &mut disk.inodes[self.at].now;
         now.resize(len + added, 0);
         now[offset..offset + count].copy_from_slice(&bytes[..count]);
+        let skipped = &mut disk.inodes[self.at].skipped;
+        if offset <= skipped.start {
+            skipped.start = skipped.start.max(offset + count);
+        }
         alive.map(|()| count)
     }
 
@@ -242,11 +249,16 @@ impl StoredFile for SimFile {
         disk.change()?;
         disk.syncs += 1;
         if disk.faults.sync_fails {
+            let Inode { now, durable, skipped } = &mut disk.inodes[self.at];
+            *skipped = durable.len()..now.len();
             return Err(io::Error::other("the disk said no"));
         }
         let takes = disk.faults.sync_takes;
-        let now = disk.inodes[self.at].now.clone();
-        disk.inodes[self.at].durable = now;
+        let Inode { now, durable, skipped } = &mut disk.inodes[self.at];
+        *durable = now.clone();
+        for at in skipped.clone() {
+            durable.get_mut(at).into_iter().for_each(|byte| *byte = 0);
+        }
         drop(disk);
         std::thread::sleep(takes);
         Ok(())
