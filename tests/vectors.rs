@@ -6,6 +6,7 @@
 mod broken;
 mod cases;
 mod charters;
+mod spends;
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

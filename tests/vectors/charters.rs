@@ -32,7 +32,7 @@ pub fn xpriv(phrase: &Mnemonic, network: Network, path: &str) -> Xpriv {
 pub struct Signed {
     pub charter: Charter,
     /// Phrase and account number of developer, representative and arbiter.
-    signers: [(Mnemonic, u32); 3],
+    pub signers: [(Mnemonic, u32); 3],
 }
 
 impl Signed {
