@@ -4,4 +4,6 @@
 pub mod chain;
 pub mod escrow;
 #[cfg(feature = "service")]
+pub mod keys;
+#[cfg(feature = "service")]
 pub mod store;

@@ -15,6 +15,7 @@ pub mod keys;
 pub mod musig;
 pub mod network;
 pub mod pledge;
+pub mod recovery;
 pub mod refund;
 pub mod settlement;
 pub mod statement;
