@@ -7,3 +7,5 @@ pub mod escrow;
 pub mod keys;
 #[cfg(feature = "service")]
 pub mod store;
+#[cfg(feature = "service")]
+pub mod wallet;
