@@ -5,10 +5,12 @@
 pub mod ballot;
 #[cfg(test)]
 mod bips;
+pub mod book;
 pub mod charter;
 #[cfg(test)]
 mod consensus;
 pub mod descriptor;
+pub mod event;
 pub mod facts;
 pub mod fee;
 pub mod keys;
@@ -19,5 +21,6 @@ pub mod recovery;
 pub mod refund;
 pub mod settlement;
 pub mod statement;
+pub mod task;
 #[doc(hidden)]
 pub mod testing;

@@ -1,0 +1,178 @@
+//! The book: every task of the service, the tip, and the refund batches under way, as a fold of journal
+//! records. Pure: the service wraps it with a journal, a chain and a clock.
+
+use super::descriptor::Slot;
+use super::event::{BatchRecord, Command, Event, Record};
+use super::facts::{ScriptView, Tip};
+use super::statement::CharterId;
+use super::task::{self, ApplyError, Refused, Task};
+use bitcoin::{OutPoint, ScriptBuf};
+use std::collections::{BTreeMap, HashMap};
+
+/// Everything the journal says.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    tip: Option<Tip>,
+    tasks: BTreeMap<CharterId, Task>,
+    /// Every script ever issued, and whose it is.
+    scripts: HashMap<ScriptBuf, (CharterId, Slot)>,
+    batches: Vec<BatchRecord>,
+}
+
+/// A record that cannot be folded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BookError {
+    /// It names a task that was never drafted.
+    #[error("it names task {charter}, which was never drafted")]
+    UnknownTask {
+        /// The charter.
+        charter: CharterId,
+    },
+    /// The event cannot have happened.
+    #[error("task {charter}: {source}")]
+    Apply {
+        /// The charter.
+        charter: CharterId,
+        /// Why.
+        source: ApplyError,
+    },
+    /// The task's id is not the id of its charter.
+    #[error("task {charter} was drafted with another charter's text")]
+    WrongCharter {
+        /// The charter.
+        charter: CharterId,
+    },
+}
+
+impl Book {
+    /// The tip that all facts in the book were read under.
+    pub fn tip(&self) -> Option<&Tip> {
+        self.tip.as_ref()
+    }
+
+    /// Every task.
+    pub fn tasks(&self) -> &BTreeMap<CharterId, Task> {
+        &self.tasks
+    }
+
+    /// One task.
+    pub fn task(&self, charter: &CharterId) -> Option<&Task> {
+        self.tasks.get(charter)
+    }
+
+    /// Refund batches, oldest first.
+    pub fn batches(&self) -> &[BatchRecord] {
+        &self.batches
+    }
+
+    /// Every script that was ever issued.
+    pub fn scripts(&self) -> impl Iterator<Item = &ScriptBuf> {
+        self.scripts.keys()
+    }
+
+    /// Whose script it is.
+    pub fn owner(&self, script: &ScriptBuf) -> Option<(CharterId, Slot)> {
+        self.scripts.get(script).copied()
+    }
+
+    /// An outpoint wherever it is.
+    pub fn find(&self, outpoint: &OutPoint) -> Option<(&Task, &super::pledge::Outpoint)> {
+        self.tasks.values().find_map(|task| Some((task, task.outpoints().get(outpoint)?)))
+    }
+
+    /// Writes a task down. Again gives no events.
+    pub fn draft(&self, charter: &[u8], text: &str) -> Result<(CharterId, Vec<Record>), Refused> {
+        let (id, event) = task::draft(charter, text, self.tip())?;
+        if self.tasks.contains_key(&id) {
+            return Ok((id, Vec::new()));
+        }
+        Ok((id, vec![Record::Task { charter: id, event }]))
+    }
+
+    /// Turns a command for a known task into records. Changes nothing.
+    pub fn decide(&self, task: &Task, command: &Command) -> Result<Vec<Record>, Refused> {
+        let events = task.decide(command, self.tip())?;
+        for event in &events {
+            self.check_scripts(task, event)?;
+        }
+        let charter = task.id();
+        Ok(events.into_iter().map(|event| Record::Task { charter, event }).collect())
+    }
+
+    /// A script ever issued is refused again, in any task; and no refund may go to one.
+    fn check_scripts(&self, task: &Task, event: &Event) -> Result<(), Refused> {
+        let Event::PledgeIssued { index, sponsor_key, refund_address, .. } = event else { return Ok(()) };
+        let output = task.candidate(*index, *sponsor_key)?;
+        if self.scripts.contains_key(&output.script_pubkey) {
+            return Err(Refused::AddressReused);
+        }
+        let refund = super::charter::address("refund_address", refund_address, task.charter().network())
+            .map_err(Refused::RefundAddress)?;
+        if self.scripts.contains_key(&refund.script_pubkey()) {
+            return Err(Refused::RefundToEscrow);
+        }
+        Ok(())
+    }
+
+    /// What a snapshot of the chain changes: facts first, the tip last, all for one append. A snapshot
+    /// that says nothing new gives no record.
+    pub fn observe(&self, tip: &Tip, views: &[(ScriptBuf, ScriptView)]) -> Vec<Record> {
+        let mut records = Vec::new();
+        for (script, view) in views {
+            let Some((charter, slot)) = self.owner(script) else { continue };
+            let Some(task) = self.tasks.get(&charter) else { continue };
+            records.extend(task.observe(slot, view).into_iter().map(|event| Record::Task { charter, event }));
+        }
+        if self.tip.as_ref() != Some(tip) || !records.is_empty() {
+            let due = self.tasks.values().filter(|task| task.due_to_open(Some(tip)));
+            records.extend(due.map(|task| Record::Task { charter: task.id(), event: Event::TaskOpened }));
+        }
+        if self.tip.as_ref() != Some(tip) {
+            records.push(Record::Chain { tip: *tip });
+        }
+        records
+    }
+
+    /// Folds one record.
+    pub fn apply(&mut self, record: &Record) -> Result<(), BookError> {
+        match record {
+            Record::Chain { tip } => {
+                self.tip = Some(*tip);
+                self.tasks.values_mut().for_each(|task| task.apply_tip(tip));
+            }
+            Record::RefundBatch { batch } => self.batches.push(batch.clone()),
+            Record::Task { charter, event: Event::TaskDrafted { charter: bytes, text } } => {
+                let fail = |source| BookError::Apply { charter: *charter, source };
+                let mut task = Task::draft(bytes, text).map_err(fail)?;
+                if task.id() != *charter {
+                    return Err(BookError::WrongCharter { charter: *charter });
+                }
+                if self.tasks.contains_key(charter) {
+                    return Err(fail(ApplyError::NotTheFirst));
+                }
+                if let Some(tip) = &self.tip {
+                    task.apply_tip(tip);
+                }
+                self.tasks.insert(*charter, task);
+            }
+            Record::Task { charter, event } => {
+                let task = self.tasks.get_mut(charter).ok_or(BookError::UnknownTask { charter: *charter })?;
+                task.apply(event).map_err(|source| BookError::Apply { charter: *charter, source })?;
+                match event {
+                    Event::TaskOpened => {
+                        let script = task.open_output().script_pubkey.clone();
+                        self.scripts.insert(script, (*charter, Slot::OPEN));
+                    }
+                    Event::PledgeIssued { index, .. } => {
+                        if let Some(pledge) = task.pledges().get(index) {
+                            let script = pledge.output.script_pubkey.clone();
+                            self.scripts.insert(script, (*charter, pledge.output.slot));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,276 @@
+//! What happened (past tense, persisted in the journal) and what is asked for (imperative). State is the
+//! fold of events; nothing else changes it. Stored enums are exhaustive: a journal of a later version is
+//! refused by its header, not guessed at.
+
+use super::facts::{Confirmation, Spend, Tip};
+use super::descriptor::Slot;
+use super::refund::RefundSignatures;
+use super::settlement::{Kind, RoleSignatures, Terms};
+use super::statement::{
+    Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
+};
+use bitcoin::secp256k1::{XOnlyPublicKey, schnorr};
+use bitcoin::{Amount, BlockHash, OutPoint};
+use serde::{Deserialize, Serialize};
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum Record {
+    /// The tip that the facts before it, in the same append, were read under.
+    Chain {
+        /// The new tip.
+        tip: Tip,
+    },
+    /// Something happened to a task.
+    Task {
+        /// Which.
+        charter: CharterId,
+        /// What.
+        event: Event,
+    },
+    /// The service built a transaction that refunds many pledges.
+    RefundBatch {
+        /// It, signed.
+        batch: BatchRecord,
+    },
+}
+
+/// A refund batch as it was first broadcast.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchRecord {
+    /// Consensus encoding in hex.
+    pub transaction: String,
+    /// The pledges' outpoints it refunds.
+    pub refunds: Vec<OutPoint>,
+    /// The operator's outpoints that pay its fee.
+    pub fee_inputs: Vec<OutPoint>,
+    /// Fee in satoshis.
+    pub fee_sat: u64,
+    /// Height of the tip when it was built.
+    pub height: u32,
+}
+
+/// Something that happened to a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// Terms were written down.
+    TaskDrafted {
+        /// Canonical bytes of the charter.
+        charter: String,
+        /// The task's text, whose hash the charter names.
+        text: String,
+    },
+    /// A signer agreed.
+    CharterAttested {
+        /// Which seat.
+        role: Role,
+        /// BIP340 signature over the charter id.
+        signature: schnorr::Signature,
+    },
+    /// All three agreed and the chain is known: addresses are issued from now on.
+    TaskOpened,
+    /// An address was issued.
+    PledgeIssued {
+        /// Derivation index.
+        index: u32,
+        /// S.
+        sponsor_key: XOnlyPublicKey,
+        /// Where refunds and returns go.
+        refund_address: String,
+        /// The sponsor's signature over the pledge statement.
+        signature: schnorr::Signature,
+        /// What the sponsor means to pay.
+        #[serde(with = "bitcoin::amount::serde::as_sat", rename = "amount_sat")]
+        amount: Amount,
+        /// Median time past when it was issued, Unix seconds.
+        at_mtp_secs: u32,
+    },
+    /// An output pays an address of ours.
+    OutpointSeen {
+        /// Which address.
+        slot: Slot,
+        /// The output.
+        outpoint: OutPoint,
+        /// Its value.
+        #[serde(with = "bitcoin::amount::serde::as_sat", rename = "amount_sat")]
+        amount: Amount,
+        /// From a coinbase.
+        coinbase: bool,
+        /// Where it is mined, if it is.
+        confirmation: Option<Confirmation>,
+    },
+    /// It was mined, or mined elsewhere after a reorg.
+    OutpointConfirmed {
+        /// The output.
+        outpoint: OutPoint,
+        /// Where.
+        confirmation: Confirmation,
+    },
+    /// A reorg put it back into the mempool.
+    OutpointUnconfirmed {
+        /// The output.
+        outpoint: OutPoint,
+    },
+    /// It is gone: replaced, double-spent or reorged away.
+    OutpointVanished {
+        /// The output.
+        outpoint: OutPoint,
+    },
+    /// Something spends it (or spends it now in another way, or in a block).
+    OutpointSpent {
+        /// The spend.
+        spend: Spend,
+    },
+    /// What spent it is gone.
+    OutpointUnspent {
+        /// The output.
+        outpoint: OutPoint,
+    },
+    /// A refund was signed in advance and checked.
+    RefundSecured {
+        /// The bundle.
+        refund: RefundSignatures,
+    },
+    /// The developer says the work is done.
+    WorkSubmitted {
+        /// What was submitted, signed by the developer.
+        submission: Signed<Submission>,
+        /// Median time past of the named block.
+        block_mtp_secs: u32,
+    },
+    /// The block a submission names was reorged away; the one now at its height takes its place.
+    SubmissionBlockMoved {
+        /// Which submission.
+        submission: SubmissionId,
+        /// The block now at the named height.
+        block_hash: BlockHash,
+        /// Its median time past.
+        block_mtp_secs: u32,
+    },
+    /// A sponsor voted.
+    VoteCast {
+        /// The vote.
+        vote: Signed<Vote>,
+        /// The receipt given for it.
+        receipt: Signed<Receipt>,
+    },
+    /// The representative accepted or refused the work.
+    WorkJudged {
+        /// Signed by the representative.
+        acceptance: Signed<Acceptance>,
+    },
+    /// The arbiter decided over the noes.
+    NoesRuled {
+        /// Signed by the arbiter.
+        ruling: Signed<Ruling>,
+    },
+    /// A settlement was proposed; its transactions follow from its terms.
+    SettlementProposed {
+        /// The terms.
+        terms: Terms,
+    },
+    /// A signer signed forms of a settlement.
+    SettlementSigned {
+        /// Which.
+        settlement: SettlementId,
+        /// The signatures.
+        signatures: RoleSignatures,
+    },
+    /// A form of a settlement was handed to the network for the first time.
+    SettlementBroadcast {
+        /// Which settlement.
+        settlement: SettlementId,
+        /// Which of its transactions.
+        chunk: u32,
+        /// At which of its feerates.
+        form: u32,
+        /// Height of the tip then.
+        height: u32,
+    },
+}
+
+/// Something asked of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Record a signer's agreement.
+    Attest {
+        /// Which seat.
+        role: Role,
+        /// Signature over the charter id.
+        signature: schnorr::Signature,
+    },
+    /// Issue an address.
+    IssuePledge {
+        /// Index the sponsor signed; must be the next free one.
+        index: u32,
+        /// S.
+        sponsor_key: XOnlyPublicKey,
+        /// Where refunds and returns go.
+        refund_address: String,
+        /// Signature over the pledge statement.
+        signature: schnorr::Signature,
+        /// What the sponsor means to pay.
+        amount: Amount,
+    },
+    /// Keep a refund signed in advance.
+    SecureRefund {
+        /// The bundle.
+        refund: RefundSignatures,
+    },
+    /// Put work before the sponsors.
+    SubmitWork {
+        /// Signed by the developer.
+        submission: Signed<Submission>,
+        /// The block at the named height in our chain, with its median time past.
+        block: Option<(BlockHash, u32)>,
+    },
+    /// The block at a submission's height is another one now.
+    MoveSubmissionBlock {
+        /// Which submission.
+        submission: SubmissionId,
+        /// The block now there.
+        block: (BlockHash, u32),
+    },
+    /// Vote.
+    CastVote {
+        /// The vote.
+        vote: Signed<Vote>,
+        /// Our receipt for it.
+        receipt: Signed<Receipt>,
+    },
+    /// Accept or refuse the work.
+    JudgeWork {
+        /// Signed by the representative.
+        acceptance: Signed<Acceptance>,
+    },
+    /// Decide over the noes.
+    RuleNoes {
+        /// Signed by the arbiter.
+        ruling: Signed<Ruling>,
+    },
+    /// Propose a settlement of everything the votes allow.
+    ProposeSettlement {
+        /// What for.
+        kind: Kind,
+        /// Its lowest feerate, sat/vB.
+        feerate_sat_per_vb: u64,
+    },
+    /// Add a signer's signatures.
+    SignSettlement {
+        /// Which settlement.
+        settlement: SettlementId,
+        /// The signatures.
+        signatures: RoleSignatures,
+    },
+    /// Note that a form is handed to the network.
+    NoteBroadcast {
+        /// Which settlement.
+        settlement: SettlementId,
+        /// Which transaction.
+        chunk: u32,
+        /// Which feerate.
+        form: u32,
+    },
+}

@@ -1,0 +1,252 @@
+//! One task under one charter: its state as a fold of events, and everything that follows from it.
+//!
+//! [`Task::decide`] (in `decide.rs`) turns a command into events or a refusal, [`Task::apply`] folds an
+//! event, [`Task::observe`] (in `observe.rs`) turns what the chain says into events. What the state
+//! *means* under a tip (standings, tally, stage, what may be settled) is computed, never stored.
+
+mod apply;
+mod decide;
+mod entitle;
+mod observe;
+mod refused;
+mod stage;
+
+pub use apply::ApplyError;
+pub use decide::draft;
+pub use entitle::{Entitlement, Fate, GRACE_SECS, Reason};
+pub use refused::Refused;
+pub use stage::Stage;
+
+use super::ballot::{self, CastVote, Tally, Window, Words};
+use super::charter::Charter;
+use super::descriptor::{Contract, DescriptorError, EscrowOutput, OPEN_INDEX, Slot};
+use super::facts::Tip;
+use super::pledge::{self, Outpoint, Pledge, Standing, Totals};
+use super::refund::RefundTarget;
+use super::settlement::{Plan, Signatures};
+use super::statement::{
+    Acceptance, CharterId, Role, Ruling, SettlementId, Signed, Submission, SubmissionId,
+};
+use bitcoin::secp256k1::{All, Secp256k1, schnorr};
+use bitcoin::{Address, OutPoint, ScriptBuf};
+use std::collections::BTreeMap;
+
+/// A submission with everything said about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubmissionState {
+    /// Its id.
+    pub id: SubmissionId,
+    /// As the developer signed it.
+    pub signed: Signed<Submission>,
+    /// Hash of the block now at the named height.
+    pub block_hash: bitcoin::BlockHash,
+    /// Median time past of that block.
+    pub block_mtp_secs: u32,
+    /// Every vote with a valid signature, in order of arrival.
+    pub votes: Vec<CastVote>,
+    /// The representative's word.
+    pub acceptance: Option<Signed<Acceptance>>,
+    /// The arbiter's word.
+    pub ruling: Option<Signed<Ruling>>,
+}
+
+/// A settlement with its signatures and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettlementState {
+    /// Its transactions.
+    pub plan: Plan,
+    /// Signatures so far.
+    pub signatures: Signatures,
+    /// Median time past when it was proposed.
+    pub at_mtp_secs: u32,
+    /// Per chunk: the highest form handed out, and the height then.
+    pub broadcasts: BTreeMap<u32, (u32, u32)>,
+}
+
+/// A task under one charter.
+#[derive(Clone, Debug)]
+pub struct Task {
+    charter: Charter,
+    contract: Contract,
+    text: String,
+    open_output: EscrowOutput,
+    attestations: BTreeMap<Role, schnorr::Signature>,
+    opened: bool,
+    pledges: BTreeMap<u32, Pledge>,
+    outpoints: BTreeMap<OutPoint, Outpoint>,
+    submissions: Vec<SubmissionState>,
+    settlements: BTreeMap<SettlementId, SettlementState>,
+    /// Median time past of the last tip applied; settles when a proposal was made.
+    mtp_secs: u32,
+    secp: Secp256k1<All>,
+}
+
+impl Task {
+    /// The charter.
+    pub fn charter(&self) -> &Charter {
+        &self.charter
+    }
+
+    /// The charter's id, which names the task everywhere.
+    pub fn id(&self) -> CharterId {
+        self.charter.id()
+    }
+
+    /// Its addresses.
+    pub fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// The text whose hash the charter names.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Who has attested.
+    pub fn attestations(&self) -> &BTreeMap<Role, schnorr::Signature> {
+        &self.attestations
+    }
+
+    /// Whether addresses are issued.
+    pub fn opened(&self) -> bool {
+        self.opened
+    }
+
+    /// The open address.
+    pub fn open_output(&self) -> &EscrowOutput {
+        &self.open_output
+    }
+
+    /// Pledges by index.
+    pub fn pledges(&self) -> &BTreeMap<u32, Pledge> {
+        &self.pledges
+    }
+
+    /// Everything that ever paid an address of the task.
+    pub fn outpoints(&self) -> &BTreeMap<OutPoint, Outpoint> {
+        &self.outpoints
+    }
+
+    /// Submissions in order.
+    pub fn submissions(&self) -> &[SubmissionState] {
+        &self.submissions
+    }
+
+    /// One submission.
+    pub fn submission(&self, id: &SubmissionId) -> Option<&SubmissionState> {
+        self.submissions.iter().find(|submission| submission.id == *id)
+    }
+
+    /// Settlements by id.
+    pub fn settlements(&self) -> &BTreeMap<SettlementId, SettlementState> {
+        &self.settlements
+    }
+
+    /// The index the next pledge must sign.
+    pub fn next_index(&self) -> u32 {
+        self.pledges.last_key_value().map_or(OPEN_INDEX + 1, |(index, _)| index + 1)
+    }
+
+    /// The contract's output at `slot`, if it was issued.
+    pub fn output(&self, slot: Slot) -> Option<EscrowOutput> {
+        if slot == Slot::OPEN {
+            return Some(self.open_output.clone());
+        }
+        let pledge = self.pledges.get(&slot.index)?;
+        if slot.generation == 0 {
+            return Some(pledge.output.clone());
+        }
+        self.contract.pledge(&self.secp, slot, pledge.sponsor_key).ok()
+    }
+
+    /// Every script of the task that must be watched, with its place.
+    pub fn scripts(&self) -> Vec<(ScriptBuf, Slot)> {
+        let mut scripts = Vec::new();
+        if self.opened {
+            scripts.push((self.open_output.script_pubkey.clone(), Slot::OPEN));
+        }
+        scripts.extend(
+            self.pledges.values().map(|pledge| (pledge.output.script_pubkey.clone(), pledge.output.slot)),
+        );
+        scripts
+    }
+
+    /// The output pledge `index` would have with `sponsor_key`; for checks before it is issued.
+    pub fn candidate(
+        &self,
+        index: u32,
+        sponsor_key: bitcoin::secp256k1::XOnlyPublicKey,
+    ) -> Result<EscrowOutput, DescriptorError> {
+        self.contract.pledge(&self.secp, Slot::pledge(index), sponsor_key)
+    }
+
+    /// What refunding an outpoint means; `None` for gifts.
+    pub fn refund_target(&self, held: &Outpoint) -> Option<RefundTarget> {
+        let pledge = self.pledges.get(&held.slot.index)?;
+        let output = self.output(held.slot)?;
+        RefundTarget::new(output, held.outpoint, held.amount, &pledge.refund_address).ok()
+    }
+
+    /// Where money of `slot` goes when it is returned: the signed refund address, or the pot for gifts.
+    pub fn return_address(&self, slot: Slot) -> Option<&Address> {
+        if slot.index == OPEN_INDEX {
+            return self.charter.pot();
+        }
+        self.pledges.get(&slot.index).map(|pledge| &pledge.refund_address)
+    }
+
+    /// Where each outpoint stands.
+    pub fn standings(&self, tip: &Tip) -> BTreeMap<OutPoint, Standing> {
+        pledge::standings(&self.charter, tip, &self.outpoints)
+    }
+
+    /// Sums over the outpoints.
+    pub fn totals(&self, tip: &Tip) -> Totals {
+        pledge::totals(&self.outpoints, &self.standings(tip))
+    }
+
+    /// The electorate: every credited outpoint of a pledge, also when it has since been paid.
+    pub fn electorate(&self, tip: &Tip) -> Vec<ballot::Weight> {
+        let standings = self.standings(tip);
+        let credited = |held: &&Outpoint| standings.get(&held.outpoint) == Some(&Standing::Credited);
+        self.outpoints
+            .values()
+            .filter(credited)
+            .filter_map(|held| {
+                let height = held.confirmation?.height;
+                Some(ballot::Weight { pledge: held.slot.index, amount: held.amount, height })
+            })
+            .collect()
+    }
+
+    /// When sponsors may vote on a submission.
+    pub fn window(&self, submission: &SubmissionState) -> Window {
+        Window::new(&self.charter, submission.block_mtp_secs)
+    }
+
+    /// The count of a submission.
+    pub fn tally(&self, submission: &SubmissionState, tip: &Tip) -> Tally {
+        ballot::tally(
+            &self.charter,
+            &submission.signed.statement,
+            &self.window(submission),
+            &self.electorate(tip),
+            &submission.votes,
+        )
+    }
+
+    /// What was said about a submission besides votes.
+    pub fn words(&self, submission: &SubmissionState, tip: &Tip) -> Words {
+        Words {
+            accepted: submission.acceptance.as_ref().map(|signed| signed.statement.accepted),
+            ruling: submission
+                .ruling
+                .as_ref()
+                .and_then(|signed| super::charter::Bps::new(signed.statement.pay_bps)),
+            closed: self.window(submission).closed(tip.mtp_secs),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

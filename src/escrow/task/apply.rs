@@ -1,0 +1,231 @@
+//! Folding events into state. Events were checked before they were written; on replay they are checked
+//! again, so that a journal from elsewhere cannot smuggle anything in.
+
+use super::{SettlementState, SubmissionState, Task};
+use crate::escrow::ballot::CastVote;
+use crate::escrow::charter::{Charter, CharterError, address};
+use crate::escrow::descriptor::{Contract, DescriptorError, Slot};
+use crate::escrow::event::Event;
+use crate::escrow::facts::Tip;
+use crate::escrow::pledge::{Outpoint, Pledge};
+use crate::escrow::refund::{BundleError, RefundBundle};
+use crate::escrow::settlement::{self, PlanError, SignatureError, Signatures};
+use crate::escrow::statement::{BadSignature, Digest, Role, Statement};
+use bitcoin::OutPoint;
+use bitcoin::secp256k1::Secp256k1;
+use std::collections::BTreeMap;
+
+/// An event that cannot have happened in this state: the journal was written by something else.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// A task begins with its charter, once.
+    #[error("the task was drafted twice, or not at all")]
+    NotTheFirst,
+    /// The charter is not valid.
+    #[error(transparent)]
+    Charter(#[from] CharterError),
+    /// The text is not the one the charter names.
+    #[error("the text does not have the hash that the charter names")]
+    TextHash,
+    /// The keys make no address.
+    #[error(transparent)]
+    Descriptor(#[from] DescriptorError),
+    /// A signature does not verify.
+    #[error(transparent)]
+    Signature(#[from] BadSignature),
+    /// A refund does not verify.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// Terms make no transaction.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A settlement's signatures do not verify.
+    #[error(transparent)]
+    SettlementSignature(#[from] SignatureError),
+    /// It names something that is not there.
+    #[error("it names {what}, which is not there")]
+    Unknown {
+        /// What.
+        what: &'static str,
+    },
+}
+
+const fn unknown(what: &'static str) -> ApplyError {
+    ApplyError::Unknown { what }
+}
+
+impl Task {
+    /// The task as it is when its charter was just written down.
+    pub fn draft(charter: &str, text: &str) -> Result<Task, ApplyError> {
+        let charter = Charter::parse(charter.as_bytes())?;
+        if Digest::of(text.as_bytes()) != charter.fields().text_hash {
+            return Err(ApplyError::TextHash);
+        }
+        let secp = Secp256k1::new();
+        let contract = Contract::new(&charter)?;
+        let open_output = contract.open(&secp);
+        Ok(Task {
+            charter,
+            contract,
+            text: text.to_owned(),
+            open_output,
+            attestations: BTreeMap::new(),
+            opened: false,
+            pledges: BTreeMap::new(),
+            outpoints: BTreeMap::new(),
+            submissions: Vec::new(),
+            settlements: BTreeMap::new(),
+            mtp_secs: 0,
+            secp,
+        })
+    }
+
+    /// Notes the tip that the facts before it were read under.
+    pub fn apply_tip(&mut self, tip: &Tip) {
+        self.mtp_secs = tip.mtp_secs;
+    }
+
+    /// Folds one event.
+    pub fn apply(&mut self, event: &Event) -> Result<(), ApplyError> {
+        match event {
+            Event::TaskDrafted { .. } => return Err(ApplyError::NotTheFirst),
+            Event::CharterAttested { role, signature } => {
+                self.charter.verify_attestation(&self.secp, *role, signature)?;
+                self.attestations.insert(*role, *signature);
+            }
+            Event::TaskOpened => {
+                if self.attestations.len() != Role::ALL.len() {
+                    return Err(unknown("an attestation"));
+                }
+                self.opened = true;
+            }
+            Event::PledgeIssued { index, sponsor_key, refund_address, signature, amount, at_mtp_secs } => {
+                if *index != self.next_index() {
+                    return Err(unknown("a pledge index out of turn"));
+                }
+                let refund_address = address("refund_address", refund_address, self.charter.network())?;
+                let pledge = Pledge {
+                    index: *index,
+                    sponsor_key: *sponsor_key,
+                    output: self.contract.pledge(&self.secp, Slot::pledge(*index), *sponsor_key)?,
+                    refund_address,
+                    signature: *signature,
+                    promised: *amount,
+                    at_mtp_secs: *at_mtp_secs,
+                };
+                self.pledge_statement(&pledge).verify(&self.secp, sponsor_key, signature)?;
+                self.pledges.insert(*index, pledge);
+            }
+            Event::OutpointSeen { slot, outpoint, amount, coinbase, confirmation } => {
+                // It may come back after a reorg: the refund signed for it is still good.
+                let refund = self.outpoints.remove(outpoint).and_then(|held| held.refund);
+                let refund = refund.filter(|refund| refund.target().amount() == *amount);
+                self.outpoints.insert(
+                    *outpoint,
+                    Outpoint {
+                        outpoint: *outpoint,
+                        slot: *slot,
+                        amount: *amount,
+                        coinbase: *coinbase,
+                        present: true,
+                        confirmation: *confirmation,
+                        spend: None,
+                        refund,
+                    },
+                );
+            }
+            Event::OutpointConfirmed { outpoint, confirmation } => {
+                self.outpoint_mut(outpoint)?.confirmation = Some(*confirmation);
+            }
+            Event::OutpointUnconfirmed { outpoint } => self.outpoint_mut(outpoint)?.confirmation = None,
+            Event::OutpointVanished { outpoint } => {
+                let held = self.outpoint_mut(outpoint)?;
+                held.present = false;
+                held.confirmation = None;
+                held.spend = None;
+            }
+            Event::OutpointSpent { spend } => self.outpoint_mut(&spend.prevout)?.spend = Some(*spend),
+            Event::OutpointUnspent { outpoint } => self.outpoint_mut(outpoint)?.spend = None,
+            Event::RefundSecured { refund } => {
+                let held = self.outpoints.get(&refund.outpoint).ok_or(unknown("an outpoint"))?;
+                let target = self.refund_target(held).ok_or(unknown("a refund of a gift"))?;
+                let bundle = RefundBundle::check(&self.secp, target, refund.clone())?;
+                self.outpoint_mut(&refund.outpoint)?.refund = Some(bundle);
+            }
+            Event::WorkSubmitted { submission, block_mtp_secs } => {
+                submission.verify(&self.secp, &self.charter.statement_key(Role::Developer))?;
+                self.submissions.push(SubmissionState {
+                    id: submission.statement.id(),
+                    signed: submission.clone(),
+                    block_hash: submission.statement.block_hash,
+                    block_mtp_secs: *block_mtp_secs,
+                    votes: Vec::new(),
+                    acceptance: None,
+                    ruling: None,
+                });
+            }
+            Event::SubmissionBlockMoved { submission, block_hash, block_mtp_secs } => {
+                let state = self.submission_mut(submission)?;
+                state.block_hash = *block_hash;
+                state.block_mtp_secs = *block_mtp_secs;
+            }
+            Event::VoteCast { vote, receipt } => {
+                let pledge = self.pledges.get(&vote.statement.pledge).ok_or(unknown("a pledge"))?;
+                vote.verify(&self.secp, &pledge.sponsor_key)?;
+                receipt.verify(&self.secp, self.charter.receipt_key())?;
+                let cast = CastVote { vote: vote.clone(), receipt: Some(receipt.clone()) };
+                self.submission_mut(&vote.statement.submission)?.votes.push(cast);
+            }
+            Event::WorkJudged { acceptance } => {
+                acceptance.verify(&self.secp, &self.charter.statement_key(Role::Representative))?;
+                self.submission_mut(&acceptance.statement.submission)?.acceptance = Some(acceptance.clone());
+            }
+            Event::NoesRuled { ruling } => {
+                ruling.verify(&self.secp, &self.charter.statement_key(Role::Arbiter))?;
+                self.submission_mut(&ruling.statement.submission)?.ruling = Some(ruling.clone());
+            }
+            Event::SettlementProposed { terms } => {
+                let plan = settlement::plan(&self.secp, &self.charter, &self.contract, terms)?;
+                let state = SettlementState {
+                    signatures: Signatures::new(&plan),
+                    plan,
+                    at_mtp_secs: self.mtp_secs,
+                    broadcasts: BTreeMap::new(),
+                };
+                self.settlements.insert(terms.id(), state);
+            }
+            Event::SettlementSigned { settlement, signatures } => {
+                let state = self.settlements.get_mut(settlement).ok_or(unknown("a settlement"))?;
+                let checked = state.plan.check_signatures(&self.secp, signatures)?;
+                state.signatures.merge(&checked).map_err(|_| unknown("another settlement"))?;
+            }
+            Event::SettlementBroadcast { settlement, chunk, form, height } => {
+                let state = self.settlements.get_mut(settlement).ok_or(unknown("a settlement"))?;
+                state.broadcasts.insert(*chunk, (*form, *height));
+            }
+        }
+        Ok(())
+    }
+
+    /// The statement behind an issued pledge.
+    pub fn pledge_statement(&self, pledge: &Pledge) -> crate::escrow::statement::Pledge {
+        crate::escrow::statement::Pledge {
+            network: self.charter.network(),
+            charter: self.id(),
+            index: pledge.index,
+            sponsor_key: pledge.sponsor_key,
+            refund_address: pledge.refund_address.clone(),
+        }
+    }
+
+    fn outpoint_mut(&mut self, outpoint: &OutPoint) -> Result<&mut Outpoint, ApplyError> {
+        self.outpoints.get_mut(outpoint).ok_or(unknown("an outpoint"))
+    }
+
+    fn submission_mut(
+        &mut self,
+        id: &crate::escrow::statement::SubmissionId,
+    ) -> Result<&mut SubmissionState, ApplyError> {
+        self.submissions.iter_mut().find(|state| state.id == *id).ok_or(unknown("a submission"))
+    }
+}

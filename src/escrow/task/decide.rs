@@ -1,0 +1,405 @@
+//! Commands: what is asked, checked against state and tip, and the events it leads to. A command that
+//! was carried out already gives no events and no error: delivering it twice does no harm.
+
+use super::entitle::PROPOSAL_SECS;
+use super::{Refused, Task};
+use crate::escrow::charter::{Charter, SubmissionsOpen, VoteOpens, address, unseen};
+use crate::escrow::descriptor::{Contract, MAX_INDEX, Slot};
+use crate::escrow::event::{Command, Event};
+use crate::escrow::facts::Tip;
+use crate::escrow::network::{DAY_SECS, Network};
+use crate::escrow::pledge::{self, Pledge};
+use crate::escrow::refund::{RefundBundle, RefundSignatures};
+use crate::escrow::settlement::{self, Kind, RoleSignatures};
+use crate::escrow::statement::{
+    Acceptance, CharterId, Digest, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission,
+    SubmissionId, Vote,
+};
+use bitcoin::secp256k1::{XOnlyPublicKey, schnorr};
+use bitcoin::{Amount, BlockHash};
+use std::collections::BTreeSet;
+
+/// Furthest T may be ahead when a charter is drafted.
+const MAX_AHEAD_SECS: u32 = 2 * 365 * DAY_SECS + DAY_SECS;
+/// A submission names the tip or one of the two blocks below it.
+const MAX_BLOCKS_BELOW: u32 = 2;
+/// How often one pledge may change its vote: more is only there to fill the disk.
+const MAX_VOTES_PER_PLEDGE: usize = 32;
+/// Longest link of a submission, in bytes.
+const MAX_LINK_BYTES: usize = 500;
+
+/// Checks a charter that is to be written down, and makes its first event.
+pub fn draft(charter: &[u8], text: &str, tip: Option<&Tip>) -> Result<(CharterId, Event), Refused> {
+    let charter = Charter::parse(charter)?;
+    let fields = charter.fields();
+    if Digest::of(text.as_bytes()) != fields.text_hash {
+        return Err(Refused::TextHash);
+    }
+    if fields.milestones.len() != 1 {
+        return Err(Refused::NotSupported { feature: "more than one milestone" });
+    }
+    if fields.vote_opens != VoteOpens::None {
+        return Err(Refused::NotSupported { feature: "vote_opens other than none" });
+    }
+    if let Some(tip) = tip {
+        let latest = tip.mtp_secs.saturating_add(MAX_AHEAD_SECS);
+        if charter.network() != Network::Regtest && fields.refund_time > latest {
+            return Err(Refused::TooFarAhead { mtp_secs: tip.mtp_secs });
+        }
+        if tip.mtp_secs >= fields.funding_close {
+            return Err(Refused::AlreadyClosed { mtp_secs: tip.mtp_secs });
+        }
+    }
+    // Keys that cancel out would leave the task without addresses.
+    Contract::new(&charter)?;
+    let text = text.to_owned();
+    let canonical = String::from_utf8(charter.bytes().to_vec()).expect("canonical JSON is UTF-8");
+    Ok((charter.id(), Event::TaskDrafted { charter: canonical, text }))
+}
+
+impl Task {
+    /// Turns a command into events, or says why not. Changes nothing.
+    pub fn decide(&self, command: &Command, tip: Option<&Tip>) -> Result<Vec<Event>, Refused> {
+        match command {
+            Command::Attest { role, signature } => self.attest(*role, signature, tip),
+            Command::IssuePledge { index, sponsor_key, refund_address, signature, amount } => {
+                self.issue(*index, sponsor_key, refund_address, signature, *amount, self.known(tip)?)
+            }
+            Command::SecureRefund { refund } => self.secure(refund),
+            Command::SubmitWork { submission, block } => self.submit(submission, *block, self.known(tip)?),
+            Command::MoveSubmissionBlock { submission, block } => self.move_block(submission, *block),
+            Command::CastVote { vote, receipt } => self.vote(vote, receipt, self.known(tip)?),
+            Command::JudgeWork { acceptance } => self.judge(acceptance),
+            Command::RuleNoes { ruling } => self.rule(ruling, self.known(tip)?),
+            Command::ProposeSettlement { kind, feerate_sat_per_vb } => {
+                self.propose(*kind, *feerate_sat_per_vb, self.known(tip)?)
+            }
+            Command::SignSettlement { settlement, signatures } => {
+                self.sign(settlement, signatures, self.known(tip)?)
+            }
+            Command::NoteBroadcast { settlement, chunk, form } => {
+                self.note_broadcast(settlement, *chunk, *form, self.known(tip)?)
+            }
+        }
+    }
+
+    fn known<'a>(&self, tip: Option<&'a Tip>) -> Result<&'a Tip, Refused> {
+        tip.ok_or(Refused::NoTip)
+    }
+
+    fn need_open(&self) -> Result<(), Refused> {
+        if self.opened { Ok(()) } else { Err(Refused::NotOpen) }
+    }
+
+    /// Opens the task once all three have attested and the chain is known.
+    pub fn due_to_open(&self, tip: Option<&Tip>) -> bool {
+        let in_time = |tip: &Tip| tip.mtp_secs < self.charter.fields().funding_close;
+        !self.opened && self.attestations.len() == Role::ALL.len() && tip.is_some_and(in_time)
+    }
+
+    fn attest(
+        &self,
+        role: Role,
+        signature: &schnorr::Signature,
+        tip: Option<&Tip>,
+    ) -> Result<Vec<Event>, Refused> {
+        self.charter.verify_attestation(&self.secp, role, signature)?;
+        if self.attestations.contains_key(&role) {
+            // BIP340 allows many signatures over one statement; the first is as good as any.
+            return Ok(Vec::new());
+        }
+        let mut events = vec![Event::CharterAttested { role, signature: *signature }];
+        let mut after = self.clone();
+        after.attestations.insert(role, *signature);
+        if after.due_to_open(tip) {
+            events.push(Event::TaskOpened);
+        }
+        Ok(events)
+    }
+
+    fn issue(
+        &self,
+        index: u32,
+        sponsor_key: &XOnlyPublicKey,
+        refund_address: &str,
+        signature: &schnorr::Signature,
+        amount: Amount,
+        tip: &Tip,
+    ) -> Result<Vec<Event>, Refused> {
+        self.need_open()?;
+        let refund_address = address("refund_address", refund_address, self.charter.network())
+            .map_err(Refused::RefundAddress)?;
+        if let Some(pledge) = self.pledges.get(&index)
+            && pledge.sponsor_key == *sponsor_key
+            && pledge.refund_address == refund_address
+        {
+            return Ok(Vec::new());
+        }
+        let close_secs = self.charter.fields().funding_close;
+        if tip.mtp_secs > close_secs {
+            return Err(Refused::FundingClosed { close_secs, mtp_secs: tip.mtp_secs });
+        }
+        let next = self.next_index();
+        if next > MAX_INDEX {
+            return Err(Refused::NoIndexLeft);
+        }
+        if index != next {
+            return Err(Refused::IndexTaken { given: index, next });
+        }
+        let pledge = Pledge {
+            index,
+            sponsor_key: *sponsor_key,
+            output: self.contract.pledge(&self.secp, Slot::pledge(index), *sponsor_key)?,
+            refund_address,
+            signature: *signature,
+            promised: amount,
+            at_mtp_secs: tip.mtp_secs,
+        };
+        self.pledge_statement(&pledge).verify(&self.secp, sponsor_key, signature)?;
+        let script = pledge.refund_address.script_pubkey();
+        if script == pledge.output.script_pubkey || self.scripts().iter().any(|(own, _)| *own == script) {
+            return Err(Refused::RefundToEscrow);
+        }
+        let minimum = self.charter.minimum_pledge();
+        if amount < minimum {
+            return Err(Refused::BelowMinimum { given: amount, minimum });
+        }
+        let taken = pledge::reserved(&self.pledges, &self.outpoints, &self.standings(tip), tip);
+        let left = self.charter.cap().checked_sub(taken).unwrap_or(Amount::ZERO);
+        if amount > left {
+            return Err(Refused::CapReached { left });
+        }
+        Ok(vec![Event::PledgeIssued {
+            index,
+            sponsor_key: *sponsor_key,
+            refund_address: pledge.refund_address.to_string(),
+            signature: *signature,
+            amount,
+            at_mtp_secs: tip.mtp_secs,
+        }])
+    }
+
+    fn secure(&self, refund: &RefundSignatures) -> Result<Vec<Event>, Refused> {
+        let outpoint = refund.outpoint;
+        let held = self.outpoints.get(&outpoint).ok_or(Refused::UnknownOutpoint { outpoint })?;
+        let target = self.refund_target(held).ok_or(Refused::GiftHasNoRefund { outpoint })?;
+        let bundle = RefundBundle::check(&self.secp, target, refund.clone())?;
+        match &held.refund {
+            // A ladder is never given up for a bare pair, and an equal bundle says nothing new.
+            Some(kept) if !kept.pair_only() || bundle.pair_only() => Ok(Vec::new()),
+            _ => Ok(vec![Event::RefundSecured { refund: refund.clone() }]),
+        }
+    }
+
+    fn submit(
+        &self,
+        signed: &Signed<Submission>,
+        block: Option<(BlockHash, u32)>,
+        tip: &Tip,
+    ) -> Result<Vec<Event>, Refused> {
+        self.need_open()?;
+        let submission = &signed.statement;
+        self.same_task("submission", submission.network, submission.charter)?;
+        signed.verify(&self.secp, &self.charter.statement_key(Role::Developer))?;
+        if self.submission(&submission.id()).is_some() {
+            return Ok(Vec::new());
+        }
+        let expected = u32::try_from(self.submissions.len()).unwrap_or(u32::MAX);
+        if submission.number != expected {
+            return Err(Refused::SubmissionNumber { given: submission.number, expected });
+        }
+        if submission.link.trim().is_empty() {
+            return Err(Refused::Link { reason: "is empty: say where the work is" });
+        }
+        if submission.link.len() > MAX_LINK_BYTES {
+            return Err(Refused::Link { reason: "is longer than 500 bytes" });
+        }
+        if let Some(reason) = unseen(&submission.link) {
+            return Err(Refused::Link { reason });
+        }
+        let wrong_block = Refused::SubmissionBlock { tip_height: tip.height };
+        let Some((hash, block_mtp_secs)) = block else { return Err(wrong_block) };
+        let recent = submission.block_height <= tip.height
+            && submission.block_height + MAX_BLOCKS_BELOW >= tip.height;
+        if hash != submission.block_hash || !recent {
+            return Err(wrong_block);
+        }
+        let deadline_secs = self.charter.fields().work_deadline;
+        if tip.mtp_secs > deadline_secs {
+            return Err(Refused::WorkDeadline { deadline_secs });
+        }
+        if let Some(last) = self.submissions.last()
+            && !self.window(last).closed(tip.mtp_secs)
+        {
+            return Err(Refused::StillVoting);
+        }
+        if self.charter.fields().submissions_open == SubmissionsOpen::WhenTargetCredited {
+            let raised = self.totals(tip).raised;
+            if let Some(missing) = self.charter.target().checked_sub(raised).filter(|m| *m > Amount::ZERO) {
+                return Err(Refused::TargetMissing { missing });
+            }
+        }
+        Ok(vec![Event::WorkSubmitted { submission: signed.clone(), block_mtp_secs }])
+    }
+
+    fn move_block(&self, id: &SubmissionId, block: (BlockHash, u32)) -> Result<Vec<Event>, Refused> {
+        let submission = self.need_submission(id)?;
+        let (block_hash, block_mtp_secs) = block;
+        if submission.block_hash == block_hash && submission.block_mtp_secs == block_mtp_secs {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Event::SubmissionBlockMoved { submission: *id, block_hash, block_mtp_secs }])
+    }
+
+    fn vote(
+        &self,
+        vote: &Signed<Vote>,
+        receipt: &Signed<Receipt>,
+        tip: &Tip,
+    ) -> Result<Vec<Event>, Refused> {
+        let statement = &vote.statement;
+        self.same_task("vote", statement.network, statement.charter)?;
+        let submission = self.need_submission(&statement.submission)?;
+        let pledge = self
+            .pledges
+            .get(&statement.pledge)
+            .ok_or(Refused::UnknownPledge { pledge: statement.pledge })?;
+        vote.verify(&self.secp, &pledge.sponsor_key)?;
+        if submission.votes.iter().any(|cast| cast.vote.statement == *statement) {
+            return Ok(Vec::new());
+        }
+        let settled = self.settlements.values().any(|settlement| {
+            settlement.fully_signed()
+                && settlement.plan.terms().inputs().iter().any(|input| input.slot.index == statement.pledge)
+        });
+        if settled {
+            return Err(Refused::VoteSettled);
+        }
+        let mine = || submission.votes.iter().filter(|cast| cast.vote.statement.pledge == statement.pledge);
+        if self.window(submission).closed(tip.mtp_secs) && mine().next().is_some() {
+            return Err(Refused::VotingClosed);
+        }
+        if mine().count() >= MAX_VOTES_PER_PLEDGE {
+            return Err(Refused::TooManyVotes { max: MAX_VOTES_PER_PLEDGE });
+        }
+        let words = &receipt.statement;
+        self.same_task("receipt", words.network, words.charter)?;
+        if words.vote != statement.digest() {
+            return Err(Refused::OtherTask { what: "receipt", field: "vote" });
+        }
+        receipt.verify(&self.secp, self.charter.receipt_key())?;
+        Ok(vec![Event::VoteCast { vote: vote.clone(), receipt: receipt.clone() }])
+    }
+
+    fn judge(&self, acceptance: &Signed<Acceptance>) -> Result<Vec<Event>, Refused> {
+        let statement = &acceptance.statement;
+        self.same_task("acceptance", statement.network, statement.charter)?;
+        let submission = self.need_submission(&statement.submission)?;
+        acceptance.verify(&self.secp, &self.charter.statement_key(Role::Representative))?;
+        match &submission.acceptance {
+            Some(known) if known.statement == *statement => Ok(Vec::new()),
+            Some(_) => Err(Refused::AlreadyJudged),
+            None => Ok(vec![Event::WorkJudged { acceptance: acceptance.clone() }]),
+        }
+    }
+
+    fn rule(&self, ruling: &Signed<Ruling>, tip: &Tip) -> Result<Vec<Event>, Refused> {
+        let statement = &ruling.statement;
+        self.same_task("ruling", statement.network, statement.charter)?;
+        let submission = self.need_submission(&statement.submission)?;
+        ruling.verify(&self.secp, &self.charter.statement_key(Role::Arbiter))?;
+        if statement.pay_bps > 10_000 {
+            return Err(Refused::RulingShare { given: statement.pay_bps });
+        }
+        match &submission.ruling {
+            Some(known) if known.statement == *statement => return Ok(Vec::new()),
+            Some(_) => return Err(Refused::AlreadyRuled),
+            None => {}
+        }
+        let window = self.window(submission);
+        if !window.closed(tip.mtp_secs) {
+            return Err(Refused::RulingTooEarly { closes_secs: window.closes_secs });
+        }
+        if window.ruling_over(tip.mtp_secs) {
+            return Err(Refused::RulingTooLate { ended_secs: window.ruling_ends_secs });
+        }
+        Ok(vec![Event::NoesRuled { ruling: ruling.clone() }])
+    }
+
+    fn propose(&self, kind: Kind, feerate_sat_per_vb: u64, tip: &Tip) -> Result<Vec<Event>, Refused> {
+        self.need_open()?;
+        let cap = self.charter.fields().feerate_cap_sat_per_vb;
+        if !(1..=cap).contains(&feerate_sat_per_vb) {
+            return Err(Refused::Feerate { given: feerate_sat_per_vb, cap });
+        }
+        let terms = self.terms(kind, feerate_sat_per_vb, tip)?;
+        if let Some(known) = self.settlements.get(&terms.id())
+            && (!known.signatures.is_empty() || !self.lapsed(known.at_mtp_secs, tip))
+        {
+            return Ok(Vec::new());
+        }
+        self.check_time(&terms, tip)?;
+        let outpoints: BTreeSet<_> = terms.inputs().iter().map(|input| input.outpoint).collect();
+        self.check_conflicts(terms.id(), &outpoints, tip)?;
+        // What cannot be built is refused now, not when somebody has signed.
+        settlement::plan(&self.secp, &self.charter, &self.contract, &terms)?;
+        Ok(vec![Event::SettlementProposed { terms }])
+    }
+
+    /// The terms that [`Command::ProposeSettlement`] would propose now.
+    pub fn proposal_id(&self, kind: Kind, feerate_sat_per_vb: u64, tip: &Tip) -> Result<SettlementId, Refused> {
+        Ok(self.terms(kind, feerate_sat_per_vb, tip)?.id())
+    }
+
+    fn lapsed(&self, at_mtp_secs: u32, tip: &Tip) -> bool {
+        tip.mtp_secs > at_mtp_secs.saturating_add(PROPOSAL_SECS)
+    }
+
+    fn sign(
+        &self,
+        id: &SettlementId,
+        signatures: &RoleSignatures,
+        tip: &Tip,
+    ) -> Result<Vec<Event>, Refused> {
+        let state = self.settlements.get(id).ok_or(Refused::UnknownSettlement { settlement: *id })?;
+        let checked = state.plan.check_signatures(&self.secp, signatures)?;
+        if !matches!(state.signatures.clone().merge(&checked), Ok(true)) {
+            return Ok(Vec::new());
+        }
+        if state.signatures.is_empty() && self.lapsed(state.at_mtp_secs, tip) {
+            return Err(Refused::ProposalLapsed);
+        }
+        let terms = state.plan.terms();
+        // A third signature on what two have signed changes nothing that could be refused.
+        if !state.fully_signed() {
+            self.still_entitled(terms, tip)?;
+            self.check_time(terms, tip)?;
+            self.check_conflicts(*id, &state.plan.outpoints().collect(), tip)?;
+        }
+        Ok(vec![Event::SettlementSigned { settlement: *id, signatures: signatures.clone() }])
+    }
+
+    fn note_broadcast(
+        &self,
+        id: &SettlementId,
+        chunk: u32,
+        form: u32,
+        tip: &Tip,
+    ) -> Result<Vec<Event>, Refused> {
+        let state = self.settlements.get(id).ok_or(Refused::UnknownSettlement { settlement: *id })?;
+        match state.broadcasts.get(&chunk) {
+            Some((noted, _)) if *noted >= form => Ok(Vec::new()),
+            _ => Ok(vec![Event::SettlementBroadcast { settlement: *id, chunk, form, height: tip.height }]),
+        }
+    }
+
+    fn same_task(&self, what: &'static str, network: Network, charter: CharterId) -> Result<(), Refused> {
+        if network != self.charter.network() {
+            return Err(Refused::OtherTask { what, field: "network" });
+        }
+        if charter != self.id() {
+            return Err(Refused::OtherTask { what, field: "charter" });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,287 @@
+//! What a settlement may do: which outpoints, with which share paid, for which reason. Proposals are
+//! made from it, and checked against it again whenever somebody signs.
+
+use super::{Refused, SettlementState, SubmissionState, Task};
+use crate::escrow::ballot::{self, Verdict};
+use crate::escrow::charter::Bps;
+use crate::escrow::facts::Tip;
+use crate::escrow::pledge::{Outpoint, Standing};
+use crate::escrow::settlement::{self, Kind, TermInput, Terms};
+use crate::escrow::statement::{Choice, SettlementId, SubmissionId};
+use bitcoin::OutPoint;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Seconds after T during which a payout that was under way may still be rebuilt and bumped.
+pub const GRACE_SECS: u32 = 3 * crate::escrow::network::DAY_SECS;
+/// A proposal nobody signed lapses after a week.
+pub const PROPOSAL_SECS: u32 = 7 * crate::escrow::network::DAY_SECS;
+
+/// Why an outpoint is part of a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Its sponsor voted yes.
+    Yes,
+    /// Its sponsor was silent, and silence pays.
+    Silent,
+    /// A gift goes where silence goes.
+    Gift,
+    /// Its sponsor voted no, and the arbiter ruled.
+    Ruled,
+    /// It is beyond what the charter takes.
+    Surplus,
+    /// It is below the minimum pledge.
+    BelowMinimum,
+    /// Two signers give everything back.
+    EarlyReturn,
+}
+
+/// What may be done with one outpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entitlement {
+    /// Share that goes to the payees; the rest returns.
+    pub pay: Bps,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl Task {
+    /// What a settlement of this kind may do with one outpoint; `None`: leave it where it is.
+    fn entitlement(
+        &self,
+        ballot: Option<&Ballot>,
+        kind: &Kind,
+        held: &Outpoint,
+        standing: Standing,
+    ) -> Option<Entitlement> {
+        let back = |reason| Some(Entitlement { pay: Bps::NONE, reason });
+        let pay = |reason| Some(Entitlement { pay: Bps::ALL, reason });
+        match (kind, standing) {
+            (_, Standing::Vanished | Standing::Seen | Standing::Confirming { .. }) => None,
+            (Kind::EarlyReturn, Standing::Credited) => back(Reason::EarlyReturn),
+            (Kind::EarlyReturn, Standing::Gift) => {
+                self.charter.pot().and_then(|_| back(Reason::EarlyReturn))
+            }
+            (Kind::EarlyReturn | Kind::Payout { .. }, Standing::Surplus { .. }) => back(Reason::Surplus),
+            (Kind::EarlyReturn | Kind::Payout { .. }, Standing::BelowMinimum) => back(Reason::BelowMinimum),
+            (Kind::Payout { .. }, Standing::Gift) => {
+                ballot.filter(|ballot| ballot.silence_pays).and_then(|_| pay(Reason::Gift))
+            }
+            (Kind::Payout { .. }, Standing::Credited) => {
+                let ballot = ballot?;
+                let index = held.slot.index;
+                match ballot::verdict(&self.charter, &ballot.tally, &ballot.words, index) {
+                    Verdict::Pay if ballot.tally.choice(index) == Some(Choice::Yes) => pay(Reason::Yes),
+                    Verdict::Pay => pay(Reason::Silent),
+                    Verdict::Wait | Verdict::Contested => None,
+                }
+            }
+            (Kind::Ruling { .. }, Standing::Credited) => {
+                let ballot = ballot?;
+                let share = ballot.words.ruling?;
+                (ballot.tally.choice(held.slot.index) == Some(Choice::No))
+                    .then_some(Entitlement { pay: share, reason: Reason::Ruled })
+            }
+            (Kind::Ruling { .. }, Standing::Gift | Standing::Surplus { .. } | Standing::BelowMinimum) => None,
+        }
+    }
+
+    /// What a settlement of `kind` may do with every outpoint that is there, spent in the mempool or not.
+    pub fn entitlements(
+        &self,
+        kind: &Kind,
+        tip: &Tip,
+    ) -> Result<BTreeMap<OutPoint, Entitlement>, Refused> {
+        let ballot = match kind {
+            Kind::EarlyReturn => None,
+            Kind::Payout { submission } | Kind::Ruling { submission } => {
+                Some(self.ballot(self.need_submission(submission)?, tip))
+            }
+        };
+        if let (Kind::Ruling { submission }, Some(ballot)) = (kind, &ballot)
+            && ballot.words.ruling.is_none()
+        {
+            return Err(Refused::NoRuling { submission: *submission });
+        }
+        let standings = self.standings(tip);
+        Ok(self
+            .outpoints
+            .values()
+            .filter_map(|held| {
+                let standing = *standings.get(&held.outpoint)?;
+                Some((held.outpoint, self.entitlement(ballot.as_ref(), kind, held, standing)?))
+            })
+            .collect())
+    }
+
+    fn ballot(&self, submission: &SubmissionState, tip: &Tip) -> Ballot {
+        let tally = self.tally(submission, tip);
+        let words = self.words(submission, tip);
+        let silence_pays = ballot::silence_pays(&self.charter, &tally, &words);
+        Ballot { tally, words, silence_pays }
+    }
+
+    pub(super) fn need_submission(&self, id: &SubmissionId) -> Result<&SubmissionState, Refused> {
+        self.submission(id).ok_or(Refused::UnknownSubmission { submission: *id })
+    }
+
+    /// The terms of a settlement of everything `kind` allows now, at `feerate_sat_per_vb`.
+    pub(super) fn terms(
+        &self,
+        kind: Kind,
+        feerate_sat_per_vb: u64,
+        tip: &Tip,
+    ) -> Result<Terms, Refused> {
+        let inputs: Vec<TermInput> = self
+            .entitlements(&kind, tip)?
+            .into_iter()
+            .filter_map(|(outpoint, entitlement)| {
+                let held = self.outpoints.get(&outpoint)?;
+                held.unspent().then(|| self.term_input(held, entitlement))
+            })
+            .collect();
+        let inputs = settlement::worthwhile(&self.charter, kind, feerate_sat_per_vb, inputs).joins;
+        let moves = |input: &TermInput| match kind {
+            Kind::Payout { .. } => input.pay > Bps::NONE,
+            Kind::EarlyReturn | Kind::Ruling { .. } => true,
+        };
+        if !inputs.iter().any(moves) {
+            return Err(Refused::NothingToSettle);
+        }
+        Terms::new(self.id(), kind, feerate_sat_per_vb, inputs).map_err(Refused::Terms)
+    }
+
+    fn term_input(&self, held: &Outpoint, entitlement: Entitlement) -> TermInput {
+        TermInput {
+            outpoint: held.outpoint,
+            amount: held.amount,
+            slot: held.slot,
+            sponsor_key: self.pledges.get(&held.slot.index).map(|pledge| pledge.sponsor_key),
+            pay: entitlement.pay,
+            return_address: self.return_address(held.slot).cloned(),
+        }
+    }
+
+    /// Whether every input of `terms` may still be settled so: votes change, rulings come, blocks go.
+    pub(super) fn still_entitled(&self, terms: &Terms, tip: &Tip) -> Result<(), Refused> {
+        let entitlements = self.entitlements(&terms.kind(), tip)?;
+        for input in terms.inputs() {
+            let held = self.outpoints.get(&input.outpoint);
+            match (held, entitlements.get(&input.outpoint)) {
+                (Some(held), Some(entitlement)) if self.term_input(held, *entitlement) == *input => {}
+                _ => return Err(Refused::NoLongerAllowed { outpoint: input.outpoint }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a settlement binds its outpoints: somebody signed, and a transaction of it may still confirm.
+    pub fn is_live(&self, id: &SettlementId, tip: &Tip) -> bool {
+        self.settlements.get(id).is_some_and(|settlement| {
+            !settlement.signatures.is_empty()
+                && self.chunk_fates(settlement, tip).into_iter().any(|fate| fate == Fate::Pending)
+        })
+    }
+
+    /// What became of each transaction of a settlement.
+    pub fn chunk_fates(&self, settlement: &SettlementState, tip: &Tip) -> Vec<Fate> {
+        settlement
+            .plan
+            .chunks()
+            .iter()
+            .map(|chunk| {
+                let spends = outpoints_of(chunk).filter_map(|o| self.outpoints.get(&o).and_then(|h| h.spend));
+                let mut fate = Fate::Pending;
+                for spend in spends {
+                    let Some(at) = spend.confirmation else { continue };
+                    if chunk.forms.iter().any(|form| form.txid == spend.txid) {
+                        return Fate::Confirmed { depth: at.depth(tip) };
+                    }
+                    if at.depth(tip) >= self.charter.fields().depth {
+                        fate = Fate::Conflicted;
+                    }
+                }
+                fate
+            })
+            .collect()
+    }
+
+    /// No settlement may share an outpoint with a live one, unless it spends an outpoint of each of its
+    /// transactions that may still confirm: then only one of the two can ever happen.
+    pub(super) fn check_conflicts(
+        &self,
+        id: SettlementId,
+        outpoints: &BTreeSet<OutPoint>,
+        tip: &Tip,
+    ) -> Result<(), Refused> {
+        for (other, settlement) in &self.settlements {
+            if *other == id || !self.is_live(other, tip) {
+                continue;
+            }
+            if !settlement.plan.outpoints().any(|outpoint| outpoints.contains(&outpoint)) {
+                continue;
+            }
+            let fates = self.chunk_fates(settlement, tip);
+            let replaced = settlement.plan.chunks().iter().zip(fates).all(|(chunk, fate)| {
+                fate != Fate::Pending || outpoints_of(chunk).any(|outpoint| outpoints.contains(&outpoint))
+            });
+            if !replaced {
+                return Err(Refused::SettlementUnderWay { settlement: *other });
+            }
+        }
+        Ok(())
+    }
+
+    /// After the cut-off only a rebuild goes on: of a settlement that two had signed, without an input
+    /// that was spent otherwise.
+    pub(super) fn check_time(&self, terms: &Terms, tip: &Tip) -> Result<(), Refused> {
+        if tip.mtp_secs <= self.charter.cutoff_secs() {
+            return Ok(());
+        }
+        let too_late = Refused::PastCutoff { cutoff_secs: self.charter.cutoff_secs() };
+        if tip.mtp_secs > self.charter.refund_time_secs().saturating_add(GRACE_SECS) {
+            return Err(too_late);
+        }
+        let rebuilds = |settlement: &SettlementState| {
+            let inputs: BTreeSet<OutPoint> = settlement.plan.outpoints().collect();
+            settlement.plan.terms().kind() == terms.kind()
+                && settlement.fully_signed()
+                && terms.inputs().iter().all(|input| inputs.contains(&input.outpoint))
+                && self.chunk_fates(settlement, tip).contains(&Fate::Conflicted)
+        };
+        if self.settlements.values().any(rebuilds) { Ok(()) } else { Err(too_late) }
+    }
+}
+
+fn outpoints_of(chunk: &settlement::Chunk) -> impl Iterator<Item = OutPoint> {
+    chunk.inputs.iter().map(|input| input.term.outpoint)
+}
+
+struct Ballot {
+    tally: ballot::Tally,
+    words: ballot::Words,
+    silence_pays: bool,
+}
+
+/// What became of one transaction of a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fate", rename_all = "snake_case")]
+pub enum Fate {
+    /// It may still confirm.
+    Pending,
+    /// It is mined.
+    Confirmed {
+        /// Confirmations.
+        depth: u32,
+    },
+    /// Something else spent one of its inputs, deep enough.
+    Conflicted,
+}
+
+impl SettlementState {
+    /// Whether two signers (for a ruling, the arbiter among them) signed everything.
+    pub fn fully_signed(&self) -> bool {
+        self.plan.forms().all(|(place, _, _)| self.signatures.pair(place.chunk, place.form).is_some())
+    }
+}

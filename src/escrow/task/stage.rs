@@ -1,0 +1,98 @@
+//! Where a task stands, in one word: computed from its state and the tip.
+
+use super::Task;
+use crate::escrow::facts::Tip;
+use crate::escrow::pledge::{Ending, Standing, ended};
+use serde::{Deserialize, Serialize};
+
+/// The life of a task. Later stages win: a task whose money is being paid is `Settling`, even though
+/// its vote may still be open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Not everybody has attested.
+    Draft,
+    /// All three attested; waiting for the chain to be known.
+    Attested,
+    /// Addresses are issued.
+    Open,
+    /// Funding is closed and the work goes on.
+    Working,
+    /// Sponsors vote.
+    Voting,
+    /// Voting is over; representative and arbiter have their time.
+    Deciding,
+    /// Signed settlements are on their way.
+    Settling,
+    /// Nothing is left at the addresses, and some of it was paid.
+    Paid,
+    /// Everything went back before T.
+    Returned,
+    /// T is reached; nothing is left to refund, or nothing ever came.
+    Expired,
+    /// T is reached and refunds are on their way.
+    Refunding,
+    /// Everything that was left at T went back.
+    Refunded,
+}
+
+impl Task {
+    /// Where the task stands. Without a tip nothing is known of the chain yet.
+    pub fn stage(&self, tip: Option<&Tip>) -> Stage {
+        let Some(tip) = tip.filter(|_| self.opened) else {
+            return if self.attestations.len() == 3 { Stage::Attested } else { Stage::Draft };
+        };
+        let standings = self.standings(tip);
+        let mut left = false;
+        let (mut settled, mut refunded) = (false, false);
+        for held in self.outpoints.values().filter(|held| held.present && held.confirmation.is_some()) {
+            match held.spend.map(|spend| ended(&spend, tip)) {
+                Some(end) if end.depth >= self.charter.fields().depth => match end.how {
+                    Ending::Settled => settled = true,
+                    Ending::Refunded => refunded = true,
+                },
+                // Too little to move, or a gift without a pot: nothing the stage should wait for.
+                _ if matches!(standings.get(&held.outpoint), Some(Standing::BelowMinimum)) => {}
+                _ if self.return_address(held.slot).is_none() && tip.mtp_secs > self.charter.refund_time_secs() => {}
+                _ => left = true,
+            }
+        }
+        if tip.mtp_secs > self.charter.refund_time_secs() {
+            return match (left, refunded, settled) {
+                (true, _, _) => Stage::Refunding,
+                (false, true, _) => Stage::Refunded,
+                (false, false, true) => self.settled_stage(tip),
+                (false, false, false) => Stage::Expired,
+            };
+        }
+        if !left && settled {
+            return self.settled_stage(tip);
+        }
+        if self.settlements.keys().any(|id| self.is_live(id, tip)) {
+            return Stage::Settling;
+        }
+        if let Some(submission) = self.submissions.last() {
+            let window = self.window(submission);
+            if !window.closed(tip.mtp_secs) {
+                return Stage::Voting;
+            }
+            if !window.ruling_over(tip.mtp_secs) {
+                return Stage::Deciding;
+            }
+        }
+        if tip.mtp_secs > self.charter.fields().funding_close { Stage::Working } else { Stage::Open }
+    }
+
+    /// Paid if any settlement with a confirmed transaction paid somebody, else returned.
+    fn settled_stage(&self, tip: &Tip) -> Stage {
+        let paid = self.settlements.values().any(|settlement| {
+            settlement.plan.pays_anybody()
+                && settlement.plan.outpoints().any(|outpoint| {
+                    self.outpoints.get(&outpoint).and_then(|held| held.spend).is_some_and(|spend| {
+                        ended(&spend, tip).depth > 0 && settlement.plan.has_transaction(&spend.txid)
+                    })
+                })
+        });
+        if paid { Stage::Paid } else { Stage::Returned }
+    }
+}
