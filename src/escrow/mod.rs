@@ -10,6 +10,7 @@ pub mod charter;
 #[cfg(test)]
 mod consensus;
 pub mod descriptor;
+pub mod due;
 pub mod event;
 pub mod facts;
 pub mod fee;

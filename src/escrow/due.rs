@@ -1,0 +1,192 @@
+//! What is to be done now, from the book alone: which settlement to hand to the network, which refunds
+//! fall due. Nothing is remembered between two calls but what the journal says, so doing it twice, or
+//! again after a crash, does no harm.
+
+use super::book::Book;
+use super::event::BatchRecord;
+use super::facts::{SpendPath, Tip};
+use super::pledge::{COINBASE_MATURITY, Outpoint};
+use super::refund::RefundBundle;
+use super::statement::{CharterId, SettlementId, SubmissionId};
+use super::task::{Fate, GRACE_SECS, SettlementState, Task};
+use bitcoin::consensus::encode::deserialize_hex;
+use bitcoin::{FeeRate, OutPoint, Transaction, Txid};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Blocks after which an unconfirmed transaction of ours is replaced by one with a higher feerate.
+pub const BUMP_AFTER_BLOCKS: u32 = 3;
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Hand a fully signed form of a settlement to the network.
+    BroadcastSettlement {
+        /// Whose.
+        charter: CharterId,
+        /// Which settlement.
+        settlement: SettlementId,
+        /// Which of its transactions.
+        chunk: u32,
+        /// Which of its feerates.
+        form: u32,
+        /// It, signed.
+        transaction: Transaction,
+    },
+    /// Hand a refund batch to the network again: it is not in the mempool any more.
+    RebroadcastBatch {
+        /// It, signed.
+        transaction: Transaction,
+    },
+    /// Build a refund batch of these outpoints, all of one T, and hand it to the network.
+    Refund {
+        /// What falls due.
+        outpoints: Vec<OutPoint>,
+        /// The batch it replaces, if an earlier one did not confirm.
+        replaces: Option<BatchRecord>,
+    },
+}
+
+/// What is to be done under the book's tip.
+pub fn due(book: &Book) -> Vec<Effect> {
+    let Some(tip) = book.tip() else { return Vec::new() };
+    let mut effects = Vec::new();
+    for task in book.tasks().values().filter(|task| task.opened()) {
+        settlements_due(task, tip, &mut effects);
+    }
+    refunds_due(book, tip, &mut effects);
+    effects
+}
+
+/// Submissions whose named block the chain must be asked for again: those not buried yet.
+pub fn submissions_to_check(book: &Book) -> Vec<(CharterId, SubmissionId, u32)> {
+    let submissions = book.tasks().values().flat_map(|task| {
+        task.submissions().iter().map(|s| (task.id(), s.id, s.signed.statement.block_height))
+    });
+    submissions.collect()
+}
+
+fn settlements_due(task: &Task, tip: &Tip, effects: &mut Vec<Effect>) {
+    let refund_time = task.charter().refund_time_secs();
+    for (id, state) in task.settlements() {
+        if state.signatures.is_empty() {
+            continue;
+        }
+        for (at, fate) in (0u32..).zip(task.chunk_fates(state, tip)) {
+            if fate != Fate::Pending || state.signatures.complete(at).is_none() {
+                continue;
+            }
+            let spends = chunk_spends(task, state, at);
+            // Something else spends an input: a refund, or a settlement that replaced this one.
+            if spends.iter().any(|txid| !state.plan.has_transaction(txid)) {
+                continue;
+            }
+            let in_mempool = !spends.is_empty();
+            // From T on money goes back; only what is under way already is bumped, for three days.
+            let over = tip.mtp_secs > refund_time.saturating_add(GRACE_SECS);
+            if tip.mtp_secs > refund_time && (!in_mempool || over) {
+                continue;
+            }
+            let form = match state.broadcasts.get(&at) {
+                None => 0,
+                Some((form, _)) if !in_mempool => *form,
+                Some((form, height)) if tip.height >= height + BUMP_AFTER_BLOCKS => form + 1,
+                Some(_) => continue,
+            };
+            // A higher form that is not signed or not within the cap: nothing to bump with.
+            if let Ok(transaction) = state.plan.finalize(at, form, &state.signatures) {
+                let (charter, settlement) = (task.id(), *id);
+                effects.push(Effect::BroadcastSettlement { charter, settlement, chunk: at, form, transaction });
+            }
+        }
+    }
+}
+
+/// The transactions that spend inputs of a chunk now, in the mempool or not deep enough.
+fn chunk_spends(task: &Task, state: &SettlementState, chunk: u32) -> BTreeSet<Txid> {
+    let inputs = state.plan.chunk(chunk).map(|chunk| chunk.inputs.as_slice()).unwrap_or_default();
+    inputs
+        .iter()
+        .filter_map(|input| task.outpoints().get(&input.term.outpoint)?.spend.map(|spend| spend.txid))
+        .collect()
+}
+
+/// Whether a held outpoint's refund may go out now.
+pub fn refundable(task: &Task, held: &Outpoint, tip: &Tip) -> bool {
+    let Some(at) = held.confirmation.filter(|_| held.present && held.secured()) else { return false };
+    let mature = !held.coinbase || at.depth(tip) >= COINBASE_MATURITY;
+    // BIP113: a transaction locked to T is final once the median time past exceeds T.
+    mature && tip.mtp_secs > task.charter().refund_time_secs()
+}
+
+fn refunds_due(book: &Book, tip: &Tip, effects: &mut Vec<Effect>) {
+    let batches: BTreeMap<Txid, (&BatchRecord, Transaction)> = book
+        .batches()
+        .iter()
+        .filter_map(|batch| {
+            let transaction: Transaction = deserialize_hex(&batch.transaction).ok()?;
+            Some((transaction.compute_txid(), (batch, transaction)))
+        })
+        .collect();
+    // The latest batch that names an outpoint is the one that counts.
+    let mut latest: BTreeMap<OutPoint, Txid> = BTreeMap::new();
+    for batch in book.batches() {
+        if let Ok(transaction) = deserialize_hex::<Transaction>(&batch.transaction) {
+            let txid = transaction.compute_txid();
+            latest.extend(batch.refunds.iter().map(|outpoint| (*outpoint, txid)));
+        }
+    }
+    // New ones by T; those of an earlier batch by that batch.
+    let mut fresh: BTreeMap<u32, Vec<OutPoint>> = BTreeMap::new();
+    let mut again: BTreeMap<Txid, Vec<OutPoint>> = BTreeMap::new();
+    for task in book.tasks().values() {
+        let refund_time = task.charter().refund_time_secs();
+        for held in task.outpoints().values().filter(|held| refundable(task, held, tip)) {
+            let batch = latest.get(&held.outpoint);
+            let ours = match (held.spend, batch) {
+                (None, batch) => batch,
+                (Some(spend), _) if spend.confirmation.is_some() => continue,
+                // Also an older batch of ours that the newest did not manage to replace.
+                (Some(spend), Some(batch)) if batches.contains_key(&spend.txid) => Some(batch),
+                // A settlement on its way has three days; a refund somebody else sent is as good as ours.
+                (Some(spend), _) if spend.path == SpendPath::Refund => continue,
+                (Some(_), _) if tip.mtp_secs <= refund_time.saturating_add(GRACE_SECS) => continue,
+                (Some(_), batch) => batch,
+            };
+            match ours {
+                Some(batch) => again.entry(*batch).or_default().push(held.outpoint),
+                None => fresh.entry(refund_time).or_default().push(held.outpoint),
+            }
+        }
+    }
+    effects.extend(fresh.into_values().map(|outpoints| Effect::Refund { outpoints, replaces: None }));
+    for (txid, outpoints) in again {
+        let Some((record, transaction)) = batches.get(&txid) else { continue };
+        let spent = |outpoint: &OutPoint| book.find(outpoint).is_some_and(|(_, held)| held.spend.is_some());
+        let whole = outpoints.len() == record.refunds.len();
+        let in_mempool = outpoints.iter().any(spent);
+        if whole && !in_mempool {
+            effects.push(Effect::RebroadcastBatch { transaction: transaction.clone() });
+        }
+        // Not whole: somebody took one of its outpoints, so it can never confirm as it is.
+        if !whole || tip.height >= record.height + BUMP_AFTER_BLOCKS {
+            effects.push(Effect::Refund { outpoints, replaces: Some((*record).clone()) });
+        }
+    }
+}
+
+/// The rung to send for an outpoint when no batch can be paid for: the lowest that is final and reaches
+/// `target`, else the highest that is final; none if one as high is in the mempool already.
+pub fn rung_due(bundle: &RefundBundle, held: &Outpoint, tip: &Tip, target: FeeRate) -> Option<Transaction> {
+    let final_rungs = || {
+        bundle.ladder().into_iter().filter(|(_, tx)| tip.mtp_secs > tx.lock_time.to_consensus_u32())
+    };
+    let reaches = |sat_per_vb: u64| FeeRate::from_sat_per_vb(sat_per_vb).is_some_and(|rate| rate >= target);
+    let (rung, transaction) =
+        final_rungs().find(|(rung, _)| reaches(rung.sat_per_vb)).or_else(|| final_rungs().last())?;
+    let sent = held.spend.and_then(|spend| final_rungs().find(|(_, tx)| tx.compute_txid() == spend.txid));
+    match (held.spend, sent) {
+        (Some(_), None) => None,
+        (_, Some((sent, _))) if sent.sat_per_vb >= rung.sat_per_vb => None,
+        _ => Some(transaction),
+    }
+}

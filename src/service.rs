@@ -1,0 +1,552 @@
+//! The service: the book behind a lock, every change decided, journalled and only then acknowledged.
+//!
+//! The way of a change: lock, decide on the book, fold the records, queue them on the journal, unlock,
+//! wait for the disk, answer. Effects (broadcasts, refunds) follow from the book alone and are performed
+//! by `scheduler.rs` after the records they rest on are durable.
+
+mod ports;
+mod psbts;
+mod refunds;
+mod scheduler;
+pub mod views;
+
+pub use ports::{Clock, FeeWallet, FundError, Funded, SystemClock};
+pub use scheduler::run_scheduler;
+
+use crate::chain::{BroadcastError, ChainError, ChainSource, ChainUpdate};
+use crate::escrow::book::{Book, BookError};
+use crate::escrow::event::{Command, Event, Record};
+use crate::escrow::facts::{ScriptView, Tip};
+use crate::escrow::network::Network;
+use crate::escrow::settlement::{Kind, PsbtError};
+use crate::escrow::statement::{
+    Acceptance, CharterId, Receipt, Ruling, SettlementId, Signed, Statement, Submission, Vote,
+};
+use crate::escrow::task::{Refused, Task};
+use crate::failpoint;
+use crate::store::journal::{AppendError, Journal, OpenError, Ticket};
+use bitcoin::ScriptBuf;
+use bitcoin::secp256k1::{All, Keypair, Secp256k1, XOnlyPublicKey};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{mpsc, watch};
+use views::{FeeWalletView, ReceiptView, StatusView};
+
+/// What the operator decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Chain it works on; every charter must name it.
+    pub network: Network,
+    /// Most the fee wallet spends on refunds in a day (144 blocks), satoshis.
+    pub refund_budget_sat: u64,
+    /// Most tasks kept.
+    pub max_tasks: usize,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The rules say no.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// No such task.
+    #[error("there is no task {charter}")]
+    UnknownTask {
+        /// Id of the charter.
+        charter: CharterId,
+    },
+    /// The charter is for another chain.
+    #[error("this service works on {ours}; the charter is for {given}")]
+    OtherNetwork {
+        /// The service's.
+        ours: Network,
+        /// The charter's.
+        given: Network,
+    },
+    /// The charter names a receipt key that this service does not hold.
+    #[error("the charter's receipt_key is not this service's ({ours}): see GET /api/v1/status")]
+    OtherReceiptKey {
+        /// The service's.
+        ours: XOnlyPublicKey,
+    },
+    /// The operator's limit.
+    #[error("this service keeps at most {max} tasks")]
+    TooManyTasks {
+        /// The limit.
+        max: usize,
+    },
+    /// PSBTs that do not belong to the settlement.
+    #[error(transparent)]
+    Psbt(#[from] PsbtError),
+    /// The disk is full: nothing was changed.
+    #[error("the disk of the service is full: nothing was changed; try again later")]
+    DiskFull,
+    /// The journal failed: the service stops.
+    #[error("the service cannot write its journal and is stopping")]
+    Journal(#[source] AppendError),
+    /// The journal cannot be read back.
+    #[error("the service cannot read its journal and is stopping")]
+    Reload(#[source] OpenError),
+    /// A decision that could not be folded: a defect.
+    #[error("the service made an error of its own; nothing was changed")]
+    Fold(#[source] BookError),
+    /// The chain has no answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The network did not take a transaction.
+    #[error(transparent)]
+    Broadcast(#[from] BroadcastError),
+}
+
+struct State {
+    book: Book,
+    next_seq: u64,
+    server: Option<String>,
+    server_error: Option<String>,
+}
+
+/// The service.
+pub struct Service {
+    state: Mutex<State>,
+    journal: Box<dyn Journal<Record>>,
+    chain: Arc<dyn ChainSource>,
+    clock: Arc<dyn Clock>,
+    receipt: Keypair,
+    wallet: Option<tokio::sync::Mutex<Box<dyn FeeWallet>>>,
+    /// What the fee wallet said last, so that a status page never waits for a server.
+    wallet_view: Mutex<Option<FeeWalletView>>,
+    policy: Policy,
+    /// Number of the last durable record, and how often the book went back to what is durable.
+    durable: watch::Sender<(u64, u64)>,
+    /// Counts changes; whoever waits for something due looks again.
+    changed: watch::Sender<u64>,
+    /// Why the service must stop.
+    fatal: watch::Sender<Option<String>>,
+    secp: Secp256k1<All>,
+}
+
+/// What a service is built from.
+pub struct Parts {
+    /// The journal, opened.
+    pub journal: Box<dyn Journal<Record>>,
+    /// Everything recorded so far.
+    pub records: Vec<Record>,
+    /// The chain.
+    pub chain: Arc<dyn ChainSource>,
+    /// The wall clock, for display.
+    pub clock: Arc<dyn Clock>,
+    /// Key of receipts.
+    pub receipt: Keypair,
+    /// The operator's fee wallet.
+    pub wallet: Option<Box<dyn FeeWallet>>,
+    /// The operator's settings.
+    pub policy: Policy,
+}
+
+impl Service {
+    /// Folds the records, and watches every script ever issued.
+    ///
+    /// # Errors
+    /// [`BookError`] where a record cannot have happened: the journal is not ours.
+    pub fn new(parts: Parts) -> Result<Arc<Service>, BookError> {
+        let mut book = Book::default();
+        for record in &parts.records {
+            book.apply(record)?;
+        }
+        parts.chain.watch(book.scripts().cloned().collect());
+        let next_seq = parts.journal.next_seq();
+        Ok(Arc::new(Service {
+            state: Mutex::new(State { book, next_seq, server: None, server_error: None }),
+            journal: parts.journal,
+            chain: parts.chain,
+            clock: parts.clock,
+            receipt: parts.receipt,
+            wallet: parts.wallet.map(tokio::sync::Mutex::new),
+            wallet_view: Mutex::new(None),
+            policy: parts.policy,
+            durable: watch::Sender::new((next_seq.saturating_sub(1), 0)),
+            changed: watch::Sender::new(0),
+            fatal: watch::Sender::new(None),
+            secp: Secp256k1::new(),
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held can only have come before the fold: the book is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the book.
+    pub fn read<T>(&self, f: impl FnOnce(&Book) -> T) -> T {
+        f(&self.lock().book)
+    }
+
+    /// Reads one task, with the tip.
+    pub fn read_task<T>(
+        &self,
+        charter: &CharterId,
+        f: impl FnOnce(&Task, Option<&Tip>) -> T,
+    ) -> Result<T, ServiceError> {
+        let state = self.lock();
+        let task = state.book.task(charter).ok_or(ServiceError::UnknownTask { charter: *charter })?;
+        Ok(f(task, state.book.tip()))
+    }
+
+    /// Public key of the receipts.
+    pub fn receipt_key(&self) -> XOnlyPublicKey {
+        self.receipt.x_only_public_key().0
+    }
+
+    /// The operator's settings.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The chain.
+    pub fn chain(&self) -> &Arc<dyn ChainSource> {
+        &self.chain
+    }
+
+    /// Resolves when the service must stop, with the reason.
+    pub async fn failed(&self) -> String {
+        let mut fatal = self.fatal.subscribe();
+        match fatal.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Told after every change.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Decides under the lock, folds and journals the records, and answers when they are durable.
+    async fn commit<T>(
+        &self,
+        decide: impl FnOnce(&Book) -> Result<(T, Vec<Record>), ServiceError>,
+    ) -> Result<T, ServiceError> {
+        let (answer, waits) = self.decide_and_queue(decide)?;
+        match waits {
+            Waits::For(seq, resets) => {
+                // Said before, perhaps a moment ago: acknowledged no earlier than it is durable.
+                let mut durable = self.durable.subscribe();
+                let done = durable.wait_for(|(done, now)| *done >= seq || *now != resets).await;
+                if done.is_ok_and(|done| done.1 != resets) {
+                    return Err(ServiceError::DiskFull);
+                }
+            }
+            Waits::Ticket(ticket, scripts) => match ticket.await {
+                Ok(appended) => {
+                    failpoint::hit("after_append");
+                    self.durable.send_modify(|(seq, _)| *seq = appended.head.seq.max(*seq));
+                    if !scripts.is_empty() {
+                        self.chain.watch(scripts);
+                    }
+                    self.changed.send_modify(|count| *count += 1);
+                }
+                Err(error) => return Err(self.journal_failed(error)),
+            },
+        }
+        Ok(answer)
+    }
+
+    fn decide_and_queue<T>(
+        &self,
+        decide: impl FnOnce(&Book) -> Result<(T, Vec<Record>), ServiceError>,
+    ) -> Result<(T, Waits), ServiceError> {
+        let mut state = self.lock();
+        if let Some(reason) = self.fatal.borrow().clone() {
+            return Err(ServiceError::Journal(AppendError::Poisoned { detail: reason }));
+        }
+        let (answer, records) = decide(&state.book)?;
+        if records.is_empty() {
+            let resets = self.durable.borrow().1;
+            return Ok((answer, Waits::For(state.next_seq.saturating_sub(1), resets)));
+        }
+        for record in &records {
+            if let Err(error) = state.book.apply(record) {
+                tracing::error!(%error, "a decision could not be folded");
+                self.reload(&mut state)?;
+                return Err(ServiceError::Fold(error));
+            }
+        }
+        failpoint::hit("before_append");
+        match self.journal.append(state.next_seq, self.clock.now_secs(), &records) {
+            Ok(ticket) => {
+                state.next_seq = self.journal.next_seq();
+                let scripts = new_scripts(&state.book, &records);
+                Ok((answer, Waits::Ticket(ticket, scripts)))
+            }
+            Err(error) => {
+                drop(state);
+                Err(self.journal_failed(error))
+            }
+        }
+    }
+
+    /// Goes back to what is durable. A full disk can be waited out; anything else stops the service.
+    fn journal_failed(&self, error: AppendError) -> ServiceError {
+        let mut state = self.lock();
+        if let Err(error) = self.reload(&mut state) {
+            return error;
+        }
+        match error {
+            AppendError::NoSpace { .. } | AppendError::Stale { .. } => {
+                tracing::error!(%error, "the journal refused an append; nothing was changed");
+                ServiceError::DiskFull
+            }
+            AppendError::Empty | AppendError::Encode { .. } | AppendError::TooLong { .. } => {
+                tracing::error!(%error, "the journal refused an append; nothing was changed");
+                ServiceError::Journal(error)
+            }
+            AppendError::WriteFailed { .. }
+            | AppendError::SyncFailed { .. }
+            | AppendError::Poisoned { .. }
+            | AppendError::Closed => {
+                tracing::error!(%error, "the journal failed: stopping");
+                self.fatal.send_replace(Some(error.to_string()));
+                ServiceError::Journal(error)
+            }
+        }
+    }
+
+    fn reload(&self, state: &mut State) -> Result<(), ServiceError> {
+        let fatal = |error: ServiceError| {
+            self.fatal.send_replace(Some(error.to_string()));
+            error
+        };
+        let recorded = self.journal.read_from(0).map_err(|error| fatal(ServiceError::Reload(error)))?;
+        let mut book = Book::default();
+        for recorded in &recorded {
+            book.apply(&recorded.event).map_err(|error| fatal(ServiceError::Fold(error)))?;
+        }
+        state.book = book;
+        state.next_seq = self.journal.next_seq();
+        self.durable.send_modify(|(_, resets)| *resets += 1);
+        Ok(())
+    }
+
+    /// Carries out a command on a task; says whether anything changed.
+    async fn execute(&self, charter: &CharterId, command: Command) -> Result<bool, ServiceError> {
+        self.commit(|book| {
+            let task = book.task(charter).ok_or(ServiceError::UnknownTask { charter: *charter })?;
+            let records = book.decide(task, &command)?;
+            Ok((!records.is_empty(), records))
+        })
+        .await
+    }
+
+    /// Writes a task down.
+    pub async fn draft(&self, charter: &str, text: &str) -> Result<CharterId, ServiceError> {
+        let ours = self.receipt_key();
+        self.commit(|book| {
+            let parsed = crate::escrow::charter::Charter::parse(charter.as_bytes()).map_err(Refused::from)?;
+            if parsed.network() != self.policy.network {
+                return Err(ServiceError::OtherNetwork { ours: self.policy.network, given: parsed.network() });
+            }
+            if *parsed.receipt_key() != ours {
+                return Err(ServiceError::OtherReceiptKey { ours });
+            }
+            let max = self.policy.max_tasks;
+            if book.task(&parsed.id()).is_none() && book.tasks().len() >= max {
+                return Err(ServiceError::TooManyTasks { max });
+            }
+            Ok(book.draft(charter.as_bytes(), text)?)
+        })
+        .await
+    }
+
+    /// Records a command that carries its own authority: attestation, pledge, refund, acceptance, ruling.
+    pub async fn submit(&self, charter: &CharterId, command: Command) -> Result<bool, ServiceError> {
+        let secures = matches!(command, Command::SecureRefund { .. });
+        let changed = self.execute(charter, command).await?;
+        if secures {
+            failpoint::hit("bundle_accepted");
+        }
+        Ok(changed)
+    }
+
+    /// Puts work before the sponsors.
+    pub async fn submit_work(
+        &self,
+        charter: &CharterId,
+        submission: Signed<Submission>,
+    ) -> Result<bool, ServiceError> {
+        let block = self.chain.block(submission.statement.block_height);
+        self.execute(charter, Command::SubmitWork { submission, block }).await
+    }
+
+    /// Keeps a vote and answers with a receipt.
+    pub async fn vote(&self, charter: &CharterId, vote: Signed<Vote>) -> Result<ReceiptView, ServiceError> {
+        let statement = vote.statement;
+        self.commit(|book| {
+            let task = book.task(charter).ok_or(ServiceError::UnknownTask { charter: *charter })?;
+            let tip = book.tip().ok_or(Refused::NoTip)?;
+            let receipt = Receipt {
+                network: task.charter().network(),
+                charter: *charter,
+                vote: statement.digest(),
+                tip_height: tip.height,
+                tip_hash: tip.hash,
+                tip_mtp_secs: tip.mtp_secs,
+            };
+            let receipt = Signed::new(&self.secp, receipt, &self.receipt);
+            let records = book.decide(task, &Command::CastVote { vote: vote.clone(), receipt })?;
+            Ok(((), records))
+        })
+        .await?;
+        // A vote that came before keeps its first receipt.
+        self.read_task(charter, |task, _| {
+            let votes = task.submission(&statement.submission).map(|s| s.votes.as_slice()).unwrap_or_default();
+            votes.iter().find(|cast| cast.vote.statement == statement).and_then(|cast| {
+                Some(ReceiptView { vote: cast.vote.clone(), receipt: cast.receipt.clone()? })
+            })
+        })?
+        .ok_or(ServiceError::Refused(Refused::UnknownSubmission { submission: statement.submission }))
+    }
+
+    /// The representative's word on a submission.
+    pub async fn judge(
+        &self,
+        charter: &CharterId,
+        acceptance: Signed<Acceptance>,
+    ) -> Result<bool, ServiceError> {
+        self.execute(charter, Command::JudgeWork { acceptance }).await
+    }
+
+    /// The arbiter's word on the noes.
+    pub async fn rule(&self, charter: &CharterId, ruling: Signed<Ruling>) -> Result<bool, ServiceError> {
+        self.execute(charter, Command::RuleNoes { ruling }).await
+    }
+
+    /// Proposes a settlement of all that votes and rulings allow now. Without a feerate, one that should
+    /// confirm within six blocks.
+    pub async fn propose(
+        &self,
+        charter: &CharterId,
+        kind: Kind,
+        feerate_sat_per_vb: Option<u64>,
+    ) -> Result<SettlementId, ServiceError> {
+        let estimated = match feerate_sat_per_vb {
+            Some(feerate) => feerate,
+            None => self.feerate(6).await.to_sat_per_vb_ceil(),
+        };
+        self.commit(|book| {
+            let task = book.task(charter).ok_or(ServiceError::UnknownTask { charter: *charter })?;
+            let tip = book.tip().ok_or(Refused::NoTip)?;
+            // An estimate is clamped to what signers may sign; a feerate somebody names is not bent.
+            let cap = task.charter().fields().feerate_cap_sat_per_vb;
+            let feerate_sat_per_vb = feerate_sat_per_vb.unwrap_or(estimated.clamp(1, cap));
+            let records = book.decide(task, &Command::ProposeSettlement { kind, feerate_sat_per_vb })?;
+            let proposed = records.iter().find_map(|record| match record {
+                Record::Task { event: Event::SettlementProposed { terms }, .. } => Some(terms.id()),
+                _ => None,
+            });
+            let id = match proposed {
+                Some(id) => id,
+                None => task.proposal_id(kind, feerate_sat_per_vb, tip)?,
+            };
+            Ok((id, records))
+        })
+        .await
+    }
+
+    /// Takes in what the chain says. Facts and tip go into one append.
+    pub async fn observe(&self, tip: &Tip, views: &[(ScriptBuf, ScriptView)]) -> Result<(), ServiceError> {
+        self.commit(|book| Ok(((), book.observe(tip, views)))).await
+    }
+
+    /// Takes in one update of the chain source.
+    pub async fn chain_update(&self, update: ChainUpdate) -> Result<(), ServiceError> {
+        match update {
+            ChainUpdate::Connected { server } => {
+                tracing::info!(server, "connected to the Electrum server");
+                let mut state = self.lock();
+                state.server = Some(server);
+                state.server_error = None;
+            }
+            ChainUpdate::Disconnected { server, reason } => {
+                tracing::warn!(server, reason, "no Electrum server");
+                let mut state = self.lock();
+                state.server = None;
+                state.server_error = Some(reason);
+            }
+            ChainUpdate::Snapshot { tip, views } => {
+                tracing::debug!(tip.height = tip.height, views = views.len(), "the chain moved");
+                self.observe(&tip, &views).await?;
+            }
+        }
+        self.changed.send_modify(|count| *count += 1);
+        Ok(())
+    }
+
+    /// The service and what it knows of the chain.
+    pub fn status(&self) -> StatusView {
+        let state = self.lock();
+        let tip = state.book.tip();
+        let held = || state.book.tasks().values().flat_map(|task| task.outpoints().values().map(move |h| (task, h)));
+        let mined = |h: &crate::escrow::pledge::Outpoint| {
+            h.present && h.confirmation.is_some() && h.spend.is_none_or(|spend| spend.confirmation.is_none())
+        };
+        let unsecured = held().filter(|(_, h)| mined(h) && h.slot.index > 0 && !h.secured()).count();
+        let due = |task: &Task, h: &crate::escrow::pledge::Outpoint| {
+            tip.is_some_and(|tip| crate::escrow::due::refundable(task, h, tip))
+        };
+        StatusView {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            network: self.policy.network,
+            tip: tip.copied(),
+            server: state.server.clone(),
+            server_error: state.server_error.clone(),
+            receipt_key: self.receipt_key(),
+            tasks: state.book.tasks().len(),
+            unsecured,
+            refunds_due: held().filter(|(task, h)| mined(h) && due(task, h)).count(),
+            fee_wallet: self.wallet_view.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            journal_error: self.fatal.borrow().clone(),
+        }
+    }
+}
+
+enum Waits {
+    /// Nothing new: durable when this record is.
+    For(u64, u64),
+    /// Durable when the ticket says so; then these scripts are watched.
+    Ticket(Ticket, Vec<ScriptBuf>),
+}
+
+/// Scripts that the records issue.
+fn new_scripts(book: &Book, records: &[Record]) -> Vec<ScriptBuf> {
+    let mut scripts = Vec::new();
+    for record in records {
+        let Record::Task { charter, event } = record else { continue };
+        let Some(task) = book.task(charter) else { continue };
+        match event {
+            Event::TaskOpened => scripts.push(task.open_output().script_pubkey.clone()),
+            Event::PledgeIssued { index, .. } => {
+                scripts.extend(task.pledges().get(index).map(|pledge| pledge.output.script_pubkey.clone()));
+            }
+            _ => {}
+        }
+    }
+    scripts
+}
+
+/// Feeds the service from a chain source until either ends.
+pub async fn run_watcher(service: Arc<Service>, mut updates: mpsc::Receiver<ChainUpdate>) {
+    while let Some(update) = updates.recv().await {
+        // A full disk must not lose a fact: the same update is tried again until there is room.
+        let mut wait = std::time::Duration::from_millis(200);
+        while let Err(error) = service.chain_update(update.clone()).await {
+            tracing::error!(%error, "what the chain says could not be recorded; trying again");
+            if service.fatal.borrow().is_some() {
+                return;
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(std::time::Duration::from_secs(10));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

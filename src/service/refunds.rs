@@ -1,0 +1,211 @@
+//! Refunds that fall due: batched and paid for by the operator's wallet where it can, else each by its own
+//! ladder. A batch is journalled before it is broadcast, so that after a crash the same one goes out.
+
+use super::scheduler::Memory;
+use super::views::FeeWalletView;
+use super::{FundError, Funded, Service, ServiceError};
+use crate::escrow::due;
+use crate::escrow::event::{BatchRecord, Record};
+use crate::escrow::fee;
+use crate::escrow::refund::{self, RefundBundle};
+use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
+use bitcoin::{Amount, FeeRate, OutPoint, Transaction, Weight};
+use std::collections::HashSet;
+use std::sync::PoisonError;
+
+/// Blocks in which the daily budget is counted.
+const BUDGET_BLOCKS: u32 = 144;
+/// Blocks within which a refund should confirm.
+const TARGET_BLOCKS: u16 = 6;
+/// The operator pays at most this part of a pledge for its pair.
+const MAX_COST: u64 = 10;
+/// Room left in a batch for fee inputs, change and frame.
+const FEE_ROOM: Weight = Weight::from_wu(4_000);
+
+impl Service {
+    /// Sends the refunds of `outpoints`, which have one T.
+    pub(super) async fn refund(
+        &self,
+        outpoints: &[OutPoint],
+        replaces: Option<&BatchRecord>,
+        memory: &mut Memory,
+    ) -> Result<(), ServiceError> {
+        let mut feerate = self.feerate(TARGET_BLOCKS).await;
+        let replaced: Option<Transaction> =
+            replaces.and_then(|batch| deserialize_hex(&batch.transaction).ok());
+        if let (Some(batch), Some(transaction)) = (replaces, &replaced) {
+            feerate = feerate.max(doubled(batch, transaction));
+        }
+        let bundles: Vec<RefundBundle> = self.read(|book| {
+            let held = outpoints.iter().filter_map(|outpoint| book.find(outpoint));
+            held.filter_map(|(_, held)| held.refund.clone()).collect()
+        });
+        let (affordable, dear): (Vec<RefundBundle>, Vec<RefundBundle>) =
+            bundles.into_iter().partition(|bundle| cost(bundle, feerate) <= bundle.target().amount() / MAX_COST);
+        let mut by_ladder = dear;
+        for batch in batches(affordable) {
+            match self.fund(&batch, feerate, replaces, replaced.as_ref()).await {
+                Ok(funded) => self.record_and_send(&batch, funded).await?,
+                Err(FundError::Insufficient { needed, available }) => {
+                    tracing::warn!(%needed, %available, "the fee wallet cannot pay for refunds: they go by their ladder");
+                    by_ladder.extend(batch);
+                }
+                Err(error @ FundError::Failed { .. }) => {
+                    tracing::warn!(%error, "the fee wallet failed: refunds go by their ladder");
+                    by_ladder.extend(batch);
+                }
+            }
+        }
+        self.climb(by_ladder, feerate, memory).await;
+        Ok(())
+    }
+
+    async fn fund(
+        &self,
+        bundles: &[RefundBundle],
+        feerate: FeeRate,
+        replaces: Option<&BatchRecord>,
+        replaced: Option<&Transaction>,
+    ) -> Result<Funded, FundError> {
+        let needed: Amount = bundles.iter().map(|bundle| cost(bundle, feerate)).sum();
+        let Some(wallet) = &self.wallet else {
+            return Err(FundError::Insufficient { needed, available: Amount::ZERO });
+        };
+        // A tenth of each pledge, within the day's budget.
+        let tenth: Amount = bundles.iter().map(|bundle| bundle.target().amount() / MAX_COST).sum();
+        let budget = self.budget_left(replaces);
+        let max_fee = tenth.min(budget);
+        if needed > max_fee {
+            return Err(FundError::Insufficient { needed, available: max_fee });
+        }
+        let avoid = self.read(|book| {
+            let replaced = replaces.map(|batch| batch.fee_inputs.as_slice()).unwrap_or_default();
+            let mut bound: HashSet<OutPoint> = HashSet::new();
+            for batch in book.batches() {
+                let under_way = |outpoint: &OutPoint| {
+                    book.find(outpoint)
+                        .is_some_and(|(_, held)| held.spend.is_none_or(|spend| spend.confirmation.is_none()))
+                };
+                if batch.refunds.iter().any(under_way) {
+                    bound.extend(batch.fee_inputs.iter().filter(|input| !replaced.contains(input)));
+                }
+            }
+            bound
+        });
+        let mut wallet = wallet.lock().await;
+        let references: Vec<&RefundBundle> = bundles.iter().collect();
+        // The wallet blocks on its own server; other requests go on meanwhile.
+        tokio::task::block_in_place(|| {
+            wallet.sync()?;
+            let replaced = replaced.map(std::slice::from_ref).unwrap_or_default();
+            let funded = wallet.fund(&references, feerate, max_fee, replaced, &avoid);
+            self.note_wallet(wallet.view().ok());
+            funded
+        })
+    }
+
+    /// Asks the fee wallet what it holds; for the status page.
+    pub async fn refresh_wallet(&self) {
+        let Some(wallet) = &self.wallet else { return };
+        let mut wallet = wallet.lock().await;
+        let view = tokio::task::block_in_place(|| wallet.sync().and_then(|()| wallet.view()));
+        match view {
+            Ok(view) => self.note_wallet(Some(view)),
+            Err(error) => tracing::warn!(%error, "the fee wallet does not answer"),
+        }
+    }
+
+    fn note_wallet(&self, view: Option<FeeWalletView>) {
+        if view.is_some() {
+            *self.wallet_view.lock().unwrap_or_else(PoisonError::into_inner) = view;
+        }
+    }
+
+    /// What may still be spent today. A batch that is being replaced was counted once already.
+    fn budget_left(&self, replaces: Option<&BatchRecord>) -> Amount {
+        self.read(|book| {
+            let height = book.tip().map_or(0, |tip| tip.height);
+            let recent = |batch: &&BatchRecord| batch.height + BUDGET_BLOCKS > height;
+            // Of several batches that spend one fee input only one can ever confirm: the dearest counts.
+            let mut spent: std::collections::BTreeMap<Option<OutPoint>, u64> = Default::default();
+            for batch in book.batches().iter().filter(recent) {
+                let fee = spent.entry(batch.fee_inputs.iter().min().copied()).or_default();
+                *fee = batch.fee_sat.max(*fee);
+            }
+            if let Some(batch) = replaces {
+                spent.remove(&batch.fee_inputs.iter().min().copied());
+            }
+            let spent = spent.into_values().sum();
+            Amount::from_sat(self.policy.refund_budget_sat.saturating_sub(spent))
+        })
+    }
+
+    async fn record_and_send(&self, bundles: &[RefundBundle], funded: Funded) -> Result<(), ServiceError> {
+        let transaction = funded.transaction;
+        let refunds: Vec<OutPoint> = bundles.iter().map(|bundle| bundle.target().outpoint()).collect();
+        let count = refunds.len();
+        self.commit(|book| {
+            let batch = BatchRecord {
+                transaction: serialize_hex(&transaction),
+                refunds,
+                fee_inputs: funded.fee_inputs,
+                fee_sat: funded.fee.to_sat(),
+                height: book.tip().map_or(0, |tip| tip.height),
+            };
+            Ok(((), vec![Record::RefundBatch { batch }]))
+        })
+        .await?;
+        crate::failpoint::hit("batch_recorded");
+        tracing::info!(txid = %transaction.compute_txid(), refunds = count, fee = %funded.fee, "refunding");
+        self.send(transaction).await?;
+        Ok(())
+    }
+
+    /// Sends each refund by its own ladder.
+    async fn climb(&self, bundles: Vec<RefundBundle>, target: FeeRate, memory: &mut Memory) {
+        for bundle in bundles {
+            let outpoint = bundle.target().outpoint();
+            let rung = self.read(|book| {
+                let (_, held) = book.find(&outpoint)?;
+                Some((due::rung_due(&bundle, held, book.tip()?, target)?, book.tip()?.height))
+            });
+            let Some((transaction, height)) = rung else { continue };
+            if memory.worth_sending(transaction.compute_txid(), height) {
+                // Refused or not, the next round looks again.
+                let _ = self.send(transaction).await;
+            }
+        }
+    }
+}
+
+/// What a pair adds to a batch's fee.
+fn cost(bundle: &RefundBundle, feerate: FeeRate) -> Amount {
+    fee::fee(feerate, refund::pair_weight(bundle)).unwrap_or(Amount::MAX_MONEY)
+}
+
+/// Twice the feerate of a batch that did not confirm.
+fn doubled(batch: &BatchRecord, transaction: &Transaction) -> FeeRate {
+    let weight = transaction.weight().to_wu().max(1);
+    let per_kwu = u128::from(batch.fee_sat) * 2 * 1000 / u128::from(weight);
+    FeeRate::from_sat_per_kwu(u64::try_from(per_kwu).unwrap_or(u64::MAX / 1000))
+}
+
+/// Cuts refunds into batches that fit.
+fn batches(bundles: Vec<RefundBundle>) -> Vec<Vec<RefundBundle>> {
+    let mut batches: Vec<Vec<RefundBundle>> = Vec::new();
+    let mut weight = Weight::ZERO;
+    for bundle in bundles {
+        let added = refund::pair_weight(&bundle);
+        match batches.last_mut() {
+            Some(batch) if weight + added + FEE_ROOM <= refund::MAX_BATCH => {
+                weight += added;
+                batch.push(bundle);
+            }
+            _ => {
+                weight = added;
+                batches.push(vec![bundle]);
+            }
+        }
+    }
+    batches
+}
