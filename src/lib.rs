@@ -4,7 +4,11 @@
 pub mod chain;
 pub mod escrow;
 #[cfg(feature = "service")]
+pub mod failpoint;
+#[cfg(feature = "service")]
 pub mod keys;
+#[cfg(feature = "service")]
+pub mod service;
 #[cfg(feature = "service")]
 pub mod store;
 #[cfg(feature = "service")]

@@ -131,11 +131,6 @@ impl ElectrumChain {
         let task = tokio::spawn(run(Arc::clone(&shared), sender));
         (Arc::new(Self { shared }), receiver, task)
     }
-
-    /// A copy of one header of our chain, if known.
-    pub fn header(&self, height: u32) -> Option<bitcoin::block::Header> {
-        fetch::read(&self.shared.headers).header(height).copied()
-    }
 }
 
 /// The headers in the cache, checked once more; without them, or if they are wrong, the checkpoint.
@@ -181,6 +176,15 @@ async fn keep_connected(shared: &Shared, outbox: &Outbox) {
 }
 
 impl ChainSource for ElectrumChain {
+    fn header(&self, height: u32) -> Option<bitcoin::block::Header> {
+        fetch::read(&self.shared.headers).header(height).copied()
+    }
+
+    fn block(&self, height: u32) -> Option<(bitcoin::BlockHash, u32)> {
+        let headers = fetch::read(&self.shared.headers);
+        Some((headers.hash(height)?, headers.mtp_secs(height)?))
+    }
+
     fn watch(&self, scripts: Vec<ScriptBuf>) {
         let mut live = self.shared.scripts();
         let before = live.len();

@@ -19,7 +19,7 @@ pub(crate) mod testing;
 pub mod wire;
 
 use bitcoin::block::Header;
-use bitcoin::{FeeRate, ScriptBuf, Transaction, TxMerkleNode, Txid};
+use bitcoin::{BlockHash, FeeRate, ScriptBuf, Transaction, TxMerkleNode, Txid};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +127,12 @@ pub trait ChainSource: Send + Sync {
 
     /// A mined transaction with its proof, checked against our own headers.
     fn proof(&self, txid: Txid, height: u32) -> BoxFuture<'_, Result<TxProof, ChainError>>;
+
+    /// A header of the best chain; `None` above the tip, below the checkpoint, or before first contact.
+    fn header(&self, height: u32) -> Option<Header>;
+
+    /// Hash of a block of the best chain, and its median time past (of the eleven blocks ending in it).
+    fn block(&self, height: u32) -> Option<(BlockHash, u32)>;
 
     /// A transaction by its txid, mined or not.
     fn transaction(&self, txid: Txid) -> BoxFuture<'_, Result<Transaction, ChainError>>;

@@ -45,7 +45,7 @@ const QUIET: Duration = Duration::from_secs(5);
 
 impl Memory {
     /// Whether a transaction is worth sending now; notes that it is sent.
-    fn worth_sending(&mut self, txid: Txid, height: u32) -> bool {
+    pub(super) fn worth_sending(&mut self, txid: Txid, height: u32) -> bool {
         let now = std::time::Instant::now();
         self.tried.retain(|_, (at, when)| *at == height && now.duration_since(*when) < QUIET);
         self.tried.insert(txid, (height, now)).is_none()
