@@ -342,7 +342,10 @@ impl Service {
         self.commit(|book| {
             let parsed = crate::escrow::charter::Charter::parse(charter.as_bytes()).map_err(Refused::from)?;
             if parsed.network() != self.policy.network {
-                return Err(ServiceError::OtherNetwork { ours: self.policy.network, given: parsed.network() });
+                return Err(ServiceError::OtherNetwork {
+                    ours: self.policy.network,
+                    given: parsed.network(),
+                });
             }
             if *parsed.receipt_key() != ours {
                 return Err(ServiceError::OtherReceiptKey { ours });
@@ -397,7 +400,8 @@ impl Service {
         .await?;
         // A vote that came before keeps its first receipt.
         self.read_task(charter, |task, _| {
-            let votes = task.submission(&statement.submission).map(|s| s.votes.as_slice()).unwrap_or_default();
+            let votes =
+                task.submission(&statement.submission).map(|s| s.votes.as_slice()).unwrap_or_default();
             votes.iter().find(|cast| cast.vote.statement == statement).and_then(|cast| {
                 Some(ReceiptView { vote: cast.vote.clone(), receipt: cast.receipt.clone()? })
             })
@@ -484,7 +488,8 @@ impl Service {
     pub fn status(&self) -> StatusView {
         let state = self.lock();
         let tip = state.book.tip();
-        let held = || state.book.tasks().values().flat_map(|task| task.outpoints().values().map(move |h| (task, h)));
+        let held =
+            || state.book.tasks().values().flat_map(|task| task.outpoints().values().map(move |h| (task, h)));
         let mined = |h: &crate::escrow::pledge::Outpoint| {
             h.present && h.confirmation.is_some() && h.spend.is_none_or(|spend| spend.confirmation.is_none())
         };

@@ -95,7 +95,13 @@ fn settlements_due(task: &Task, tip: &Tip, effects: &mut Vec<Effect>) {
             // A higher form that is not signed or not within the cap: nothing to bump with.
             if let Ok(transaction) = state.plan.finalize(at, form, &state.signatures) {
                 let (charter, settlement) = (task.id(), *id);
-                effects.push(Effect::BroadcastSettlement { charter, settlement, chunk: at, form, transaction });
+                effects.push(Effect::BroadcastSettlement {
+                    charter,
+                    settlement,
+                    chunk: at,
+                    form,
+                    transaction,
+                });
             }
         }
     }
@@ -177,12 +183,11 @@ fn refunds_due(book: &Book, tip: &Tip, effects: &mut Vec<Effect>) {
 /// The rung to send for an outpoint when no batch can be paid for: the lowest that is final and reaches
 /// `target`, else the highest that is final; none if one as high is in the mempool already.
 pub fn rung_due(bundle: &RefundBundle, held: &Outpoint, tip: &Tip, target: FeeRate) -> Option<Transaction> {
-    let final_rungs = || {
-        bundle.ladder().into_iter().filter(|(_, tx)| tip.mtp_secs > tx.lock_time.to_consensus_u32())
-    };
+    let final_rungs =
+        || bundle.ladder().into_iter().filter(|(_, tx)| tip.mtp_secs > tx.lock_time.to_consensus_u32());
     let reaches = |sat_per_vb: u64| FeeRate::from_sat_per_vb(sat_per_vb).is_some_and(|rate| rate >= target);
     let (rung, transaction) =
-        final_rungs().find(|(rung, _)| reaches(rung.sat_per_vb)).or_else(|| final_rungs().last())?;
+        final_rungs().find(|(rung, _)| reaches(rung.sat_per_vb)).or_else(|| final_rungs().next_back())?;
     let sent = held.spend.and_then(|spend| final_rungs().find(|(_, tx)| tx.compute_txid() == spend.txid));
     match (held.spend, sent) {
         (Some(_), None) => None,

@@ -2,8 +2,8 @@
 //! fold of events; nothing else changes it. Stored enums are exhaustive: a journal of a later version is
 //! refused by its header, not guessed at.
 
-use super::facts::{Confirmation, Spend, Tip};
 use super::descriptor::Slot;
+use super::facts::{Confirmation, Spend, Tip};
 use super::refund::RefundSignatures;
 use super::settlement::{Kind, RoleSignatures, Terms};
 use super::statement::{
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "nearly all records are of the large kind")]
 pub enum Record {
     /// The tip that the facts before it, in the same append, were read under.
     Chain {

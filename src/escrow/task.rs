@@ -24,9 +24,7 @@ use super::facts::Tip;
 use super::pledge::{self, Outpoint, Pledge, Standing, Totals};
 use super::refund::RefundTarget;
 use super::settlement::{Plan, Signatures};
-use super::statement::{
-    Acceptance, CharterId, Role, Ruling, SettlementId, Signed, Submission, SubmissionId,
-};
+use super::statement::{Acceptance, CharterId, Role, Ruling, SettlementId, Signed, Submission, SubmissionId};
 use bitcoin::secp256k1::{All, Secp256k1, schnorr};
 use bitcoin::{Address, OutPoint, ScriptBuf};
 use std::collections::BTreeMap;

@@ -40,8 +40,9 @@ impl Service {
             let held = outpoints.iter().filter_map(|outpoint| book.find(outpoint));
             held.filter_map(|(_, held)| held.refund.clone()).collect()
         });
-        let (affordable, dear): (Vec<RefundBundle>, Vec<RefundBundle>) =
-            bundles.into_iter().partition(|bundle| cost(bundle, feerate) <= bundle.target().amount() / MAX_COST);
+        let (affordable, dear): (Vec<RefundBundle>, Vec<RefundBundle>) = bundles
+            .into_iter()
+            .partition(|bundle| cost(bundle, feerate) <= bundle.target().amount() / MAX_COST);
         let mut by_ladder = dear;
         for batch in batches(affordable) {
             match self.fund(&batch, feerate, replaces, replaced.as_ref()).await {

@@ -333,7 +333,11 @@ impl TaskView {
             next_index: task.next_index(),
             cutoff: task.charter().cutoff_secs(),
             totals: tip.map(|tip| task.totals(tip)).unwrap_or_default(),
-            pledges: task.pledges().values().map(|pledge| PledgeView::new(pledge, at(pledge.index))).collect(),
+            pledges: task
+                .pledges()
+                .values()
+                .map(|pledge| PledgeView::new(pledge, at(pledge.index)))
+                .collect(),
             gifts: at(crate::escrow::descriptor::OPEN_INDEX),
             submissions: task.submissions().iter().map(|s| SubmissionView::new(task, s, tip)).collect(),
             settlements: task.settlements().values().map(|s| SettlementView::new(task, s, tip)).collect(),

@@ -219,8 +219,8 @@ impl Task {
         }
         let wrong_block = Refused::SubmissionBlock { tip_height: tip.height };
         let Some((hash, block_mtp_secs)) = block else { return Err(wrong_block) };
-        let recent = submission.block_height <= tip.height
-            && submission.block_height + MAX_BLOCKS_BELOW >= tip.height;
+        let recent =
+            submission.block_height <= tip.height && submission.block_height + MAX_BLOCKS_BELOW >= tip.height;
         if hash != submission.block_hash || !recent {
             return Err(wrong_block);
         }
@@ -251,19 +251,12 @@ impl Task {
         Ok(vec![Event::SubmissionBlockMoved { submission: *id, block_hash, block_mtp_secs }])
     }
 
-    fn vote(
-        &self,
-        vote: &Signed<Vote>,
-        receipt: &Signed<Receipt>,
-        tip: &Tip,
-    ) -> Result<Vec<Event>, Refused> {
+    fn vote(&self, vote: &Signed<Vote>, receipt: &Signed<Receipt>, tip: &Tip) -> Result<Vec<Event>, Refused> {
         let statement = &vote.statement;
         self.same_task("vote", statement.network, statement.charter)?;
         let submission = self.need_submission(&statement.submission)?;
-        let pledge = self
-            .pledges
-            .get(&statement.pledge)
-            .ok_or(Refused::UnknownPledge { pledge: statement.pledge })?;
+        let pledge =
+            self.pledges.get(&statement.pledge).ok_or(Refused::UnknownPledge { pledge: statement.pledge })?;
         vote.verify(&self.secp, &pledge.sponsor_key)?;
         if submission.votes.iter().any(|cast| cast.vote.statement == *statement) {
             return Ok(Vec::new());
@@ -347,7 +340,12 @@ impl Task {
     }
 
     /// The terms that [`Command::ProposeSettlement`] would propose now.
-    pub fn proposal_id(&self, kind: Kind, feerate_sat_per_vb: u64, tip: &Tip) -> Result<SettlementId, Refused> {
+    pub fn proposal_id(
+        &self,
+        kind: Kind,
+        feerate_sat_per_vb: u64,
+        tip: &Tip,
+    ) -> Result<SettlementId, Refused> {
         Ok(self.terms(kind, feerate_sat_per_vb, tip)?.id())
     }
 
@@ -355,12 +353,7 @@ impl Task {
         tip.mtp_secs > at_mtp_secs.saturating_add(PROPOSAL_SECS)
     }
 
-    fn sign(
-        &self,
-        id: &SettlementId,
-        signatures: &RoleSignatures,
-        tip: &Tip,
-    ) -> Result<Vec<Event>, Refused> {
+    fn sign(&self, id: &SettlementId, signatures: &RoleSignatures, tip: &Tip) -> Result<Vec<Event>, Refused> {
         let state = self.settlements.get(id).ok_or(Refused::UnknownSettlement { settlement: *id })?;
         let checked = state.plan.check_signatures(&self.secp, signatures)?;
         if !matches!(state.signatures.clone().merge(&checked), Ok(true)) {

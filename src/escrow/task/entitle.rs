@@ -60,9 +60,7 @@ impl Task {
         match (kind, standing) {
             (_, Standing::Vanished | Standing::Seen | Standing::Confirming { .. }) => None,
             (Kind::EarlyReturn, Standing::Credited) => back(Reason::EarlyReturn),
-            (Kind::EarlyReturn, Standing::Gift) => {
-                self.charter.pot().and_then(|_| back(Reason::EarlyReturn))
-            }
+            (Kind::EarlyReturn, Standing::Gift) => self.charter.pot().and_then(|_| back(Reason::EarlyReturn)),
             (Kind::EarlyReturn | Kind::Payout { .. }, Standing::Surplus { .. }) => back(Reason::Surplus),
             (Kind::EarlyReturn | Kind::Payout { .. }, Standing::BelowMinimum) => back(Reason::BelowMinimum),
             (Kind::Payout { .. }, Standing::Gift) => {
@@ -88,11 +86,7 @@ impl Task {
     }
 
     /// What a settlement of `kind` may do with every outpoint that is there, spent in the mempool or not.
-    pub fn entitlements(
-        &self,
-        kind: &Kind,
-        tip: &Tip,
-    ) -> Result<BTreeMap<OutPoint, Entitlement>, Refused> {
+    pub fn entitlements(&self, kind: &Kind, tip: &Tip) -> Result<BTreeMap<OutPoint, Entitlement>, Refused> {
         let ballot = match kind {
             Kind::EarlyReturn => None,
             Kind::Payout { submission } | Kind::Ruling { submission } => {
@@ -127,12 +121,7 @@ impl Task {
     }
 
     /// The terms of a settlement of everything `kind` allows now, at `feerate_sat_per_vb`.
-    pub(super) fn terms(
-        &self,
-        kind: Kind,
-        feerate_sat_per_vb: u64,
-        tip: &Tip,
-    ) -> Result<Terms, Refused> {
+    pub(super) fn terms(&self, kind: Kind, feerate_sat_per_vb: u64, tip: &Tip) -> Result<Terms, Refused> {
         let inputs: Vec<TermInput> = self
             .entitlements(&kind, tip)?
             .into_iter()

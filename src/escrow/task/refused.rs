@@ -49,7 +49,9 @@ pub enum Refused {
         field: &'static str,
     },
     /// Nothing is known of the chain yet.
-    #[error("the chain is not known yet: the service is still connecting to its Electrum server; try again shortly")]
+    #[error(
+        "the chain is not known yet: the service is still connecting to its Electrum server; try again shortly"
+    )]
     NoTip,
     /// The task is not open.
     #[error("the task is not open: all three signers must attest the charter first")]
@@ -100,7 +102,9 @@ pub enum Refused {
         left: Amount,
     },
     /// No such output at an address of the task.
-    #[error("{outpoint} does not pay an address of this task, or is not seen yet; try again when it is in the mempool")]
+    #[error(
+        "{outpoint} does not pay an address of this task, or is not seen yet; try again when it is in the mempool"
+    )]
     UnknownOutpoint {
         /// The output.
         outpoint: OutPoint,
@@ -129,7 +133,9 @@ pub enum Refused {
         reason: &'static str,
     },
     /// The named block is not at most two below the tip, or not in our chain.
-    #[error("the submission must name a block of the best chain at most two below the tip ({tip_height}); name the tip and sign again")]
+    #[error(
+        "the submission must name a block of the best chain at most two below the tip ({tip_height}); name the tip and sign again"
+    )]
     SubmissionBlock {
         /// Height of the tip.
         tip_height: u32,
@@ -212,7 +218,9 @@ pub enum Refused {
         cap: u64,
     },
     /// Nothing may be settled so.
-    #[error("nothing may be settled so now: see the tally for what waits for votes, acceptance or a ruling, and mind that small pledges cannot bear a high feerate")]
+    #[error(
+        "nothing may be settled so now: see the tally for what waits for votes, acceptance or a ruling, and mind that small pledges cannot bear a high feerate"
+    )]
     NothingToSettle,
     /// The terms contradict themselves.
     #[error(transparent)]
@@ -242,7 +250,9 @@ pub enum Refused {
     #[error("this proposal lapsed unsigned: propose it again")]
     ProposalLapsed,
     /// A vote, ruling or block changed since the proposal.
-    #[error("the settlement may not spend {outpoint} so any more (a vote changed, or the chain did): propose it again")]
+    #[error(
+        "the settlement may not spend {outpoint} so any more (a vote changed, or the chain did): propose it again"
+    )]
     NoLongerAllowed {
         /// The output.
         outpoint: OutPoint,

@@ -53,7 +53,8 @@ impl Task {
                 },
                 // Too little to move, or a gift without a pot: nothing the stage should wait for.
                 _ if matches!(standings.get(&held.outpoint), Some(Standing::BelowMinimum)) => {}
-                _ if self.return_address(held.slot).is_none() && tip.mtp_secs > self.charter.refund_time_secs() => {}
+                _ if self.return_address(held.slot).is_none()
+                    && tip.mtp_secs > self.charter.refund_time_secs() => {}
                 _ => left = true,
             }
         }
