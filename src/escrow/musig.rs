@@ -5,9 +5,9 @@
 //! libsecp256k1 into the core; addresses need no more than the aggregate, and signing (nonces, partial
 //! signatures) is not done here. Whatever comes to sign must use the library's module, never code of ours.
 
+use super::statement::tagged_hash;
 use bitcoin::NetworkKind;
 use bitcoin::bip32::{ChainCode, ChildNumber, Fingerprint, Xpub};
-use bitcoin::hashes::{Hash, HashEngine, sha256};
 use bitcoin::secp256k1::constants::PUBLIC_KEY_SIZE;
 use bitcoin::secp256k1::{PublicKey, Scalar, Secp256k1, Verification};
 
@@ -52,14 +52,14 @@ pub fn aggregate<C: Verification>(
     for key in keys {
         list.extend_from_slice(&key.serialize());
     }
-    let list_hash = tagged_hash("KeyAgg list", &[&list]);
+    let list_hash = tagged_hash("KeyAgg list", &list);
     let mut terms = Vec::with_capacity(keys.len());
     for (position, key) in keys.iter().enumerate() {
         if second == Some(key) {
             terms.push(*key);
             continue;
         }
-        let hash = tagged_hash("KeyAgg coefficient", &[&list_hash, &key.serialize()]);
+        let hash = tagged_hash("KeyAgg coefficient", &[list_hash.as_slice(), &key.serialize()].concat());
         let coefficient =
             Scalar::from_be_bytes(hash).map_err(|_| AggregateError::Coefficient { position })?;
         terms.push(key.mul_tweak(secp, &coefficient).map_err(|_| AggregateError::Coefficient { position })?);
@@ -91,21 +91,10 @@ pub fn synthetic_xpub(aggregate: PublicKey, kind: NetworkKind) -> Xpub {
     }
 }
 
-/// BIP340: SHA256(SHA256(tag) || SHA256(tag) || parts).
-fn tagged_hash(tag: &str, parts: &[&[u8]]) -> [u8; 32] {
-    let tag = sha256::Hash::hash(tag.as_bytes());
-    let mut engine = sha256::Hash::engine();
-    engine.input(tag.as_byte_array());
-    engine.input(tag.as_byte_array());
-    for part in parts {
-        engine.input(part);
-    }
-    sha256::Hash::from_engine(engine).to_byte_array()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bitcoin::hashes::{Hash, sha256};
     use proptest::prelude::*;
     use serde::Deserialize;
 
@@ -261,11 +250,11 @@ mod tests {
             secrets.sort_by_key(|secret| secret.public_key(&secp).serialize());
             let sorted: Vec<PublicKey> = secrets.iter().map(|secret| secret.public_key(&secp)).collect();
             let list: Vec<u8> = sorted.iter().flat_map(PublicKey::serialize).collect();
-            let list_hash = tagged_hash("KeyAgg list", &[&list]);
+            let list_hash = tagged_hash("KeyAgg list", &list);
             let second = sorted.iter().find(|key| **key != sorted[0]);
             let mut sum: Option<bitcoin::secp256k1::SecretKey> = None;
             for (secret, key) in secrets.iter().zip(&sorted) {
-                let hash = tagged_hash("KeyAgg coefficient", &[&list_hash, &key.serialize()]);
+                let hash = tagged_hash("KeyAgg coefficient", &[list_hash.as_slice(), &key.serialize()].concat());
                 let coefficient =
                     if second == Some(key) { Scalar::ONE } else { Scalar::from_be_bytes(hash).unwrap() };
                 let term = secret.mul_tweak(&coefficient).unwrap();
