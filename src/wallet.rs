@@ -308,7 +308,7 @@ impl OperatorWallet {
     }
 
     /// Tells the wallet of a transaction that was broadcast, before a server does: its inputs are spent
-    /// and its change is pending. `now_secs` is Unix time. One that a later [`OperatorWallet::sync`] does
+    /// and its change is pending. `now_secs` is Unix time by the wall clock. One that a later [`OperatorWallet::sync`] does
     /// not see is dropped again.
     pub fn note_broadcast(&mut self, transaction: &Transaction, now_secs: u64) -> Result<(), WalletError> {
         self.wallet.apply_unconfirmed_txs([(transaction.clone(), now_secs)]);

@@ -11,6 +11,8 @@ use bitcoin::{BlockHash, FeeRate, TxIn, TxOut};
 use std::sync::Arc;
 use tempfile::TempDir;
 
+mod real;
+
 const NETWORK: Network = Network::Regtest;
 /// The tip of the made-up chain.
 const TIP: u32 = 300;
