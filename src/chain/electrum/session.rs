@@ -24,8 +24,9 @@ use crate::escrow::facts::{ScriptView, Tip};
 
 /// Subscriptions under way at once.
 const SUBSCRIBING: usize = 500;
-/// Scripts read at once.
-const READING: usize = 32;
+/// Scripts read at once. electrs looks at its mempool again after each batch of requests it finds
+/// waiting, so many at once are far cheaper than few (ADR 0003 has numbers).
+const READING: usize = 256;
 /// How often a script that is not proved is read, with headers synced in between, before the server
 /// is dropped for it; and how long to wait in between.
 const TRIES: u32 = 4;
