@@ -436,3 +436,6 @@ pub fn batch(
     }
     Ok(RefundBatch { transaction, prevouts, fee: if keeps_change { fee } else { available } })
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,8 @@ pub fn worthwhile(
     let mut stays_out = Vec::new();
     // Each round removes at least one, so this ends.
     while let Err(out) = divide(charter, kind, feerate_sat_per_vb, &inputs) {
-        let out: BTreeMap<OutPoint, StaysOut> = out.into_iter().collect();
+        // Of several reasons the first, as in the error of a plan: that of the lowest form.
+        let out: BTreeMap<OutPoint, StaysOut> = out.into_iter().rev().collect();
         let (leaving, joining) =
             inputs.into_iter().partition::<Vec<_>, _>(|input| out.contains_key(&input.outpoint));
         inputs = joining;

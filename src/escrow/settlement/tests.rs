@@ -1,5 +1,8 @@
 //! Settlements from terms to transactions that consensus code accepts.
 
+mod plans;
+mod psbts;
+
 use super::*;
 use crate::escrow::charter::{Bps, Charter};
 use crate::escrow::consensus::{assert_valid, verify_input};
@@ -119,11 +122,14 @@ fn assert_sound(world: &World, plan: &Plan) {
         assert!(form.weight <= fee::MAX_TRANSACTION, "{place}");
         let at_least = form.feerate_sat_per_vb * form.weight.to_wu();
         assert!(form.fee.to_sat() * 4 >= at_least, "{place}");
-        // Rounding: a satoshi and a share of two costs an input; and payees folded away are paid for.
-        let payees: u64 = world.charter.shares().len().try_into().unwrap();
+        // Rounded up three times an input at most; and outputs that would have been dust are paid for.
+        let payees =
+            if chunk.inputs.iter().any(|input| input.term.pays()) { world.charter.shares().len() } else { 0 };
+        let returning = chunk.inputs.iter().filter(|input| input.term.returns()).count();
+        let folded: u64 = (payees + returning).saturating_sub(tx.output.len()).try_into().unwrap();
         let inputs: u64 = chunk.inputs.len().try_into().unwrap();
-        let folded = form.feerate_sat_per_vb * (43 * payees + 43 * inputs + 4);
-        assert!(form.fee.to_sat() * 4 <= at_least + 4 * (3 * inputs + folded), "{place}");
+        let rounding = 4 * 3 * inputs + form.feerate_sat_per_vb * (43 * 4 + 8) * folded;
+        assert!(form.fee.to_sat() * 4 <= at_least + rounding, "{place}");
         assert_eq!(form.txid, tx.compute_txid());
         assert_eq!(tx.version, bitcoin::transaction::Version::TWO);
         assert_eq!(tx.lock_time, bitcoin::absolute::LockTime::ZERO);
