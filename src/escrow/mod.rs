@@ -15,6 +15,7 @@ pub mod event;
 pub mod facts;
 pub mod fee;
 pub mod keys;
+pub mod merkle;
 pub mod musig;
 pub mod network;
 pub mod pledge;

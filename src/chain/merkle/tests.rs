@@ -1,6 +1,8 @@
 //! Branches that prove, and the known ways to make them prove what is not so.
 
-use bitcoin::{Network, OutPoint, ScriptBuf};
+use bitcoin::block::Header;
+use bitcoin::hashes::Hash;
+use bitcoin::{Amount, Network, OutPoint, ScriptBuf, Transaction, TxMerkleNode, Txid};
 use proptest::prelude::*;
 
 use super::*;
