@@ -19,6 +19,7 @@ pub mod merkle;
 pub mod musig;
 pub mod network;
 pub mod pledge;
+pub mod proof;
 pub mod recovery;
 pub mod refund;
 pub mod settlement;

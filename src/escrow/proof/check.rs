@@ -1,0 +1,254 @@
+//! Checking a document without a chain: first every signature, branch and header by itself, then the
+//! task folded from the same events that a journal holds, then the claims against what follows.
+
+use super::build::{address_claim, form_claims};
+use super::{AddressClaim, Finding, Findings, ProofDocument, VERSION, claims, mined, said, settled};
+use crate::escrow::ballot::Tally;
+use crate::escrow::charter::Charter;
+use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
+use crate::escrow::event::Event;
+use crate::escrow::facts::{Spend, Tip};
+use crate::escrow::pledge::{Standing, Totals};
+use crate::escrow::statement::SubmissionId;
+use crate::escrow::task::{self, Task};
+use bitcoin::secp256k1::{All, Secp256k1, XOnlyPublicKey};
+use bitcoin::{Amount, OutPoint};
+use std::collections::BTreeMap;
+
+/// A document that holds together, and what follows from it.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The task, folded anew.
+    pub task: Task,
+    /// The tip everything is computed under.
+    pub tip: Tip,
+    /// What each outpoint counts as.
+    pub standings: BTreeMap<OutPoint, Standing>,
+    /// Sums over the outpoints. `secured` is the service's word.
+    pub totals: Totals,
+    /// The count of each submission, in their order.
+    pub tallies: Vec<(SubmissionId, Tally)>,
+}
+
+/// Checks a document, purely from itself.
+///
+/// # Errors
+/// Everything that is not so. Later steps are left out where earlier ones failed.
+pub fn check(document: &ProofDocument) -> Result<Checked, Vec<Finding>> {
+    let Examined { checked, findings, .. } = examine(document);
+    checked.ok_or(findings)
+}
+
+/// As far as a document can be read, sound or not.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// The addresses that its charter, indexes and keys derive.
+    pub outputs: BTreeMap<Slot, EscrowOutput>,
+    /// Present exactly if there are no findings.
+    pub checked: Option<Checked>,
+    /// What is not so.
+    pub findings: Vec<Finding>,
+}
+
+/// What statements and transactions are checked against.
+pub(super) struct Ground<'a> {
+    pub document: &'a ProofDocument,
+    pub charter: Charter,
+    pub outputs: BTreeMap<Slot, EscrowOutput>,
+    pub secp: Secp256k1<All>,
+}
+
+impl Ground<'_> {
+    /// S of a pledge.
+    pub fn sponsor(&self, index: u32) -> Option<XOnlyPublicKey> {
+        self.outputs.get(&Slot::pledge(index))?.sponsor_key
+    }
+}
+
+/// As [`check`], for whoever goes on to ask a chain: says what could be read of an unsound document too.
+pub fn examine(document: &ProofDocument) -> Examined {
+    let mut findings = Findings::default();
+    let refuse = |field: &str, problem: String| Examined {
+        outputs: BTreeMap::new(),
+        checked: None,
+        findings: vec![Finding { field: field.into(), problem }],
+    };
+    if document.version != VERSION {
+        return refuse("version", format!("{}; this program reads {VERSION}", document.version));
+    }
+    let secp = Secp256k1::new();
+    let read = Charter::parse(document.charter.as_bytes())
+        .map_err(|error| error.to_string())
+        .and_then(|charter| Contract::new(&charter).map(|c| (charter, c)).map_err(|error| error.to_string()));
+    let (charter, contract) = match read {
+        Ok(read) => read,
+        Err(problem) => return refuse("charter", problem),
+    };
+    if let Err(refused) = task::draft(document.charter.as_bytes(), &document.text, None) {
+        let field = if matches!(refused, task::Refused::TextHash) { "text" } else { "charter" };
+        findings.add(field, refused);
+    }
+    findings.unless(
+        document.charter_id == charter.id(),
+        "charter_id",
+        format!("the charter's is {}", charter.id()),
+    );
+    said::attestations(document, &charter, &secp, &mut findings);
+    mined::chain(document, &charter, &mut findings);
+    let outputs = said::pledges(document, &charter, &contract, &secp, &mut findings);
+    let ground = Ground { document, charter, outputs, secp };
+    mined::outpoints(&ground, &mut findings);
+    said::submissions(&ground, &mut findings);
+    let issued = ground.outputs.values().filter(|output| document.opened || output.slot != Slot::OPEN);
+    let addresses: Vec<AddressClaim> = issued.map(address_claim).collect();
+    claims::compare("addresses", &document.addresses, &addresses, &mut findings);
+
+    let mut checked = None;
+    if findings.0.is_empty() {
+        checked = fold(document, &mut findings).map(|task| conclude(document, task, &mut findings));
+    }
+    let checked = checked.filter(|_| findings.0.is_empty());
+    Examined { outputs: ground.outputs, checked, findings: findings.0 }
+}
+
+/// The task, by the code that serves a journal.
+fn fold(document: &ProofDocument, findings: &mut Findings) -> Option<Task> {
+    let mut task = match Task::draft(&document.charter, &document.text) {
+        Ok(task) => task,
+        Err(error) => {
+            findings.add("charter", error);
+            return None;
+        }
+    };
+    let before = findings.0.len();
+    for (field, event) in events(document) {
+        if let Err(error) = task.apply(&event) {
+            findings.add(field, error);
+        }
+    }
+    for (at, proof) in document.settlements.iter().enumerate() {
+        task.apply_tip(&Tip { mtp_secs: proof.proposed_mtp_secs, ..document.tip });
+        if let Err(error) = task.apply(&Event::SettlementProposed { terms: proof.terms.clone() }) {
+            findings.add(format!("settlements/{at}/terms"), error);
+        }
+    }
+    task.apply_tip(&document.tip);
+    (findings.0.len() == before).then_some(task)
+}
+
+/// The events that lead to the task of the document, but for settlements; each with the field it comes from.
+fn events(document: &ProofDocument) -> Vec<(String, Event)> {
+    let mut events = Vec::new();
+    for (role, signature) in &document.attestations {
+        let event = Event::CharterAttested { role: *role, signature: *signature };
+        events.push((format!("attestations/{role}"), event));
+    }
+    if document.opened {
+        events.push(("opened".into(), Event::TaskOpened));
+    }
+    for (at, pledge) in document.pledges.iter().enumerate() {
+        let event = Event::PledgeIssued {
+            index: pledge.index,
+            sponsor_key: pledge.sponsor_key,
+            refund_address: pledge.refund_address.clone(),
+            signature: pledge.signature,
+            amount: Amount::from_sat(pledge.promised_sat),
+            at_mtp_secs: pledge.issued_mtp_secs,
+        };
+        events.push((format!("pledges/{at}"), event));
+    }
+    for (at, proof) in document.outpoints.iter().enumerate() {
+        let OutPoint { txid, .. } = proof.outpoint;
+        let event = Event::OutpointSeen {
+            slot: Slot { index: proof.index, generation: proof.generation },
+            outpoint: proof.outpoint,
+            amount: Amount::from_sat(proof.amount_sat),
+            coinbase: document.raw(&txid).is_some_and(|raw| raw.is_coinbase()),
+            confirmation: document.confirmation(&txid),
+        };
+        events.push((format!("outpoints/{at}"), event));
+        if let Some(spend) = &proof.spend {
+            let spend = Spend {
+                prevout: proof.outpoint,
+                txid: spend.txid,
+                vin: spend.vin,
+                path: spend.path,
+                confirmation: document.confirmation(&spend.txid),
+            };
+            events.push((format!("outpoints/{at}/spend"), Event::OutpointSpent { spend }));
+        }
+    }
+    for (at, proof) in document.submissions.iter().enumerate() {
+        let field = format!("submissions/{at}");
+        let submission = proof.submission.clone();
+        events
+            .push((field.clone(), Event::WorkSubmitted { submission, block_mtp_secs: proof.block_mtp_secs }));
+        if proof.block_hash != proof.submission.statement.block_hash {
+            let event = Event::SubmissionBlockMoved {
+                submission: proof.id,
+                block_hash: proof.block_hash,
+                block_mtp_secs: proof.block_mtp_secs,
+            };
+            events.push((format!("{field}/block_hash"), event));
+        }
+        for (at, cast) in proof.votes.iter().enumerate() {
+            let Some(receipt) = cast.receipt.clone() else { continue };
+            events
+                .push((format!("{field}/votes/{at}"), Event::VoteCast { vote: cast.vote.clone(), receipt }));
+        }
+        if let Some(acceptance) = proof.acceptance.clone() {
+            events.push((format!("{field}/acceptance"), Event::WorkJudged { acceptance }));
+        }
+        if let Some(ruling) = proof.ruling.clone() {
+            events.push((format!("{field}/ruling"), Event::NoesRuled { ruling }));
+        }
+    }
+    events
+}
+
+/// Compares every claim with what follows from the task.
+fn conclude(document: &ProofDocument, task: Task, findings: &mut Findings) -> Checked {
+    let tip = document.tip;
+    let standings = task.standings(&tip);
+    for (at, proof) in document.outpoints.iter().enumerate() {
+        let Some(standing) = standings.get(&proof.outpoint) else { continue };
+        claims::compare(&format!("outpoints/{at}/standing"), &proof.standing, standing, findings);
+    }
+    let totals = Totals { secured: secured(document), ..task.totals(&tip) };
+    claims::compare("totals", &document.totals, &totals, findings);
+    let mut tallies = Vec::new();
+    for (at, (proof, state)) in document.submissions.iter().zip(task.submissions()).enumerate() {
+        let tally = task.tally(state, &tip);
+        claims::compare(&format!("submissions/{at}/tally"), &proof.tally, &tally, findings);
+        tallies.push((state.id, tally));
+    }
+    for (at, proof) in document.settlements.iter().enumerate() {
+        let Some(state) = task.settlements().get(&proof.terms.id()) else { continue };
+        let field = format!("settlements/{at}");
+        findings.unless(
+            proof.id == state.plan.id(),
+            format!("{field}/id"),
+            format!("of its terms: {}", state.plan.id()),
+        );
+        claims::compare(
+            &format!("{field}/transactions"),
+            &proof.transactions,
+            &form_claims(&state.plan),
+            findings,
+        );
+        settled::settlement(&task, &tip, &field, proof, findings);
+    }
+    settled::spends(&task, document, findings);
+    Checked { task, tip, standings, totals, tallies }
+}
+
+/// What is mined, unspent on the chain, and said to have its refund held.
+fn secured(document: &ProofDocument) -> Amount {
+    let there = |txid| document.confirmation(txid).is_some();
+    document
+        .outpoints
+        .iter()
+        .filter(|proof| proof.secured && there(&proof.outpoint.txid))
+        .filter(|proof| !proof.spend.as_ref().is_some_and(|spend| there(&spend.txid)))
+        .fold(Amount::ZERO, |sum, proof| sum.checked_add(Amount::from_sat(proof.amount_sat)).unwrap_or(sum))
+}

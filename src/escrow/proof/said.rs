@@ -1,0 +1,321 @@
+//! What people said, in a document: every statement must name this task and verify under the key it
+//! should. Where a signature fails, the field that was changed is named if it can be told.
+
+use super::check::Ground;
+use super::{Findings, PledgeProof, ProofDocument, SubmissionProof, mined};
+use crate::escrow::ballot::{CastVote, Window};
+use crate::escrow::charter::{Charter, address};
+use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
+use crate::escrow::network::Network;
+use crate::escrow::statement::{
+    Acceptance, CharterId, Choice, Pledge, Role, Ruling, Signed, Statement, SubmissionId, Vote,
+};
+use bitcoin::ScriptBuf;
+use bitcoin::secp256k1::{All, Secp256k1};
+use std::collections::{BTreeMap, HashSet};
+
+/// How far counters are tried to find the one that was signed.
+const COUNTERS_TRIED: u32 = 64;
+
+pub(super) fn attestations(
+    document: &ProofDocument,
+    charter: &Charter,
+    secp: &Secp256k1<All>,
+    findings: &mut Findings,
+) {
+    let mut wrong = 0;
+    for (role, signature) in &document.attestations {
+        if let Err(error) = charter.verify_attestation(secp, *role, signature) {
+            wrong += 1;
+            findings.add(format!("attestations/{role}"), error);
+        }
+    }
+    if wrong == Role::ALL.len() {
+        let problem = format!(
+            "no attestation verifies under its id {}: a term (refund_time T, a share_bps, an address, a key, ...) is not what the signers agreed to",
+            charter.id()
+        );
+        findings.add("charter", problem);
+    }
+    let missing = Role::ALL.into_iter().find(|role| !document.attestations.contains_key(role));
+    if let Some(role) = missing.filter(|_| document.opened) {
+        findings.add(format!("attestations/{role}"), "missing: no address is shown before all three agree");
+    }
+    findings.unless(
+        document.opened || document.pledges.is_empty(),
+        "opened",
+        "there are pledges all the same",
+    );
+}
+
+/// Checks the pledges, and derives the addresses of those that have one.
+pub(super) fn pledges(
+    document: &ProofDocument,
+    charter: &Charter,
+    contract: &Contract,
+    secp: &Secp256k1<All>,
+    findings: &mut Findings,
+) -> BTreeMap<Slot, EscrowOutput> {
+    let mut outputs = BTreeMap::from([(Slot::OPEN, contract.open(secp))]);
+    let paid: HashSet<&ScriptBuf> = document
+        .transactions
+        .values()
+        .filter_map(|transaction| transaction.raw.as_ref())
+        .flat_map(|raw| raw.0.output.iter().map(|output| &output.script_pubkey))
+        .collect();
+    for ((at, expected), pledge) in (0usize..).zip(1u32..).zip(&document.pledges) {
+        let field = |name: &str| format!("pledges/{at}/{name}");
+        if pledge.index != expected {
+            findings.add(
+                field("index"),
+                format!("{}; the {expected}. pledge has index {expected}", pledge.index),
+            );
+        }
+        match contract.pledge(secp, Slot::pledge(pledge.index), pledge.sponsor_key) {
+            Err(error) => findings.add(field("sponsor_key"), error),
+            Ok(output) => {
+                statement(
+                    charter,
+                    pledge,
+                    document,
+                    paid.contains(&output.script_pubkey),
+                    secp,
+                    &field,
+                    findings,
+                );
+                outputs.insert(output.slot, output);
+            }
+        }
+    }
+    for (at, pledge) in document.pledges.iter().enumerate() {
+        let Ok(refund) = address("refund_address", &pledge.refund_address, charter.network()) else {
+            continue;
+        };
+        let own = outputs.values().any(|output| output.script_pubkey == refund.script_pubkey());
+        findings.unless(!own, format!("pledges/{at}/refund_address"), "an address of this escrow");
+    }
+    outputs
+}
+
+fn statement(
+    charter: &Charter,
+    pledge: &PledgeProof,
+    document: &ProofDocument,
+    derived_is_paid: bool,
+    secp: &Secp256k1<All>,
+    field: &dyn Fn(&str) -> String,
+    findings: &mut Findings,
+) {
+    let refund_address = match address("refund_address", &pledge.refund_address, charter.network()) {
+        Ok(address) => address,
+        Err(error) => return findings.add(field("refund_address"), error),
+    };
+    let said = Pledge {
+        network: charter.network(),
+        charter: charter.id(),
+        index: pledge.index,
+        sponsor_key: pledge.sponsor_key,
+        refund_address,
+    };
+    let Err(error) = said.verify(secp, &pledge.sponsor_key, &pledge.signature) else { return };
+    // The address commits to charter, index and S. If it was paid, only the rest can be wrong.
+    if derived_is_paid {
+        let problem = format!("not the address that the sponsor signed, or not their signature: {error}");
+        findings.add(field("refund_address"), problem);
+    } else if document.outpoints.iter().any(|proof| proof.index == pledge.index) {
+        findings.add(
+            field("sponsor_key"),
+            format!("not the key that signed the pledge and was paid to: {error}"),
+        );
+    } else {
+        findings.add(field("signature"), error);
+    }
+}
+
+/// Compares a statement's task with the document's.
+fn same_task(
+    ground: &Ground<'_>,
+    network: Network,
+    charter: CharterId,
+    field: &str,
+    findings: &mut Findings,
+) {
+    findings.unless(network == ground.charter.network(), format!("{field}/network"), "another network");
+    findings.unless(charter == ground.charter.id(), format!("{field}/charter"), "another charter");
+}
+
+pub(super) fn submissions(ground: &Ground<'_>, findings: &mut Findings) {
+    for ((at, number), proof) in (0usize..).zip(0u32..).zip(&ground.document.submissions) {
+        submission(ground, &format!("submissions/{at}"), number, proof, findings);
+    }
+}
+
+fn submission(
+    ground: &Ground<'_>,
+    field: &str,
+    number: u32,
+    proof: &SubmissionProof,
+    findings: &mut Findings,
+) {
+    let document = ground.document;
+    let Signed { statement, .. } = &proof.submission;
+    let said = format!("{field}/submission/statement");
+    same_task(ground, statement.network, statement.charter, &said, findings);
+    findings.unless(
+        statement.number == number,
+        format!("{said}/number"),
+        format!("the submission here is number {number}"),
+    );
+    findings.unless(
+        statement.id() == proof.id,
+        format!("{field}/id"),
+        format!("the statement's is {}", statement.id()),
+    );
+    let developer = ground.charter.statement_key(Role::Developer);
+    if let Err(error) = proof.submission.verify(&ground.secp, &developer) {
+        findings.add(format!("{field}/submission"), error);
+    }
+    let height = statement.block_height;
+    findings.unless(height <= document.tip.height, format!("{said}/block_height"), "above the tip");
+    match document.headers.get(&height) {
+        None => findings.add(format!("headers/{height}"), "missing: a submission names it"),
+        Some(header) => {
+            let same = header.0.block_hash() == proof.block_hash;
+            findings.unless(
+                same,
+                format!("{field}/block_hash"),
+                "the document's header at this height has another",
+            );
+            mined::median(
+                document,
+                height,
+                proof.block_mtp_secs,
+                &format!("{field}/block_mtp_secs"),
+                findings,
+            );
+        }
+    }
+    for (at, cast) in proof.votes.iter().enumerate() {
+        let field = format!("{field}/votes/{at}");
+        if proof.votes[..at].iter().any(|other| other.vote.statement == cast.vote.statement) {
+            findings.add(format!("{field}/vote/statement/counter"), "the same vote stands before it already");
+        }
+        vote(ground, &field, &statement.id(), cast, findings);
+    }
+    if let Some(said) = &proof.acceptance {
+        acceptance(ground, &format!("{field}/acceptance"), &statement.id(), said, findings);
+    }
+    if let Some(said) = &proof.ruling {
+        let closed = Window::new(&ground.charter, proof.block_mtp_secs).closed(document.tip.mtp_secs);
+        findings.unless(
+            closed,
+            format!("{field}/ruling"),
+            "it comes after voting has closed, which it has not",
+        );
+        ruling(ground, &format!("{field}/ruling"), &statement.id(), said, findings);
+    }
+}
+
+fn vote(
+    ground: &Ground<'_>,
+    field: &str,
+    submission: &SubmissionId,
+    cast: &CastVote,
+    findings: &mut Findings,
+) {
+    let said = &cast.vote.statement;
+    let path = format!("{field}/vote/statement");
+    same_task(ground, said.network, said.charter, &path, findings);
+    findings.unless(said.submission == *submission, format!("{path}/submission"), "another submission");
+    match ground.sponsor(said.pledge) {
+        None => findings.add(format!("{path}/pledge"), "there is no such pledge"),
+        Some(key) => {
+            if let Err(error) = cast.vote.verify(&ground.secp, &key) {
+                let changed = changed_field(ground, cast)
+                    .map_or("signature".into(), |name| format!("statement/{name}"));
+                findings.add(format!("{field}/vote/{changed}"), error);
+            }
+        }
+    }
+    let Some(receipt) = &cast.receipt else {
+        return findings.add(format!("{field}/receipt"), "missing: the service gives one for every vote");
+    };
+    let path = format!("{field}/receipt/statement");
+    same_task(ground, receipt.statement.network, receipt.statement.charter, &path, findings);
+    findings.unless(receipt.statement.vote == said.digest(), format!("{path}/vote"), "for another vote");
+    if let Err(error) = receipt.verify(&ground.secp, ground.charter.receipt_key()) {
+        findings.add(format!("{field}/receipt"), error);
+    }
+}
+
+/// The field of a vote that was changed after signing, found by trying: the receipt holds the digest of
+/// the vote that was given, and the signature, if it was left in place, fits it as well.
+fn changed_field(ground: &Ground<'_>, cast: &CastVote) -> Option<&'static str> {
+    let said = cast.vote.statement;
+    let received = cast.receipt.as_ref().map(|receipt| receipt.statement.vote);
+    let fits = |vote: &Vote| {
+        received == Some(vote.digest())
+            || ground
+                .sponsor(vote.pledge)
+                .is_some_and(|key| vote.verify(&ground.secp, &key, &cast.vote.signature).is_ok())
+    };
+    let other = if said.choice == Choice::Yes { Choice::No } else { Choice::Yes };
+    if fits(&Vote { choice: other, ..said }) {
+        return Some("choice");
+    }
+    let near = said.counter.saturating_sub(COUNTERS_TRIED)..=said.counter.saturating_add(COUNTERS_TRIED);
+    if (0..=COUNTERS_TRIED)
+        .chain(near)
+        .any(|counter| counter != said.counter && fits(&Vote { counter, ..said }))
+    {
+        return Some("counter");
+    }
+    let mut others = ground.document.pledges.iter().filter(|pledge| pledge.index != said.pledge);
+    others.any(|pledge| fits(&Vote { pledge: pledge.index, ..said })).then_some("pledge")
+}
+
+fn acceptance(
+    ground: &Ground<'_>,
+    field: &str,
+    submission: &SubmissionId,
+    signed: &Signed<Acceptance>,
+    findings: &mut Findings,
+) {
+    let Signed { statement, signature } = signed;
+    same_task(ground, statement.network, statement.charter, &format!("{field}/statement"), findings);
+    findings.unless(
+        statement.submission == *submission,
+        format!("{field}/statement/submission"),
+        "another submission",
+    );
+    let key = ground.charter.statement_key(Role::Representative);
+    if let Err(error) = signed.verify(&ground.secp, &key) {
+        let turned = Acceptance { accepted: !statement.accepted, ..*statement };
+        let name = if turned.verify(&ground.secp, &key, signature).is_ok() {
+            "statement/accepted"
+        } else {
+            "signature"
+        };
+        findings.add(format!("{field}/{name}"), error);
+    }
+}
+
+fn ruling(
+    ground: &Ground<'_>,
+    field: &str,
+    submission: &SubmissionId,
+    signed: &Signed<Ruling>,
+    findings: &mut Findings,
+) {
+    let Signed { statement, .. } = signed;
+    same_task(ground, statement.network, statement.charter, &format!("{field}/statement"), findings);
+    findings.unless(
+        statement.submission == *submission,
+        format!("{field}/statement/submission"),
+        "another submission",
+    );
+    findings.unless(statement.pay_bps <= 10_000, format!("{field}/statement/pay_bps"), "more than 10000");
+    if let Err(error) = signed.verify(&ground.secp, &ground.charter.statement_key(Role::Arbiter)) {
+        findings.add(field, error);
+    }
+}

@@ -1,0 +1,97 @@
+//! Settlements of a document: whether charter and votes, as recounted, allow what their terms say, and
+//! whether every spend by two signers is one of them.
+
+use super::{Findings, ProofDocument, SettlementProof};
+use crate::escrow::facts::{SpendPath, Tip};
+use crate::escrow::pledge::Standing;
+use crate::escrow::settlement::{TermInput, Terms};
+use crate::escrow::task::Task;
+
+/// Checks a settlement that binds: two signers are said to have signed it, or the chain has it. A mere
+/// proposal may be overtaken by votes, rulings and reorgs; it is judged when somebody signs.
+pub(super) fn settlement(
+    task: &Task,
+    tip: &Tip,
+    field: &str,
+    proof: &SettlementProof,
+    findings: &mut Findings,
+) {
+    let Some(state) = task.settlements().get(&proof.terms.id()) else { return };
+    let spends = || task.outpoints().values().filter_map(|held| held.spend);
+    let on_chain = spends().any(|spend| state.plan.has_transaction(&spend.txid));
+    if proof.signed_by.len() >= 2 || on_chain {
+        terms(task, tip, &format!("{field}/terms"), &proof.terms, findings);
+    }
+}
+
+/// Compares terms with what charter, pledges and votes say of each outpoint.
+pub(super) fn terms(task: &Task, tip: &Tip, field: &str, terms: &Terms, findings: &mut Findings) {
+    let entitlements = match task.entitlements(&terms.kind(), tip) {
+        Ok(entitlements) => entitlements,
+        Err(refused) => return findings.add(format!("{field}/for"), refused),
+    };
+    let standings = task.standings(tip);
+    for (at, input) in terms.inputs().iter().enumerate() {
+        let field = |name: &str| format!("{field}/inputs/{at}/{name}");
+        let Some(held) = task.outpoints().get(&input.outpoint) else {
+            findings.add(field("outpoint"), format!("{} pays no address of the task", input.outpoint));
+            continue;
+        };
+        findings.unless(
+            held.slot == input.slot,
+            field("index"),
+            format!("the outpoint is at index {}", held.slot.index),
+        );
+        let sat = held.amount.to_sat();
+        findings.unless(
+            held.amount == input.amount,
+            field("amount_sat"),
+            format!("the outpoint holds {sat} sat"),
+        );
+        let sponsor = task.pledges().get(&held.slot.index).map(|pledge| pledge.sponsor_key);
+        findings.unless(sponsor == input.sponsor_key, field("sponsor_key"), "not the key of the pledge");
+        returns(task, held.slot, input, &field("return_address"), findings);
+        match entitlements.get(&input.outpoint) {
+            Some(entitlement) if entitlement.pay == input.pay => {}
+            Some(entitlement) => {
+                let allowed = entitlement.pay.get();
+                let problem = format!(
+                    "{} bps; charter and votes allow {allowed} bps ({:?})",
+                    input.pay.get(),
+                    entitlement.reason
+                );
+                findings.add(field("pay_bps"), problem);
+            }
+            None => {
+                let standing = standings.get(&input.outpoint).copied().unwrap_or(Standing::Vanished);
+                let problem =
+                    format!("charter and votes leave {} where it is (it is {standing:?})", input.outpoint);
+                findings.add(field("pay_bps"), problem);
+            }
+        }
+    }
+}
+
+fn returns(
+    task: &Task,
+    slot: crate::escrow::descriptor::Slot,
+    input: &TermInput,
+    field: &str,
+    findings: &mut Findings,
+) {
+    let signed = task.return_address(slot);
+    if signed != input.return_address.as_ref() {
+        let words = signed.map_or("there is none".to_owned(), |address| format!("it is {address}"));
+        findings.add(field, format!("not the address that was signed for returns: {words}"));
+    }
+}
+
+/// Every spend by the signers must be a transaction of a settlement in the document.
+pub(super) fn spends(task: &Task, document: &ProofDocument, findings: &mut Findings) {
+    for (at, proof) in document.outpoints.iter().enumerate() {
+        let Some(spend) = proof.spend.filter(|spend| spend.path != SpendPath::Refund) else { continue };
+        let known = task.settlements().values().any(|state| state.plan.has_transaction(&spend.txid));
+        let problem = "two signers spent it in a transaction that no settlement of the document explains";
+        findings.unless(known, format!("outpoints/{at}/spend/txid"), problem);
+    }
+}
