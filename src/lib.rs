@@ -12,4 +12,6 @@ pub mod service;
 #[cfg(feature = "service")]
 pub mod store;
 #[cfg(feature = "service")]
+pub mod verify;
+#[cfg(feature = "service")]
 pub mod wallet;
