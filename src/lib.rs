@@ -2,11 +2,15 @@
 
 #[cfg(feature = "service")]
 pub mod chain;
+#[cfg(feature = "service")]
+pub mod config;
 pub mod escrow;
 #[cfg(feature = "service")]
 pub mod failpoint;
 #[cfg(feature = "service")]
 pub mod keys;
+#[cfg(feature = "service")]
+pub mod serve;
 #[cfg(feature = "service")]
 pub mod service;
 #[cfg(feature = "service")]
@@ -15,3 +19,7 @@ pub mod store;
 pub mod verify;
 #[cfg(feature = "service")]
 pub mod wallet;
+#[cfg(feature = "service")]
+pub mod watcher;
+#[cfg(feature = "service")]
+pub mod web;

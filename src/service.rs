@@ -5,6 +5,7 @@
 //! by `scheduler.rs` after the records they rest on are durable.
 
 mod ports;
+mod proof;
 mod psbts;
 mod refunds;
 mod scheduler;
@@ -18,6 +19,7 @@ use crate::escrow::book::{Book, BookError};
 use crate::escrow::event::{Command, Event, Record};
 use crate::escrow::facts::{ScriptView, Tip};
 use crate::escrow::network::Network;
+use crate::escrow::proof::MissingEvidence;
 use crate::escrow::settlement::{Kind, PsbtError};
 use crate::escrow::statement::{
     Acceptance, CharterId, Receipt, Ruling, SettlementId, Signed, Statement, Submission, Vote,
@@ -92,6 +94,9 @@ pub enum ServiceError {
     /// The chain has no answer.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// The chain moved while evidence was gathered.
+    #[error("the proof document could not be put together while the chain moved ({0}); try again")]
+    Proof(#[from] MissingEvidence),
     /// The network did not take a transaction.
     #[error(transparent)]
     Broadcast(#[from] BroadcastError),

@@ -71,4 +71,8 @@ pub trait FeeWallet: Send {
         replaces: &[Transaction],
         avoid: &HashSet<OutPoint>,
     ) -> Result<Funded, FundError>;
+
+    /// Notes a batch that the network took, so that its inputs are not used again. `now_secs` is wall-clock
+    /// time.
+    fn note_broadcast(&mut self, transaction: &Transaction, now_secs: u64);
 }

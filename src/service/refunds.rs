@@ -158,7 +158,10 @@ impl Service {
         .await?;
         crate::failpoint::hit("batch_recorded");
         tracing::info!(txid = %transaction.compute_txid(), refunds = count, fee = %funded.fee, "refunding");
-        self.send(transaction).await?;
+        self.send(transaction.clone()).await?;
+        if let Some(wallet) = &self.wallet {
+            wallet.lock().await.note_broadcast(&transaction, self.clock.now_secs());
+        }
         Ok(())
     }
 

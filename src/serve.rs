@@ -1,0 +1,182 @@
+//! `upfront serve`, put together: journal, index, chain, fee wallet, service, HTTP; and taken apart again in
+//! order. Wiring only: no rules.
+
+use crate::chain::electrum::{ElectrumChain, ElectrumConfig};
+use crate::chain::ChainSource;
+use crate::config::Config;
+use crate::escrow::event::Record;
+use crate::escrow::network::Network;
+use crate::escrow::refund::RefundBundle;
+use crate::service::views::FeeWalletView;
+use crate::service::{
+    Clock, FeeWallet, FundError, Funded, Parts, Policy, Service, SystemClock, run_scheduler, run_watcher,
+};
+use crate::store::files::{Files, RealFiles};
+use crate::store::index::Index;
+use crate::store::journal::{Birth, FileJournal};
+use crate::wallet::{BatchRequest, OperatorWallet, WalletError};
+use crate::watcher::IndexCache;
+use crate::web::{self, App};
+use anyhow::Context;
+use bitcoin::secp256k1::{Keypair, Secp256k1, SecretKey};
+use bitcoin::{Amount, FeeRate, OutPoint, Transaction};
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// Name of the file with the key of receipts, in the data directory.
+const RECEIPT_KEY_FILE: &str = "receipt.key";
+
+/// Runs the service until it is told to stop (SIGINT, SIGTERM) or its journal fails. `ready` is told the
+/// address it listens on.
+pub async fn run(config: Config, ready: impl FnOnce(std::net::SocketAddr)) -> anyhow::Result<()> {
+    let files: Arc<dyn Files> = Arc::new(RealFiles);
+    let mut instance = [0; 16];
+    getrandom::fill(&mut instance).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
+    let birth = Birth { network: config.network.bitcoin(), instance, at_secs: SystemClock.now_secs() };
+    let opened = FileJournal::<Record>::open(&config.data_dir, files, birth).context("opening the journal")?;
+    if let Some(torn) = &opened.recovery.torn {
+        tracing::warn!(seq = torn.seq, bytes = torn.bytes, saved_as = %torn.saved_as.display(), "cut off a torn tail of the journal: none of it had been acknowledged");
+    }
+    let receipt = receipt_key(&config.data_dir)?;
+
+    let electrum = ElectrumConfig::new(&config.electrum, config.network)?;
+    let instance = &opened.recovery.header.instance;
+    let (index, found) = Index::open(&config.data_dir, instance).context("opening the index")?;
+    tracing::info!(?found, records = opened.recorded.len(), "data directory open");
+    let cache = Arc::new(IndexCache::new(index, electrum.checkpoint.height));
+    let (chain, updates, watching) = ElectrumChain::start(electrum, cache);
+
+    let wallet = OperatorWallet::open(&config.data_dir, config.network).context("opening the fee wallet")?;
+    if wallet.is_none() {
+        tracing::warn!("there is no fee wallet: refunds will go by their own ladders (`upfront wallet new` makes one)");
+    }
+    let wallet = wallet.map(|wallet| {
+        Box::new(ElectrumFeeWallet { wallet, url: config.electrum.clone() }) as Box<dyn FeeWallet>
+    });
+    let service = Service::new(Parts {
+        journal: Box::new(opened.journal),
+        records: opened.recorded.into_iter().map(|recorded| recorded.event).collect(),
+        chain: Arc::clone(&chain) as Arc<dyn ChainSource>,
+        clock: Arc::new(SystemClock),
+        receipt,
+        wallet,
+        policy: Policy {
+            network: config.network,
+            refund_budget_sat: config.refund_budget_sat,
+            max_tasks: config.max_tasks,
+        },
+    })
+    .context("replaying the journal")?;
+
+    let interval = Duration::from_secs(if config.network == Network::Regtest { 1 } else { 30 });
+    let jobs = [
+        tokio::spawn(run_watcher(Arc::clone(&service), updates)),
+        tokio::spawn(run_scheduler(Arc::clone(&service), interval)),
+        tokio::spawn(refresh_wallet(Arc::clone(&service), interval * 10)),
+        watching,
+    ];
+    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
+    ready(listener.local_addr()?);
+    let stop = stop(Arc::clone(&service));
+    web::serve(listener, App { service: Arc::clone(&service) }, stop).await?;
+    for job in jobs {
+        job.abort();
+    }
+    match service.status().journal_error {
+        None => Ok(()),
+        Some(reason) => anyhow::bail!("stopped because the journal failed: {reason}"),
+    }
+}
+
+/// Resolves when the process is told to stop, or has to.
+async fn stop(service: Arc<Service>) {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => tracing::info!("stopping: interrupted"),
+        () = terminated => tracing::info!("stopping: terminated"),
+        reason = service.failed() => tracing::error!(reason, "stopping: the journal failed"),
+    }
+}
+
+async fn refresh_wallet(service: Arc<Service>, interval: Duration) {
+    loop {
+        service.refresh_wallet().await;
+        tokio::time::sleep(interval).await;
+    }
+}
+
+/// The key of receipts: made once, kept in the data directory, of no power over money.
+fn receipt_key(dir: &Path) -> anyhow::Result<Keypair> {
+    let path = dir.join(RECEIPT_KEY_FILE);
+    let secp = Secp256k1::new();
+    if !path.exists() {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
+        let key = SecretKey::from_slice(&bytes).context("making the receipt key")?;
+        let text = format!("{}\n", key.display_secret());
+        crate::keys::write_new_secret(&path, text.as_bytes())?;
+    }
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    // The parser's own words could repeat the key.
+    let key: SecretKey =
+        text.trim().parse().map_err(|_| anyhow::anyhow!("{} holds no secret key (64 hex digits)", path.display()))?;
+    Ok(Keypair::from_secret_key(&secp, &key))
+}
+
+/// The operator's wallet with the server it asks.
+struct ElectrumFeeWallet {
+    wallet: OperatorWallet,
+    url: String,
+}
+
+impl From<WalletError> for FundError {
+    fn from(error: WalletError) -> FundError {
+        match error {
+            WalletError::InsufficientFunds { needed, available } => FundError::Insufficient { needed, available },
+            other => FundError::Failed { detail: other.to_string() },
+        }
+    }
+}
+
+impl FeeWallet for ElectrumFeeWallet {
+    fn sync(&mut self) -> Result<(), FundError> {
+        Ok(self.wallet.sync(&self.url)?)
+    }
+
+    fn view(&mut self) -> Result<FeeWalletView, FundError> {
+        let balance = self.wallet.balance();
+        Ok(FeeWalletView {
+            confirmed_sat: balance.confirmed.to_sat(),
+            pending_sat: balance.pending.to_sat(),
+            address: self.wallet.address()?.to_string(),
+        })
+    }
+
+    fn fund(
+        &mut self,
+        bundles: &[&RefundBundle],
+        feerate: FeeRate,
+        max_fee: Amount,
+        replaces: &[Transaction],
+        avoid: &HashSet<OutPoint>,
+    ) -> Result<Funded, FundError> {
+        let funded = self.wallet.fund_batch(&BatchRequest { bundles, feerate, max_fee, replaces, avoid })?;
+        Ok(Funded { transaction: funded.transaction, fee: funded.fee, fee_inputs: funded.fee_inputs })
+    }
+
+    fn note_broadcast(&mut self, transaction: &Transaction, now_secs: u64) {
+        if let Err(error) = self.wallet.note_broadcast(transaction, now_secs) {
+            tracing::warn!(%error, "the fee wallet could not note its own batch; the next sync finds it");
+        }
+    }
+}

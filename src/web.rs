@@ -1,0 +1,69 @@
+//! The HTTP side: the router, and serving until told to stop. Handlers translate; rules are elsewhere.
+
+pub mod api;
+mod body;
+mod error;
+mod qr;
+
+pub use error::ApiError;
+pub use qr::{qr_payload, qr_svg};
+
+use crate::service::Service;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+
+/// Longest body accepted. The PSBTs of a full chunk of 850 inputs at three feerates, signed, are within it.
+pub const MAX_BODY_BYTES: usize = 8 << 20;
+/// Longest time a request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct App {
+    /// The service.
+    pub service: Arc<Service>,
+}
+
+/// Every route.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .nest("/api/v1", api::router())
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TraceLayer::new_for_http())
+        .with_state(app)
+}
+
+/// Serves until `stop` resolves, then finishes what is under way.
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
+}
+
+async fn not_found(uri: Uri) -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        format!("there is nothing at {}: the API is described in docs/API.md", uri.path()),
+    )
+}
+
+/// A panic is a defect: logged by the panic hook, never shown.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    let message = "the service made an error of its own; nothing was changed".to_owned();
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
+}

@@ -1,0 +1,77 @@
+//! Settlements: proposed, handed to signers, signed.
+
+use super::super::body::{Body, Params};
+use super::super::{ApiError, App};
+use crate::escrow::settlement::Kind;
+use crate::escrow::statement::{CharterId, SettlementId};
+use crate::service::views::{SettlementPsbts, SettlementView};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use bitcoin::Psbt;
+use serde::{Deserialize, Serialize};
+
+/// A settlement to be proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewSettlement {
+    /// What for.
+    #[serde(flatten)]
+    pub kind: Kind,
+    /// Its lowest feerate, sat/vB; estimated if left out.
+    pub feerate_sat_per_vb: Option<u64>,
+}
+
+/// Signed PSBTs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSignatures {
+    /// Base64 (BIP174), any number of forms.
+    pub psbts: Vec<String>,
+}
+
+fn view(app: &App, charter: &CharterId, id: &SettlementId) -> Result<Json<SettlementView>, ApiError> {
+    let view = app.service.read_task(charter, |task, tip| {
+        task.settlements().get(id).map(|settlement| SettlementView::new(task, settlement, tip))
+    })?;
+    view.map(Json).ok_or(ApiError::missing("settlement"))
+}
+
+pub(super) async fn propose(
+    State(app): State<App>,
+    Params(charter): Params<CharterId>,
+    Body(new): Body<NewSettlement>,
+) -> Result<(StatusCode, Json<SettlementView>), ApiError> {
+    let id = app.service.propose(&charter, new.kind, new.feerate_sat_per_vb).await?;
+    Ok((StatusCode::CREATED, view(&app, &charter, &id)?))
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    Params((charter, settlement)): Params<(CharterId, SettlementId)>,
+) -> Result<Json<SettlementView>, ApiError> {
+    view(&app, &charter, &settlement)
+}
+
+pub(super) async fn psbts(
+    State(app): State<App>,
+    Params((charter, settlement)): Params<(CharterId, SettlementId)>,
+) -> Result<Json<SettlementPsbts>, ApiError> {
+    Ok(Json(app.service.psbts(&charter, &settlement)?))
+}
+
+pub(super) async fn sign(
+    State(app): State<App>,
+    Params((charter, settlement)): Params<(CharterId, SettlementId)>,
+    Body(signatures): Body<NewSignatures>,
+) -> Result<Json<SettlementView>, ApiError> {
+    let mut psbts = Vec::with_capacity(signatures.psbts.len());
+    for (at, text) in signatures.psbts.iter().enumerate() {
+        let psbt: Psbt = text
+            .trim()
+            .parse()
+            .map_err(|e| ApiError::new(StatusCode::BAD_REQUEST, "bad_psbt", format!("psbts[{at}] is no PSBT (base64, BIP174): {e}")))?;
+        psbts.push(psbt);
+    }
+    app.service.sign_with_psbts(&charter, &settlement, &psbts).await?;
+    view(&app, &charter, &settlement)
+}
