@@ -86,7 +86,8 @@ impl Config {
             Some(path) => {
                 let read = |source| ConfigError::Read { path: path.to_owned(), source };
                 let text = std::fs::read_to_string(path).map_err(read)?;
-                let parse = |e: toml::de::Error| ConfigError::Parse { path: path.to_owned(), detail: e.to_string() };
+                let parse =
+                    |e: toml::de::Error| ConfigError::Parse { path: path.to_owned(), detail: e.to_string() };
                 toml::from_str(&text).map_err(parse)?
             }
         };
@@ -109,7 +110,12 @@ impl Config {
             listen,
             electrum: text("electrum", "UPFRONT_ELECTRUM", file.electrum)?,
             public_url: public_url.unwrap_or_else(|| format!("http://{listen}")),
-            refund_budget_sat: number("refund_budget_sat", "UPFRONT_REFUND_BUDGET_SAT", file.refund_budget_sat, 1_000_000)?,
+            refund_budget_sat: number(
+                "refund_budget_sat",
+                "UPFRONT_REFUND_BUDGET_SAT",
+                file.refund_budget_sat,
+                1_000_000,
+            )?,
             max_tasks: usize::try_from(number("max_tasks", "UPFRONT_MAX_TASKS", max_tasks, 10_000)?)
                 .map_err(|e| ConfigError::Value { key: "max_tasks", detail: e.to_string() })?,
         })

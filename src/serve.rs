@@ -1,8 +1,8 @@
 //! `upfront serve`, put together: journal, index, chain, fee wallet, service, HTTP; and taken apart again in
 //! order. Wiring only: no rules.
 
-use crate::chain::electrum::{ElectrumChain, ElectrumConfig};
 use crate::chain::ChainSource;
+use crate::chain::electrum::{ElectrumChain, ElectrumConfig};
 use crate::config::Config;
 use crate::escrow::event::Record;
 use crate::escrow::network::Network;
@@ -36,13 +36,14 @@ pub async fn run(config: Config, ready: impl FnOnce(std::net::SocketAddr)) -> an
     let mut instance = [0; 16];
     getrandom::fill(&mut instance).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
     let birth = Birth { network: config.network.bitcoin(), instance, at_secs: SystemClock.now_secs() };
-    let opened = FileJournal::<Record>::open(&config.data_dir, files, birth).context("opening the journal")?;
+    let opened =
+        FileJournal::<Record>::open(&config.data_dir, files, birth).context("opening the journal")?;
     if let Some(torn) = &opened.recovery.torn {
         tracing::warn!(seq = torn.seq, bytes = torn.bytes, saved_as = %torn.saved_as.display(), "cut off a torn tail of the journal: none of it had been acknowledged");
     }
     let receipt = receipt_key(&config.data_dir)?;
 
-    let electrum = ElectrumConfig::new(&config.electrum, config.network)?;
+    let electrum = ElectrumConfig::new(&config.electrum, config.network.bitcoin())?;
     let instance = &opened.recovery.header.instance;
     let (index, found) = Index::open(&config.data_dir, instance).context("opening the index")?;
     tracing::info!(?found, records = opened.recorded.len(), "data directory open");
@@ -51,7 +52,9 @@ pub async fn run(config: Config, ready: impl FnOnce(std::net::SocketAddr)) -> an
 
     let wallet = OperatorWallet::open(&config.data_dir, config.network).context("opening the fee wallet")?;
     if wallet.is_none() {
-        tracing::warn!("there is no fee wallet: refunds will go by their own ladders (`upfront wallet new` makes one)");
+        tracing::warn!(
+            "there is no fee wallet: refunds will go by their own ladders (`upfront wallet new` makes one)"
+        );
     }
     let wallet = wallet.map(|wallet| {
         Box::new(ElectrumFeeWallet { wallet, url: config.electrum.clone() }) as Box<dyn FeeWallet>
@@ -78,7 +81,8 @@ pub async fn run(config: Config, ready: impl FnOnce(std::net::SocketAddr)) -> an
         tokio::spawn(refresh_wallet(Arc::clone(&service), interval * 10)),
         watching,
     ];
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
+    let listener =
+        TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
     ready(listener.local_addr()?);
     let stop = stop(Arc::clone(&service));
     web::serve(listener, App { service: Arc::clone(&service) }, stop).await?;
@@ -128,8 +132,10 @@ fn receipt_key(dir: &Path) -> anyhow::Result<Keypair> {
     }
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     // The parser's own words could repeat the key.
-    let key: SecretKey =
-        text.trim().parse().map_err(|_| anyhow::anyhow!("{} holds no secret key (64 hex digits)", path.display()))?;
+    let key: SecretKey = text
+        .trim()
+        .parse()
+        .map_err(|_| anyhow::anyhow!("{} holds no secret key (64 hex digits)", path.display()))?;
     Ok(Keypair::from_secret_key(&secp, &key))
 }
 
@@ -142,7 +148,9 @@ struct ElectrumFeeWallet {
 impl From<WalletError> for FundError {
     fn from(error: WalletError) -> FundError {
         match error {
-            WalletError::InsufficientFunds { needed, available } => FundError::Insufficient { needed, available },
+            WalletError::InsufficientFunds { needed, available } => {
+                FundError::Insufficient { needed, available }
+            }
             other => FundError::Failed { detail: other.to_string() },
         }
     }

@@ -214,10 +214,9 @@ impl Service {
     /// Resolves when the service must stop, with the reason.
     pub async fn failed(&self) -> String {
         let mut fatal = self.fatal.subscribe();
-        match fatal.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
-            Err(_) => std::future::pending().await,
-        }
+        // The sender lives as long as we do, so this ends with a reason or not at all.
+        let reason = fatal.wait_for(Option::is_some).await.map(|reason| reason.clone());
+        reason.ok().flatten().unwrap_or_default()
     }
 
     /// Told after every change.

@@ -6,10 +6,10 @@ mod settlements;
 mod tasks;
 
 use super::App;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use crate::service::views::StatusView;
 use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 
 pub(super) fn router() -> Router<App> {
     Router::new()

@@ -93,6 +93,7 @@ pub(super) async fn secure(
 ) -> Result<Json<PledgeView>, ApiError> {
     let outpoint = refund.outpoint;
     app.service.submit(&charter, Command::SecureRefund { refund }).await?;
-    let index = app.service.read_task(&charter, |task, _| task.outpoints().get(&outpoint).map(|h| h.slot.index))?;
+    let index =
+        app.service.read_task(&charter, |task, _| task.outpoints().get(&outpoint).map(|h| h.slot.index))?;
     Ok(Json(view(&app, &charter, index.ok_or(ApiError::missing("pledge"))?)?))
 }

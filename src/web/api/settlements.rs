@@ -66,10 +66,13 @@ pub(super) async fn sign(
 ) -> Result<Json<SettlementView>, ApiError> {
     let mut psbts = Vec::with_capacity(signatures.psbts.len());
     for (at, text) in signatures.psbts.iter().enumerate() {
-        let psbt: Psbt = text
-            .trim()
-            .parse()
-            .map_err(|e| ApiError::new(StatusCode::BAD_REQUEST, "bad_psbt", format!("psbts[{at}] is no PSBT (base64, BIP174): {e}")))?;
+        let psbt: Psbt = text.trim().parse().map_err(|e| {
+            ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "bad_psbt",
+                format!("psbts[{at}] is no PSBT (base64, BIP174): {e}"),
+            )
+        })?;
         psbts.push(psbt);
     }
     app.service.sign_with_psbts(&charter, &settlement, &psbts).await?;

@@ -49,9 +49,10 @@ pub(super) async fn create(
 }
 
 pub(super) async fn list(State(app): State<App>) -> Json<Vec<TaskSummary>> {
-    Json(app.service.read(|book| {
-        book.tasks().values().map(|task| TaskSummary::new(task, book.tip())).collect()
-    }))
+    Json(
+        app.service
+            .read(|book| book.tasks().values().map(|task| TaskSummary::new(task, book.tip())).collect()),
+    )
 }
 
 pub(super) fn view(app: &App, charter: &CharterId) -> Result<Json<TaskView>, ApiError> {
