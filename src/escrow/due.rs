@@ -92,7 +92,7 @@ fn settlements_due(task: &Task, tip: &Tip, effects: &mut Vec<Effect>) {
                 Some((form, height)) if tip.height >= height + BUMP_AFTER_BLOCKS => form + 1,
                 Some(_) => continue,
             };
-            // A higher form that is not signed or not within the cap: nothing to bump with.
+            // Past the highest form there is nothing to bump with.
             if let Ok(transaction) = state.plan.finalize(at, form, &state.signatures) {
                 let (charter, settlement) = (task.id(), *id);
                 effects.push(Effect::BroadcastSettlement {

@@ -380,6 +380,10 @@ impl Task {
         tip: &Tip,
     ) -> Result<Vec<Event>, Refused> {
         let state = self.settlements.get(id).ok_or(Refused::UnknownSettlement { settlement: *id })?;
+        // A form that does not exist must not be noted: it would be all that is tried from then on.
+        if state.plan.form(chunk, form).is_none() {
+            return Ok(Vec::new());
+        }
         match state.broadcasts.get(&chunk) {
             Some((noted, _)) if *noted >= form => Ok(Vec::new()),
             _ => Ok(vec![Event::SettlementBroadcast { settlement: *id, chunk, form, height: tip.height }]),

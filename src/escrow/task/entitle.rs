@@ -196,8 +196,9 @@ impl Task {
             .collect()
     }
 
-    /// No settlement may share an outpoint with a live one, unless it spends an outpoint of each of its
-    /// transactions that may still confirm: then only one of the two can ever happen.
+    /// No settlement may share an outpoint with one that two have signed, unless it spends an outpoint of
+    /// each of its transactions that may still confirm: then only one of the two can ever happen. A single
+    /// signature binds nobody else: any one of the three could hold everything up with it.
     pub(super) fn check_conflicts(
         &self,
         id: SettlementId,
@@ -205,7 +206,7 @@ impl Task {
         tip: &Tip,
     ) -> Result<(), Refused> {
         for (other, settlement) in &self.settlements {
-            if *other == id || !self.is_live(other, tip) {
+            if *other == id || !settlement.fully_signed() || !self.is_live(other, tip) {
                 continue;
             }
             if !settlement.plan.outpoints().any(|outpoint| outpoints.contains(&outpoint)) {

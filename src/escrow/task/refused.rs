@@ -229,7 +229,9 @@ pub enum Refused {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// Outpoints are bound by another settlement.
-    #[error("settlement {settlement} has a signature and spends some of the same outpoints: finish it first")]
+    #[error(
+        "settlement {settlement} is fully signed and spends some of the same outpoints: wait until it confirms"
+    )]
     SettlementUnderWay {
         /// The other one.
         settlement: SettlementId,
