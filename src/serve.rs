@@ -29,6 +29,24 @@ use tokio::net::TcpListener;
 /// Name of the file with the key of receipts, in the data directory.
 const RECEIPT_KEY_FILE: &str = "receipt.key";
 
+/// `upfront serve`: reads the settings, logs to standard error (`RUST_LOG` sets how much), and runs until told
+/// to stop. Blocks.
+pub fn main(config: Option<&Path>) -> anyhow::Result<()> {
+    let config = Config::from_environment(config)?;
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A second call in one process (tests) keeps the first subscriber.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let public_url = config.public_url.clone();
+    let done = runtime.block_on(run(config, |address| {
+        println!("listening on http://{address}, public address {public_url}");
+    }));
+    // A broadcast that hangs must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    done
+}
+
 /// Runs the service until it is told to stop (SIGINT, SIGTERM) or its journal fails. `ready` is told the
 /// address it listens on.
 pub async fn run(config: Config, ready: impl FnOnce(std::net::SocketAddr)) -> anyhow::Result<()> {
