@@ -242,6 +242,29 @@ fn a_payee_below_dust_gives_way_to_the_largest() {
     // The first gets what rounding left.
     assert!(form.transaction.output[0].value >= first);
     assert!(form.transaction.output[0].value <= first + Amount::from_sat(3));
+    // Of equals the first.
+    let world = world_of(&[(0, 4_950), (3, 4_950), (6, 100)]);
+    let plan = world.plan(PAYOUT, 1, vec![world.pledge(1, 20_000, 10_000)]);
+    let outputs = &plan.form(0, 0).unwrap().transaction.output;
+    assert_eq!(outputs.len(), 2);
+    assert!(outputs[0].value > outputs[1].value + Amount::from_sat(190), "{outputs:?}");
+}
+
+#[test]
+fn a_pool_too_small_for_the_kinds_of_output_goes_to_one() {
+    // 51 % of about 900 sat is dust for P2PKH (546), 49 % is not for P2WPKH (294).
+    let world = world_of(&[(1, 4_900), (2, 5_100)]);
+    let inputs = vec![world.pledge(1, 50_000, 200), world.pledge(2, 2_000_000, 0)];
+    let plan = world.plan(PAYOUT, 1, inputs);
+    assert_sound(&world, &plan);
+    let form = plan.form(0, 0).unwrap();
+    let pool: Amount = form.shares.iter().map(|share| share.pay).sum();
+    assert!(
+        pool > Amount::from_sat(546) && Bps::new(5_100).unwrap().of(pool) < Amount::from_sat(546),
+        "{pool}"
+    );
+    assert_eq!(form.outputs[0].to_string(), "payee 2, 51.00 %");
+    assert_eq!(form.transaction.output[0].value, pool);
 }
 
 #[test]
