@@ -23,7 +23,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use crate::escrow::proof::{Explanation, allowed};
+pub use crate::escrow::proof::{Explanation, allowed, allowed_hearing};
 
 /// What verification needs to know of a chain.
 pub trait ChainView {

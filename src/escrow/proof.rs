@@ -13,19 +13,19 @@ mod allowed;
 mod build;
 mod check;
 mod claims;
+mod heard;
 mod mined;
 mod path;
 mod said;
 mod settled;
 
-pub use allowed::{Explanation, allowed};
+pub use allowed::{Explanation, TransactionWords, allowed, allowed_hearing};
 pub use build::{Evidence, MissingEvidence, Needs, needs};
-pub(crate) use check::examine;
-pub use check::{Checked, check};
-pub(crate) use mined::mtp_secs;
+pub use check::{Checked, Examined, check, examine};
+pub use mined::mtp_secs;
 
 use super::ballot::{CastVote, Tally};
-use super::charter::canonical;
+use super::charter::{Charter, canonical};
 use super::facts::{Confirmation, SpendPath, Tip};
 use super::pledge::{Standing, Totals};
 use super::settlement::Terms;
@@ -237,6 +237,17 @@ impl Findings {
             self.add(field, problem);
         }
     }
+}
+
+/// Compares the document's charter with one that the reader has from elsewhere, term by term. A charter
+/// that nobody attested is found by [`check`] too, but not which of its terms was changed.
+pub fn other_terms(document: &ProofDocument, charter: &Charter) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    match Charter::parse(document.charter.as_bytes()) {
+        Ok(given) => claims::compare("charter", given.fields(), charter.fields(), &mut findings),
+        Err(error) => findings.add("charter", error),
+    }
+    findings.0
 }
 
 /// A text that is no proof document.

@@ -2,7 +2,8 @@
 //! Votes are recounted from the document; PSBTs are compared with transactions built anew from the terms.
 
 use super::check::{Checked, check};
-use super::{Finding, Findings, ProofDocument, settled};
+use super::{Finding, Findings, ProofDocument, heard, settled};
+use crate::escrow::ballot::CastVote;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::Outpoint;
 use crate::escrow::settlement::{self, Chunk, Form, Kind, OutputKind, Place, Plan, Terms};
@@ -67,6 +68,22 @@ pub fn allowed(
     psbts: &[Psbt],
     role: Role,
 ) -> Result<Explanation, Vec<Finding>> {
+    allowed_hearing(document, beside, psbts, role, &[])
+}
+
+/// As [`allowed`], hearing also votes that sponsors handed to the signer directly, with or without the
+/// service's receipt: one that the service left out, or that holds money the settlement pays, speaks
+/// against signing (`votes/0`).
+///
+/// # Errors
+/// As [`allowed`].
+pub fn allowed_hearing(
+    document: &ProofDocument,
+    beside: Option<&Terms>,
+    psbts: &[Psbt],
+    role: Role,
+    votes: &[CastVote],
+) -> Result<Explanation, Vec<Finding>> {
     let Checked { task, tip, .. } = check(document)?;
     let one = |field: &str, problem: String| vec![Finding { field: field.into(), problem }];
     let plan = match beside {
@@ -88,6 +105,7 @@ pub fn allowed(
         compare_psbt(&format!("psbts/{at}"), &plan, psbt, &mut findings);
     }
     settled::terms(&task, &tip, "terms", plan.terms(), &mut findings);
+    heard::direct(&task, &tip, &plan, votes, &mut findings);
     timely(document, &task, &tip, &plan, &mut findings);
     conflicts(document, &task, &tip, &plan, &mut findings);
     if !findings.0.is_empty() {

@@ -1,0 +1,72 @@
+//! Votes that reached a signer by another way than the service: a server that hides noes is found out.
+//!
+//! A vote with a receipt from before closing must be in the document. One without, or late, is not
+//! counted, but it binds its own money where the pledge has said nothing in time.
+
+use super::Findings;
+use crate::escrow::ballot::{self, CastVote};
+use crate::escrow::facts::Tip;
+use crate::escrow::settlement::Plan;
+use crate::escrow::statement::{Choice, Statement};
+use crate::escrow::task::{SubmissionState, Task};
+use bitcoin::secp256k1::{Secp256k1, Verification};
+
+/// Notes what `votes`, handed over directly, say against `plan` or the document's count.
+pub(super) fn direct(task: &Task, tip: &Tip, plan: &Plan, votes: &[CastVote], findings: &mut Findings) {
+    let secp = Secp256k1::verification_only();
+    for (at, cast) in votes.iter().enumerate() {
+        let field = format!("votes/{at}");
+        let said = &cast.vote.statement;
+        let submission = task.submissions().iter().enumerate().find(|(_, state)| state.id == said.submission);
+        let (Some((number, submission)), Some(pledge)) = (submission, task.pledges().get(&said.pledge))
+        else {
+            findings.add(field, "it is for a submission or pledge that the document does not have");
+            continue;
+        };
+        let same_task = said.network == task.charter().network() && said.charter == task.id();
+        if !same_task || cast.vote.verify(&secp, &pledge.sponsor_key).is_err() {
+            findings.add(field, "it is not signed by that pledge's sponsor for this task");
+            continue;
+        }
+        if submission.votes.iter().any(|known| known.vote.statement == *said) {
+            continue;
+        }
+        if in_time(&secp, task, submission, cast) {
+            let problem = format!("the service left out {field}, for which it signed a receipt in time");
+            findings.add(format!("submissions/{number}/votes"), problem);
+        } else if binds(task, tip, submission, cast, votes) && pays(plan, said.pledge) {
+            let problem =
+                format!("the sponsor of pledge {} says no: its money is not to be paid", said.pledge);
+            findings.add(field, problem);
+        }
+    }
+}
+
+/// Whether the service's own signature says that it had the vote before closing.
+fn in_time<C: Verification>(
+    secp: &Secp256k1<C>,
+    task: &Task,
+    submission: &SubmissionState,
+    cast: &CastVote,
+) -> bool {
+    cast.receipt.as_ref().is_some_and(|receipt| {
+        receipt.statement.vote == cast.vote.statement.digest()
+            && receipt.statement.charter == task.id()
+            && receipt.verify(secp, task.charter().receipt_key()).is_ok()
+            && !task.window(submission).closed(receipt.statement.tip_mtp_secs)
+    })
+}
+
+/// Whether the pledge said nothing in time, and all that it said otherwise comes to no.
+fn binds(task: &Task, tip: &Tip, submission: &SubmissionState, cast: &CastVote, votes: &[CastVote]) -> bool {
+    let pledge = cast.vote.statement.pledge;
+    let about = |vote: &&ballot::CastVote| {
+        vote.vote.statement.pledge == pledge && vote.vote.statement.submission == submission.id
+    };
+    let said = submission.votes.iter().chain(votes).filter(about).map(|vote| &vote.vote.statement);
+    !task.tally(submission, tip).choices.contains_key(&pledge) && ballot::decisive(said) == Some(Choice::No)
+}
+
+fn pays(plan: &Plan, pledge: u32) -> bool {
+    plan.terms().inputs().iter().any(|input| input.slot.index == pledge && input.pays())
+}
