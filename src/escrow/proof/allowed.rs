@@ -225,7 +225,7 @@ fn timely(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, finding
     if tip.mtp_secs <= charter.cutoff_secs() {
         return;
     }
-    let rebuilds = document.settlements.iter().filter(|proof| proof.signed_by.len() >= 2).any(|proof| {
+    let rebuilds = document.settlements.iter().filter(|proof| proof.fully_signed()).any(|proof| {
         task.settlements().get(&proof.terms.id()).is_some_and(|state| {
             let spent: BTreeSet<OutPoint> = state.plan.outpoints().collect();
             proof.terms.kind() == plan.terms().kind()
@@ -241,7 +241,7 @@ fn timely(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, finding
     findings.unless(rebuilds && in_grace, "tip/mtp_secs", problem);
 }
 
-/// No settlement may start for an outpoint that another, signed one still spends.
+/// No settlement may start for an outpoint that another one, signed by two, still spends.
 fn conflicts(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, findings: &mut Findings) {
     let ours: BTreeSet<OutPoint> = plan.outpoints().collect();
     for (at, proof) in document.settlements.iter().enumerate() {
@@ -250,7 +250,7 @@ fn conflicts(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, find
         else {
             continue;
         };
-        if proof.signed_by.is_empty() || !state.plan.outpoints().any(|outpoint| ours.contains(&outpoint)) {
+        if !proof.fully_signed() || !state.plan.outpoints().any(|outpoint| ours.contains(&outpoint)) {
             continue;
         }
         let fates = task.chunk_fates(state, tip);
@@ -261,7 +261,7 @@ fn conflicts(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, find
             .iter()
             .zip(fates)
             .all(|(chunk, fate)| fate != Fate::Pending || touched(chunk));
-        let problem = "it is signed already and spends some of the same outpoints: finish it first";
+        let problem = "two have signed it, and it spends some of the same outpoints: wait until it confirms";
         findings.unless(replaced, format!("settlements/{at}"), problem);
     }
 }

@@ -4,8 +4,17 @@
 use super::{Findings, ProofDocument, SettlementProof};
 use crate::escrow::facts::{SpendPath, Tip};
 use crate::escrow::pledge::Standing;
-use crate::escrow::settlement::{TermInput, Terms};
+use crate::escrow::settlement::{Kind, TermInput, Terms};
+use crate::escrow::statement::Role;
 use crate::escrow::task::Task;
+
+impl SettlementProof {
+    /// Whether two are said to have signed all of it, the arbiter among them if it carries out a ruling.
+    pub(super) fn fully_signed(&self) -> bool {
+        let ruling = matches!(self.terms.kind(), Kind::Ruling { .. });
+        self.signed_by.len() >= 2 && (!ruling || self.signed_by.contains(&Role::Arbiter))
+    }
+}
 
 /// Checks a settlement that binds: two signers are said to have signed it, or the chain has it. A mere
 /// proposal may be overtaken by votes, rulings and reorgs; it is judged when somebody signs.
@@ -19,7 +28,7 @@ pub(super) fn settlement(
     let Some(state) = task.settlements().get(&proof.terms.id()) else { return };
     let spends = || task.outpoints().values().filter_map(|held| held.spend);
     let on_chain = spends().any(|spend| state.plan.has_transaction(&spend.txid));
-    if proof.signed_by.len() >= 2 || on_chain {
+    if proof.fully_signed() || on_chain {
         terms(task, tip, &format!("{field}/terms"), &proof.terms, findings);
     }
 }
