@@ -3,7 +3,7 @@
 #
 #   docker build -t upfront .
 #   docker run --init -p 127.0.0.1:8080:8080 -v upfront:/var/lib/upfront -e UPFRONT_NETWORK=signet \
-#     -e UPFRONT_ELECTRUM=ssl://your.electrum.server:50002 -e UPFRONT_PUBLIC_URL=https://your.site upfront
+#     -e UPFRONT_ELECTRUM=tcp://your.electrum.server:50001 -e UPFRONT_PUBLIC_URL=https://your.site upfront
 #
 # Everything that must survive lies in /var/lib/upfront: back up that volume.
 
