@@ -43,6 +43,12 @@ pub enum MissingEvidence {
         /// The transaction.
         txid: Txid,
     },
+    /// The chain that the evidence is of has another block there than the task knows.
+    #[error("the header given for height {height} is not the block that the task knows")]
+    OtherBlock {
+        /// Its height.
+        height: u32,
+    },
     /// No such header was given.
     #[error("the header at height {height} was not given")]
     Header {
@@ -78,9 +84,10 @@ impl ProofDocument {
     /// The document of `task` under `tip`.
     ///
     /// # Errors
-    /// If `evidence` does not have what [`needs`] names.
+    /// If `evidence` does not have what [`needs`] names, or is of another chain than the task's facts.
     pub fn build(task: &Task, tip: &Tip, evidence: &Evidence) -> Result<ProofDocument, MissingEvidence> {
         let needs = needs(task, tip);
+        same_chain(task, tip, &needs, evidence)?;
         let standings = task.standings(tip);
         let outpoints = present(task).filter_map(|held| {
             Some(OutpointProof {
@@ -123,6 +130,20 @@ impl ProofDocument {
             totals: task.totals(tip),
         })
     }
+}
+
+/// A document of two chains would be refused by whoever reads it: better say so to who writes it.
+fn same_chain(task: &Task, tip: &Tip, needs: &Needs, evidence: &Evidence) -> Result<(), MissingEvidence> {
+    let mined = needs.transactions.values().flatten().map(|at| (at.height, at.block_hash));
+    let named =
+        task.submissions().iter().map(|state| (state.signed.statement.block_height, state.block_hash));
+    for (height, hash) in mined.chain(named).chain([(tip.height, tip.hash)]) {
+        let header = evidence.headers.get(&height).ok_or(MissingEvidence::Header { height })?;
+        if header.block_hash() != hash {
+            return Err(MissingEvidence::OtherBlock { height });
+        }
+    }
+    Ok(())
 }
 
 fn transactions(

@@ -458,3 +458,24 @@ fn merkle_fixture_agrees_with_the_library() {
     let expected = bitcoin::merkle_tree::calculate_root(txids.iter().map(|t| t.to_raw_hash()));
     assert_eq!(Some(merkle(&txids, 3).0.to_raw_hash()), expected);
 }
+
+#[test]
+fn evidence_must_be_there_and_of_the_same_chain() {
+    let mut life = Life::voted();
+    let (tip, evidence) = (life.tip(), life.evidence());
+    let build = |evidence: &Evidence| ProofDocument::build(&life.task, &tip, evidence).unwrap_err();
+    let height = life.task.submissions()[0].signed.statement.block_height;
+    let mut lacks = evidence.clone();
+    lacks.headers.remove(&height);
+    assert_eq!(build(&lacks), MissingEvidence::Header { height });
+    let mut lacks = evidence.clone();
+    let txid = life.outpoint_of(3).txid;
+    lacks.transactions.remove(&txid);
+    assert_eq!(build(&lacks), MissingEvidence::Transaction { txid });
+    // The chain was reorganised after the task was last told of it.
+    let task = life.task.clone();
+    life.blocks.pop();
+    life.mine(Vec::new(), 599);
+    let other = ProofDocument::build(&task, &tip, &life.evidence());
+    assert_eq!(other, Err(MissingEvidence::OtherBlock { height: tip.height }));
+}
