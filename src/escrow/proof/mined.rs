@@ -45,6 +45,8 @@ impl ProofDocument {
 pub(super) fn chain(document: &ProofDocument, charter: &Charter, findings: &mut Findings) {
     headers(document, charter, findings);
     let tip = document.tip;
+    // Depths count from the block above the tip.
+    findings.unless(tip.height < u32::MAX, "tip/height", "no chain is that high");
     match document.header(tip.height) {
         None => findings.add(format!("headers/{}", tip.height), "missing: it is the tip's"),
         Some(header) => {
@@ -143,10 +145,15 @@ fn transaction(document: &ProofDocument, txid: &Txid, proof: &TransactionProof, 
 /// Every outpoint against its transaction and the address derived for it.
 pub(super) fn outpoints(ground: &Ground<'_>, findings: &mut Findings) {
     let mut seen = BTreeSet::new();
+    let mut sum = Amount::ZERO;
     let (mut pays, mut strays) = (false, false);
     for (at, proof) in ground.document.outpoints.iter().enumerate() {
         let field = |name: &str| format!("outpoints/{at}/{name}");
         findings.unless(seen.insert(proof.outpoint), field("outpoint"), "named twice");
+        match sum.checked_add(Amount::from_sat(proof.amount_sat)).filter(|sum| *sum <= Amount::MAX_MONEY) {
+            Some(more) => sum = more,
+            None => findings.add(field("amount_sat"), "with those before it more than 21 million BTC"),
+        }
         let slot = Slot { index: proof.index, generation: proof.generation };
         let Some(output) = ground.outputs.get(&slot) else {
             findings.add(

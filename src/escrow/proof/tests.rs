@@ -459,6 +459,34 @@ fn merkle_fixture_agrees_with_the_library() {
     assert_eq!(Some(merkle(&txids, 3).0.to_raw_hash()), expected);
 }
 
+/// Sums and depths that would overflow are found before anything is computed of them.
+#[test]
+fn numbers_without_sense_do_no_harm() {
+    let mut life = Life::funded();
+    let script = life.task.pledges()[&3].output.script_pubkey.clone();
+    life.mempool.push(pay(20, &[(script.clone(), 20_000), (script, 30_000)]));
+    life.observe();
+    let document = life.document();
+    assert_eq!(fields(&document), Vec::<String>::new());
+    let waiting = life.mempool[0].compute_txid();
+    let at = document.outpoints.iter().rposition(|proof| proof.outpoint.txid == waiting).unwrap();
+    named(&document, &format!("outpoints/{at}/amount_sat"), |d| {
+        d.transactions.get_mut(&waiting).unwrap().raw = None;
+        let waiting = d.outpoints.iter_mut().filter(|proof| proof.outpoint.txid == waiting);
+        waiting.for_each(|proof| proof.amount_sat = u64::MAX);
+    });
+    // Eleven headers of the liar's own, at the end of all heights.
+    named(&document, "tip/height", |d| {
+        let mut below = BlockHash::all_zeros();
+        for height in u32::MAX - 10..=u32::MAX {
+            let header = mine_header(below, TxMerkleNode::all_zeros(), 2_000_000_000);
+            below = header.block_hash();
+            d.headers.insert(height, HexHeader(header));
+        }
+        d.tip = Tip { height: u32::MAX, hash: below, mtp_secs: 2_000_000_000 };
+    });
+}
+
 #[test]
 fn evidence_must_be_there_and_of_the_same_chain() {
     let mut life = Life::voted();
