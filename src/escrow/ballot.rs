@@ -210,3 +210,6 @@ pub fn verdict(charter: &Charter, tally: &Tally, words: &Words, pledge: u32) -> 
         None => Verdict::Wait,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use bitcoin::{OutPoint, ScriptBuf};
 use std::collections::{BTreeMap, HashMap};
 
 /// Everything the journal says.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Book {
     tip: Option<Tip>,
     tasks: BTreeMap<CharterId, Task>,
@@ -176,3 +176,6 @@ impl Book {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -202,7 +202,7 @@ pub fn standings(
         }
     }
     mined.sort_by_key(|(held, at)| (at.height, at.position, held.outpoint.vout));
-    let settled = first_settled_heights(outpoints);
+    let settled = first_settled_heights(charter, outpoints);
     let mut filled = Amount::ZERO;
     for (held, at) in mined {
         let needed = if held.coinbase { COINBASE_MATURITY } else { charter.fields().depth };
@@ -230,10 +230,11 @@ pub fn standings(
     standings
 }
 
-/// Per pledge, the height at which one of its outpoints was first settled on the chain.
-fn first_settled_heights(outpoints: &BTreeMap<OutPoint, Outpoint>) -> BTreeMap<u32, u32> {
+/// Per pledge, the height at which one of its outpoints was first settled on the chain. What is too
+/// little to count does not end a pledge when it goes back: anybody can send it.
+fn first_settled_heights(charter: &Charter, outpoints: &BTreeMap<OutPoint, Outpoint>) -> BTreeMap<u32, u32> {
     let mut heights = BTreeMap::new();
-    for held in outpoints.values() {
+    for held in outpoints.values().filter(|held| held.amount >= charter.minimum_pledge()) {
         if let Some(Spend { confirmation: Some(at), .. }) = held.spend {
             heights
                 .entry(held.slot.index)
@@ -244,6 +245,11 @@ fn first_settled_heights(outpoints: &BTreeMap<OutPoint, Outpoint>) -> BTreeMap<u
     heights
 }
 
+/// Enough made-up mempool transactions would overflow a sum; the largest number says as much.
+fn add(sum: &mut Amount, amount: Amount) {
+    *sum = sum.checked_add(amount).unwrap_or(Amount::MAX);
+}
+
 /// Sums over all outpoints of a task.
 pub fn totals(outpoints: &BTreeMap<OutPoint, Outpoint>, standings: &BTreeMap<OutPoint, Standing>) -> Totals {
     let mut totals = Totals::default();
@@ -251,21 +257,21 @@ pub fn totals(outpoints: &BTreeMap<OutPoint, Outpoint>, standings: &BTreeMap<Out
         let Some(standing) = standings.get(outpoint) else { continue };
         let amount = held.amount;
         if matches!(standing, Standing::Credited | Standing::Gift) {
-            totals.raised += amount;
+            add(&mut totals.raised, amount);
         }
         // A spend that is not mined has not moved anything yet.
         if let Some(Spend { confirmation: Some(_), path, .. }) = held.spend {
             if path == SpendPath::Refund {
-                totals.refunded += amount;
+                add(&mut totals.refunded, amount);
             } else {
-                totals.settled += amount;
+                add(&mut totals.settled, amount);
             }
             continue;
         }
         let sum = match standing {
             Standing::Vanished => continue,
             Standing::Seen => {
-                totals.seen += amount;
+                add(&mut totals.seen, amount);
                 continue;
             }
             Standing::Confirming { .. } => &mut totals.awaiting_depth,
@@ -274,9 +280,9 @@ pub fn totals(outpoints: &BTreeMap<OutPoint, Outpoint>, standings: &BTreeMap<Out
             Standing::BelowMinimum => &mut totals.below_minimum,
             Standing::Surplus { .. } => &mut totals.surplus,
         };
-        *sum += amount;
+        add(sum, amount);
         if held.secured() {
-            totals.secured += amount;
+            add(&mut totals.secured, amount);
         }
     }
     totals
@@ -297,7 +303,9 @@ pub fn reserved(
             continue;
         }
         match standings.get(outpoint) {
-            Some(Standing::Credited | Standing::Confirming { .. } | Standing::Seen) => sum += held.amount,
+            Some(Standing::Credited | Standing::Confirming { .. } | Standing::Seen) => {
+                add(&mut sum, held.amount)
+            }
             Some(Standing::Vanished) | None => continue,
             Some(Standing::Gift | Standing::BelowMinimum | Standing::Surplus { .. }) => {}
         }
@@ -305,5 +313,9 @@ pub fn reserved(
     }
     let fresh = |pledge: &&Pledge| tip.mtp_secs < pledge.at_mtp_secs.saturating_add(RESERVATION_SECS);
     let waiting = pledges.values().filter(fresh).filter(|pledge| !paid.contains(&pledge.index));
-    sum + waiting.map(|pledge| pledge.promised).sum()
+    waiting.for_each(|pledge| add(&mut sum, pledge.promised));
+    sum
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,7 +62,7 @@ pub struct SettlementState {
 }
 
 /// A task under one charter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
     charter: Charter,
     contract: Contract,

@@ -261,11 +261,7 @@ impl Task {
         if submission.votes.iter().any(|cast| cast.vote.statement == *statement) {
             return Ok(Vec::new());
         }
-        let settled = self.settlements.values().any(|settlement| {
-            settlement.fully_signed()
-                && settlement.plan.terms().inputs().iter().any(|input| input.slot.index == statement.pledge)
-        });
-        if settled {
+        if self.vote_used(statement.pledge, tip) {
             return Err(Refused::VoteSettled);
         }
         let mine = || submission.votes.iter().filter(|cast| cast.vote.statement.pledge == statement.pledge);

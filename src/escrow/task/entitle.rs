@@ -4,6 +4,7 @@
 use super::{Refused, SettlementState, SubmissionState, Task};
 use crate::escrow::ballot::{self, Verdict};
 use crate::escrow::charter::Bps;
+use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Standing};
 use crate::escrow::settlement::{self, Kind, TermInput, Terms};
@@ -122,12 +123,15 @@ impl Task {
 
     /// The terms of a settlement of everything `kind` allows now, at `feerate_sat_per_vb`.
     pub(super) fn terms(&self, kind: Kind, feerate_sat_per_vb: u64, tip: &Tip) -> Result<Terms, Refused> {
+        // From then on pledges only go back to their sponsors by themselves; gifts never do.
+        let refunds_only = tip.mtp_secs > self.charter.refund_time_secs().saturating_add(GRACE_SECS);
         let inputs: Vec<TermInput> = self
             .entitlements(&kind, tip)?
             .into_iter()
             .filter_map(|(outpoint, entitlement)| {
                 let held = self.outpoints.get(&outpoint)?;
-                held.unspent().then(|| self.term_input(held, entitlement))
+                let may_move = held.unspent() && (!refunds_only || held.slot.index == OPEN_INDEX);
+                may_move.then(|| self.term_input(held, entitlement))
             })
             .collect();
         let inputs = settlement::worthwhile(&self.charter, kind, feerate_sat_per_vb, inputs).joins;
@@ -170,6 +174,35 @@ impl Task {
         self.settlements.get(id).is_some_and(|settlement| {
             !settlement.signatures.is_empty()
                 && self.chunk_fates(settlement, tip).into_iter().any(|fate| fate == Fate::Pending)
+        })
+    }
+
+    /// Whether a transaction that rests on this pledge's vote, or on its silence, may go out: two have
+    /// signed one of its forms. What merely returns a stray payment to the pledge's address rests on no
+    /// vote, or anybody could end a vote by paying a little there.
+    pub(super) fn vote_used(&self, pledge: u32, tip: &Tip) -> bool {
+        self.settlements.values().any(|settlement| {
+            let ruled = matches!(settlement.plan.terms().kind(), Kind::Ruling { .. });
+            let uses = |input: &TermInput| input.slot.index == pledge && (ruled || input.pays());
+            let chunks = (0u32..).zip(settlement.plan.chunks());
+            chunks.zip(self.chunk_fates(settlement, tip)).any(|((at, chunk), fate)| {
+                let mut forms = (0u32..).take(chunk.forms.len());
+                fate != Fate::Conflicted
+                    && chunk.inputs.iter().any(|input| uses(&input.term))
+                    && forms.any(|form| settlement.signatures.pair(at, form).is_some())
+            })
+        })
+    }
+
+    /// Whether a signed settlement has a transaction that is not deep enough yet.
+    pub(super) fn is_settling(&self, tip: &Tip) -> bool {
+        let depth = self.charter.fields().depth;
+        self.settlements.values().filter(|settlement| !settlement.signatures.is_empty()).any(|settlement| {
+            self.chunk_fates(settlement, tip).into_iter().any(|fate| match fate {
+                Fate::Pending => true,
+                Fate::Confirmed { depth: has } => has < depth,
+                Fate::Conflicted => false,
+            })
         })
     }
 
@@ -224,9 +257,11 @@ impl Task {
     }
 
     /// After the cut-off only a rebuild goes on: of a settlement that two had signed, without an input
-    /// that was spent otherwise.
+    /// that was spent otherwise. Gifts have no refund that could be crossed, and nobody but the signers
+    /// to move them: what moves nothing else may start at any time.
     pub(super) fn check_time(&self, terms: &Terms, tip: &Tip) -> Result<(), Refused> {
-        if tip.mtp_secs <= self.charter.cutoff_secs() {
+        let gifts_only = terms.inputs().iter().all(|input| input.slot.index == OPEN_INDEX);
+        if gifts_only || tip.mtp_secs <= self.charter.cutoff_secs() {
             return Ok(());
         }
         let too_late = Refused::PastCutoff { cutoff_secs: self.charter.cutoff_secs() };

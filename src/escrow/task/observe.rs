@@ -5,15 +5,20 @@ use super::Task;
 use crate::escrow::descriptor::Slot;
 use crate::escrow::event::Event;
 use crate::escrow::facts::{Deposit, ScriptView};
-use bitcoin::OutPoint;
+use bitcoin::{Amount, OutPoint};
 use std::collections::BTreeMap;
 
 impl Task {
     /// The events that lead from what is recorded of `slot` to `view`, the whole truth about its script.
     pub fn observe(&self, slot: Slot, view: &ScriptView) -> Vec<Event> {
         let mut events = Vec::new();
-        let deposits: BTreeMap<OutPoint, &Deposit> =
-            view.deposits.iter().map(|deposit| (deposit.outpoint, deposit)).collect();
+        // Of unconfirmed transactions a server can make up what it likes; more than 21 million BTC is none.
+        let deposits: BTreeMap<OutPoint, &Deposit> = view
+            .deposits
+            .iter()
+            .filter(|deposit| deposit.amount <= Amount::MAX_MONEY)
+            .map(|deposit| (deposit.outpoint, deposit))
+            .collect();
 
         let recorded = || self.outpoints.values().filter(|held| held.slot == slot);
         for held in recorded().filter(|held| held.present && !deposits.contains_key(&held.outpoint)) {

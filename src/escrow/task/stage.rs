@@ -69,7 +69,7 @@ impl Task {
         if !left && settled {
             return self.settled_stage(tip);
         }
-        if self.settlements.keys().any(|id| self.is_live(id, tip)) {
+        if self.is_settling(tip) {
             return Stage::Settling;
         }
         if let Some(submission) = self.submissions.last() {

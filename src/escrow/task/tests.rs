@@ -1,1 +1,24 @@
-//! Task tests.
+//! The life of a task, from commands and chain facts to money at the payees or back with the sponsors,
+//! wholly on the chain in memory.
+
+mod arrivals;
+mod faults;
+mod journeys;
+mod random;
+mod refusals;
+
+use crate::escrow::charter::CharterFields;
+use crate::escrow::consensus::verify_input;
+use crate::escrow::testing::World;
+use bitcoin::Amount;
+
+/// A world whose chain checks every witness with Bitcoin Core's verifier.
+fn verified(change: impl FnOnce(&mut CharterFields)) -> World {
+    let mut world = World::new(change);
+    world.chain.verify_with(|transaction, input, prevouts| verify_input(transaction, prevouts, input));
+    world
+}
+
+const fn sat(sat: u64) -> Amount {
+    Amount::from_sat(sat)
+}

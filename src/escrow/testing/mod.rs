@@ -1,5 +1,11 @@
-//! A charter with known keys, for tests inside the crate and outside. Never used by the program itself:
-//! its keys are public.
+//! A charter with known keys, a chain that is only memory, and people who act on it: for tests inside the
+//! crate and outside. Never used by the program itself: its keys are public.
+
+mod chain;
+mod world;
+
+pub use chain::{FakeBlock, FakeChain, Rejected, Verify};
+pub use world::World;
 
 use super::charter::{
     AcceptanceRule, Charter, CharterFields, FundingRule, Leader, Milestone, Payee, Seat, Silence,
