@@ -10,6 +10,7 @@
 //! - `service`: decide, journal, acknowledge; the scheduler does what is due.
 //! - `serve`, `config`, `watcher`: the service put together.
 //! - `web`: the HTTP API. `verify`: a task against a chain, trusting the service for nothing.
+//! - `cli`, `client`: the commands, and how they ask a service.
 //! - `keys`: phrases and keys of people. `wallet`: the operator's fee wallet.
 //!
 //! Imports run one way, towards `escrow`.
@@ -25,6 +26,10 @@
 
 #[cfg(feature = "service")]
 pub mod chain;
+#[cfg(feature = "service")]
+pub mod cli;
+#[cfg(feature = "service")]
+pub mod client;
 #[cfg(feature = "service")]
 pub mod config;
 pub mod escrow;

@@ -330,6 +330,46 @@ impl RefundBundle {
     }
 }
 
+/// Why a refund cannot go by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AloneError {
+    /// Another key than the output's.
+    #[error("this is not the key of the output")]
+    OtherKey,
+    /// The fee leaves less than nodes relay.
+    #[error("{amount} cannot bear the fee at {feerate} sat/kwu: a lower feerate may do")]
+    TooDear {
+        /// What the output holds.
+        amount: Amount,
+        /// Wanted feerate.
+        feerate: FeeRate,
+    },
+}
+
+/// Signs a refund of its own at any feerate, locked to T: for a sponsor who acts alone after T.
+pub fn sign_alone<C: Signing>(
+    secp: &Secp256k1<C>,
+    target: &RefundTarget,
+    key: &Keypair,
+    feerate: FeeRate,
+) -> Result<Transaction, AloneError> {
+    if key.x_only_public_key().0 != target.sponsor_key {
+        return Err(AloneError::OtherKey);
+    }
+    let too_dear = AloneError::TooDear { amount: target.amount, feerate };
+    let weight = Weight::from_vb(target.rung_weight().to_vbytes_ceil()).unwrap_or(Weight::MAX);
+    let fee = fee::fee(feerate, weight).ok_or(too_dear)?;
+    let value = target.amount.checked_sub(fee).ok_or(too_dear)?;
+    if value < fee::dust(&target.refund_script) {
+        return Err(too_dear);
+    }
+    let mut transaction = target.transaction(target.output.refund_time, value);
+    let message = target.message(&transaction, TapSighashType::Default);
+    let signature = secp.sign_schnorr_no_aux_rand(&message, key);
+    transaction.input[0].witness = target.witness(&signature, TapSighashType::Default);
+    Ok(transaction)
+}
+
 /// An input that pays the fee of a batch; it and the change come last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeeInput {

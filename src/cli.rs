@@ -1,0 +1,153 @@
+//! The command line: one file a subcommand. Each command makes one answer, a serde struct that is
+//! printed as words or, with `--json`, as one line of JSON. Rules of escrow are not here: they are in
+//! [`crate::escrow`].
+
+mod accept;
+mod charter;
+mod context;
+mod exit;
+mod journal;
+mod key;
+mod pledge;
+mod recover;
+mod ruling;
+mod secret;
+mod serve;
+mod settlement;
+mod submission;
+mod task;
+mod text;
+mod verify;
+mod vote;
+mod wallet;
+
+use clap::{Parser, Subcommand};
+use context::Context;
+use exit::{ErrorReport, Exit, Failure};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Bitcoin-native escrow for paying for open-source work before it is written.
+#[derive(Parser)]
+#[command(name = "upfront", version, long_version = LONG_VERSION, after_long_help = exit::HELP)]
+struct Cli {
+    /// Print answers and errors as JSON, one object a line
+    #[arg(long, global = true)]
+    json: bool,
+    /// The service to ask
+    #[arg(long, global = true, value_name = "URL", env = "UPFRONT_SERVER", default_value = DEFAULT_SERVER)]
+    server: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8032";
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncharter version 1, recovery file version 1\nnetworks mainnet, testnet4, signet, regtest"
+);
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a recovery phrase, and show the public keys of one
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Draft, check, attest and show charters
+    #[command(subcommand)]
+    Charter(charter::CharterCommand),
+    /// Create, list and show tasks
+    #[command(subcommand)]
+    Task(task::TaskCommand),
+    /// Pledge money to a task, secure its refund, show it
+    Pledge(pledge::PledgeCommand),
+    /// Put work before the sponsors
+    #[command(subcommand)]
+    Submission(submission::SubmissionCommand),
+    /// Vote on a submission with the key of a pledge
+    Vote(vote::VoteArgs),
+    /// Accept or refuse a submission, as the sponsors' representative
+    Accept(accept::AcceptArgs),
+    /// Rule over the noes of a submission, as the arbiter
+    Ruling(ruling::RulingArgs),
+    /// Propose, show, sign and submit co-signed payments
+    #[command(subcommand)]
+    Settlement(settlement::SettlementCommand),
+    /// Check a task's proof document against the chain, trusting the service for nothing
+    Verify(verify::VerifyArgs),
+    /// Get a pledge back after T with the recovery file alone
+    Recover(recover::RecoverArgs),
+    /// Run the service
+    Serve(serve::ServeArgs),
+    /// The operator's fee wallet
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
+    /// The service's journal
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    ExitCode::from(run_with(std::env::args_os(), &mut out, &mut err))
+}
+
+/// Runs a command line, program name first, and says its exit status. Answers go to `out`, progress and
+/// errors to `err`. Keys named `-` and consents are read from this process's standard input.
+pub fn run_with(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let json = args.iter().any(|arg| arg == "--json");
+    let result = if args.iter().any(|arg| arg.to_str().is_some_and(secret::looks_secret)) {
+        // Before clap, which would quote it.
+        Err(Failure::usage("a secret was given on the command line, where every process can read it")
+            .hint("put it into a file that only you can read (chmod 600), or give it on standard input with --key -")
+            .into())
+    } else {
+        match Cli::try_parse_from(args) {
+            Ok(cli) => {
+                let context = Context::new(cli.json, cli.server, out, err);
+                dispatch(&context, cli.command)
+            }
+            Err(error) if json && error.use_stderr() => {
+                Err(Failure::usage(error.render().to_string().trim_end()).into())
+            }
+            Err(error) => {
+                let to: &mut dyn Write = if error.use_stderr() { err } else { out };
+                // Nothing is left to tell when even this cannot be printed.
+                let _ = write!(to, "{}", error.render());
+                return if error.use_stderr() { Exit::Usage.status() } else { Exit::Done.status() };
+            }
+        }
+    };
+    match result {
+        Ok(exit) => exit.status(),
+        Err(error) => {
+            let report = ErrorReport::new(&error);
+            let _ = if json { writeln!(err, "{}", report.to_json()) } else { write!(err, "{report}") };
+            report.exit().status()
+        }
+    }
+}
+
+fn dispatch(context: &Context<'_>, command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Key(command) => key::run(context, command),
+        Command::Charter(command) => charter::run(context, command),
+        Command::Task(command) => task::run(context, command),
+        Command::Pledge(command) => pledge::run(context, command),
+        Command::Submission(command) => submission::run(context, command),
+        Command::Vote(args) => vote::run(context, &args),
+        Command::Accept(args) => accept::run(context, &args),
+        Command::Ruling(args) => ruling::run(context, &args),
+        Command::Settlement(command) => settlement::run(context, command),
+        Command::Verify(args) => verify::run(context, &args),
+        Command::Recover(args) => recover::run(context, &args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Wallet(command) => wallet::run(context, &command),
+        Command::Journal(command) => journal::run(context, &command),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! `upfront charter`: draft, check, attest, show.
+
+mod draft;
+mod show;
+mod when;
+
+use super::context::{Context, SignerArg, read_bytes, read_text, write_public};
+use super::exit::{Exit, Failure};
+use super::text::Rows;
+use crate::client::charter_of;
+use crate::escrow::charter::Charter;
+use crate::escrow::statement::{Attest, CharterId, Role, Statement};
+use anyhow::Context as _;
+use bitcoin::secp256k1::{Secp256k1, schnorr};
+use clap::{Args, Subcommand};
+use draft::Draft;
+use serde::Serialize;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use when::Clock;
+
+pub use show::Terms;
+
+#[derive(Subcommand)]
+pub enum CharterCommand {
+    /// Write a charter from a draft file and options; what is left out has a default
+    New(Box<NewArgs>),
+    /// Check a charter and tell its terms in words
+    Check(CheckArgs),
+    /// Agree to a charter, as one of its three signers; signs offline
+    Attest(AttestArgs),
+    /// Show a charter's terms, or what a signer's Bitcoin Core must import
+    Show(ShowArgs),
+}
+
+#[derive(Args)]
+pub struct NewArgs {
+    /// Draft in TOML, with the names of the options below; options override it
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// The task's text, whose hash goes into the charter
+    #[arg(long, value_name = "FILE")]
+    text: PathBuf,
+    /// Charter to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    draft: Draft,
+}
+
+#[derive(Args)]
+pub struct CheckArgs {
+    /// Charter, canonical JSON
+    file: PathBuf,
+}
+
+/// A charter from a file or from the service.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Source {
+    /// Charter, canonical JSON
+    file: Option<PathBuf>,
+    /// Fetch the charter of this id from the service
+    #[arg(long, value_name = "ID")]
+    task: Option<CharterId>,
+}
+
+#[derive(Args)]
+pub struct AttestArgs {
+    #[command(flatten)]
+    source: Source,
+    /// developer, representative or arbiter
+    #[arg(long)]
+    role: Role,
+    #[command(flatten)]
+    key: SignerArg,
+    /// Send the signature to the service
+    #[arg(long)]
+    send: bool,
+}
+
+#[derive(Args)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    source: Source,
+    /// Print what Bitcoin Core must import to sign settlements
+    #[arg(long)]
+    core: bool,
+    /// With --core: only for this seat
+    #[arg(long, requires = "core")]
+    role: Option<Role>,
+    /// With --core: how many generations of addresses
+    #[arg(long, requires = "core", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    generations: u32,
+    /// With --core: the highest pledge index
+    #[arg(long, requires = "core", default_value_t = 9999)]
+    range: u32,
+}
+
+impl Source {
+    fn read(&self, context: &Context<'_>) -> anyhow::Result<Charter> {
+        match (&self.file, &self.task) {
+            (Some(file), _) => read_charter(file),
+            (None, Some(task)) => Ok(charter_of(&context.client(), task)?),
+            (None, None) => Err(Failure::usage("name a charter's file, or --task").into()),
+        }
+    }
+}
+
+/// Reads and checks a charter's file.
+pub fn read_charter(path: &Path) -> anyhow::Result<Charter> {
+    let bytes = read_bytes(path)?;
+    // An editor's last newline is no part of the canonical bytes, and none of the terms.
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    Charter::parse(bytes).map_err(|error| {
+        let failure = Failure::refused(error.code(), error.to_string());
+        anyhow::Error::from(failure).context(format!("{} is no valid charter", path.display()))
+    })
+}
+
+/// A charter that was written.
+#[derive(Serialize)]
+struct Written {
+    charter: CharterId,
+    file: PathBuf,
+    #[serde(skip)]
+    terms: Terms,
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.terms)?;
+        writeln!(f, "\nThe charter is in {}. Next:", self.file.display())?;
+        writeln!(f, "  upfront task create --charter {} --text FILE", self.file.display())?;
+        writeln!(
+            f,
+            "  upfront charter attest --task {} --role ROLE --key FILE --send   (all three signers)",
+            self.charter
+        )
+    }
+}
+
+/// A charter that holds.
+#[derive(Serialize)]
+struct Valid {
+    charter: CharterId,
+    valid: bool,
+    terms: Terms,
+}
+
+impl fmt::Display for Valid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nThe charter is valid.\n", self.terms)
+    }
+}
+
+/// An attestation, as the service takes it.
+#[derive(Serialize)]
+struct Attestation {
+    charter: CharterId,
+    role: Role,
+    signature: schnorr::Signature,
+    sent: bool,
+    /// Seats still to attest; known only after sending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<Vec<Role>>,
+}
+
+impl fmt::Display for Attestation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rows = Rows::new();
+        rows.row("charter", self.charter).row("role", self.role).row("signature", self.signature);
+        write!(f, "{rows}")?;
+        match &self.missing {
+            None => writeln!(f, "Not sent. `--send` sends it; anybody may."),
+            Some(missing) if missing.is_empty() => writeln!(f, "Sent. All three have attested."),
+            Some(missing) => {
+                let names: Vec<&str> = missing.iter().map(|role| role.name()).collect();
+                writeln!(f, "Sent. Still to attest: {}.", names.join(", "))
+            }
+        }
+    }
+}
+
+pub fn run(context: &Context<'_>, command: CharterCommand) -> anyhow::Result<Exit> {
+    match command {
+        CharterCommand::New(args) => new(context, *args)?,
+        CharterCommand::Check(CheckArgs { file }) => {
+            let charter = read_charter(&file)?;
+            context.report(&Valid { charter: charter.id(), valid: true, terms: Terms::new(&charter) })?;
+        }
+        CharterCommand::Attest(args) => attest(context, &args)?,
+        CharterCommand::Show(args) => {
+            let charter = args.source.read(context)?;
+            if args.core {
+                context.report(&show::CoreImport::new(&charter, args.role, args.generations, args.range))?;
+            } else {
+                context.report(&Terms::new(&charter))?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn new(context: &Context<'_>, args: NewArgs) -> anyhow::Result<()> {
+    let file = match &args.from {
+        None => Draft::default(),
+        Some(path) => Draft::parse(&read_text(path)?).with_context(|| format!("in {}", path.display()))?,
+    };
+    let text = read_text(&args.text)?;
+    let draft = args.draft.or(file);
+    // The service knows the chain's time and its own receipt key; a draft that gives both needs none.
+    let status = if draft.needs_service() {
+        let status = context.client().status();
+        Some(status.context("the receipt key, and the chain's time, come from the service (or give --receipt-key and absolute times)")?)
+    } else {
+        None
+    };
+    let fields = draft.fields(text.as_bytes(), status.as_ref(), Clock::system())?;
+    let charter =
+        Charter::from_fields(fields).map_err(|error| Failure::refused(error.code(), error.to_string()))?;
+    write_public(&args.out, charter.bytes())?;
+    context.report(&Written { charter: charter.id(), file: args.out, terms: Terms::new(&charter) })
+}
+
+fn attest(context: &Context<'_>, args: &AttestArgs) -> anyhow::Result<()> {
+    let charter = args.source.read(context)?;
+    let keys = args.key.signer(charter.network())?;
+    let key = keys.statement_key();
+    require_seat(&charter, args.role, &key)?;
+    let signature = Attest { charter: charter.id() }.sign(&Secp256k1::new(), &key);
+    let missing = if args.send {
+        let view = context.client().attest(&charter.id(), args.role, &signature)?;
+        Some(Role::ALL.into_iter().filter(|role| !view.attestations.contains_key(role)).collect())
+    } else {
+        None
+    };
+    let sent = missing.is_some();
+    context.report(&Attestation { charter: charter.id(), role: args.role, signature, sent, missing })
+}
+
+/// Refuses a key that is not the one of a seat.
+pub fn require_seat(charter: &Charter, role: Role, key: &bitcoin::secp256k1::Keypair) -> anyhow::Result<()> {
+    if charter.statement_key(role) == key.x_only_public_key().0 {
+        return Ok(());
+    }
+    let message = format!("this is not the {role}'s key in charter {}", charter.id());
+    Err(Failure::refused("wrong_key", message)
+        .hint("check the phrase, and the number of the account (--account)")
+        .into())
+}

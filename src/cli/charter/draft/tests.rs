@@ -1,0 +1,91 @@
+use super::*;
+use crate::escrow::charter::Charter;
+use crate::escrow::facts::Tip;
+use crate::escrow::testing;
+use bitcoin::hashes::Hash;
+
+fn status(network: Network, mtp_secs: u32) -> StatusView {
+    StatusView {
+        version: "0".into(),
+        network,
+        tip: Some(Tip { height: 100, hash: bitcoin::BlockHash::all_zeros(), mtp_secs }),
+        server: None,
+        server_error: None,
+        receipt_key: testing::receipt_keypair().x_only_public_key().0,
+        tasks: 0,
+        unsecured: 0,
+        refunds_due: 0,
+        fee_wallet: None,
+        journal_error: None,
+    }
+}
+
+fn draft(network: Network) -> Draft {
+    let seat = |person| testing::seat(network, person).key;
+    let toml = format!(
+        "repository = \"https://example.org/parser\"\nlicence = \"MIT\"\ndeveloper = \"{}\"\n\
+         representative = \"{}\"\narbiter = \"{}\"\ntarget_sat = 100_000\npayees = [\"{}:10000\"]\n",
+        seat(1),
+        seat(2),
+        seat(3),
+        testing::address(network, 0),
+    );
+    Draft::parse(&toml).unwrap()
+}
+
+#[test]
+fn the_defaults_make_a_valid_charter_on_every_network() {
+    for network in Network::ALL {
+        let now = 1_795_000_000;
+        let fields = draft(network).fields(b"text", Some(&status(network, now)), Clock::system()).unwrap();
+        let charter = Charter::from_fields(fields).unwrap();
+        assert!(network.on_grid(charter.refund_time_secs()));
+        assert!(charter.fields().funding_close > now && charter.fields().work_deadline > now);
+        assert_eq!(charter.fields().text_hash, Digest::of(b"text"));
+        assert_eq!(*charter.receipt_key(), testing::receipt_keypair().x_only_public_key().0);
+    }
+}
+
+#[test]
+fn options_win_over_the_file_and_times_count_from_the_chain() {
+    let options = Draft {
+        refund_time: Some("2h".parse().unwrap()),
+        target_sat: Some(7_000_000),
+        review: Some("60s".parse().unwrap()),
+        ..Draft::default()
+    };
+    let fields = options
+        .or(draft(Network::Regtest))
+        .fields(b"", Some(&status(Network::Regtest, 1_795_000_030)), Clock::system())
+        .unwrap();
+    assert_eq!(fields.refund_time, 1_795_007_280, "rounded up to the minute");
+    assert_eq!((fields.target_sat, fields.cap_sat), (7_000_000, 14_000_000));
+    assert_eq!((fields.review_secs, fields.ruling_secs), (60, 300));
+}
+
+#[test]
+fn what_is_missing_is_named_with_its_option() {
+    let error = Draft::default()
+        .fields(b"", Some(&status(Network::Regtest, 1_795_000_000)), Clock::system())
+        .unwrap_err();
+    assert!(error.to_string().contains("target_sat"), "{error}");
+    assert!(Draft::default().needs_service());
+}
+
+#[test]
+fn a_draft_of_another_network_than_the_services_is_refused() {
+    let options = Draft { network: Some(Network::Signet), ..Draft::default() };
+    let error = options
+        .or(draft(Network::Regtest))
+        .fields(b"", Some(&status(Network::Regtest, 1_795_000_000)), Clock::system())
+        .unwrap_err();
+    assert!(error.to_string().contains("signet"), "{error}");
+}
+
+#[test]
+fn errors_of_a_draft_file_quote_nothing_but_field_names() {
+    let error = Draft::parse("licence = \"MIT\"\nphrase = \"abandon abandon\"\n").unwrap_err().to_string();
+    assert!(error.contains("line 2") && error.contains("phrase") && !error.contains("abandon"), "{error}");
+    let error = Draft::parse("target_sat = \"tprv8secret\"\n").unwrap_err().to_string();
+    assert!(error.contains("line 1") && !error.contains("tprv8secret"), "{error}");
+}

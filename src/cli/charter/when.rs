@@ -1,0 +1,148 @@
+//! Times and lengths of time as people write them in drafts: `120d`, `2027-05-31`, `1811721600`.
+
+use crate::cli::text::days_of;
+use serde::Deserialize;
+use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The wall clock, for drafts made without a chain.
+#[derive(Clone, Copy)]
+pub struct Clock(u32);
+
+impl Clock {
+    /// Now. The draft shows every time in words, so a wrong clock is seen before anybody signs.
+    pub fn system() -> Clock {
+        let secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Clock(u32::try_from(secs).unwrap_or(u32::MAX))
+    }
+
+    /// Unix seconds.
+    pub fn secs(self) -> u32 {
+        self.0
+    }
+}
+
+/// Neither a time nor a length of time.
+#[derive(Debug, thiserror::Error)]
+#[error("{given:?} is no {wanted}")]
+pub struct BadTime {
+    given: String,
+    wanted: &'static str,
+}
+
+/// A length of time in seconds: a number with `s`, `m`, `h`, `d` or `w`, or seconds alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "NumberOrText")]
+pub struct Span(pub u32);
+
+/// A point of time: absolute, or counted from the chain's median time past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "NumberOrText")]
+pub enum When {
+    /// Unix seconds.
+    At(u32),
+    /// Seconds from now.
+    In(u32),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(u32),
+    Text(String),
+}
+
+impl When {
+    /// Unix seconds; `None` past 32 bits.
+    pub fn from(self, now_secs: u32) -> Option<u32> {
+        match self {
+            When::At(secs) => Some(secs),
+            When::In(secs) => now_secs.checked_add(secs),
+        }
+    }
+}
+
+impl FromStr for Span {
+    type Err = BadTime;
+    fn from_str(given: &str) -> Result<Span, BadTime> {
+        let bad = || BadTime {
+            given: given.chars().take(40).collect(),
+            wanted: "length of time, such as 14d, 12h or 600s",
+        };
+        let digits = given.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let factor: u32 = match &given[digits.len()..] {
+            "" | "s" => 1,
+            "m" | "min" => 60,
+            "h" => 3600,
+            "d" => 86_400,
+            "w" => 7 * 86_400,
+            _ => return Err(bad()),
+        };
+        let number: u32 = digits.parse().map_err(|_| bad())?;
+        number.checked_mul(factor).map(Span).ok_or_else(bad)
+    }
+}
+
+impl FromStr for When {
+    type Err = BadTime;
+    fn from_str(given: &str) -> Result<When, BadTime> {
+        let bad = || BadTime {
+            given: given.chars().take(40).collect(),
+            wanted: "time: write 120d, 2027-05-31 or Unix seconds",
+        };
+        let text = given.trim();
+        if let Ok(secs) = text.parse() {
+            return Ok(When::At(secs));
+        }
+        let parts: Vec<&str> = text.split('-').collect();
+        if let [year, month, day] = parts.as_slice() {
+            let number = |part: &str| part.parse::<u64>().map_err(|_| bad());
+            let days = days_of(number(year)?, number(month)?, number(day)?).ok_or_else(bad)?;
+            return days
+                .checked_mul(86_400)
+                .and_then(|secs| u32::try_from(secs).ok())
+                .map(When::At)
+                .ok_or_else(bad);
+        }
+        let span = text.strip_prefix("in ").or_else(|| text.strip_prefix('+')).unwrap_or(text);
+        span.parse::<Span>().map(|Span(secs)| When::In(secs)).map_err(|_| bad())
+    }
+}
+
+impl TryFrom<NumberOrText> for Span {
+    type Error = BadTime;
+    fn try_from(given: NumberOrText) -> Result<Span, BadTime> {
+        match given {
+            NumberOrText::Number(secs) => Ok(Span(secs)),
+            NumberOrText::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl TryFrom<NumberOrText> for When {
+    type Error = BadTime;
+    fn try_from(given: NumberOrText) -> Result<When, BadTime> {
+        match given {
+            NumberOrText::Number(secs) => Ok(When::At(secs)),
+            NumberOrText::Text(text) => text.parse(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_all_three_ways() {
+        assert_eq!("120d".parse::<When>().unwrap(), When::In(120 * 86_400));
+        assert_eq!("in 2w".parse::<When>().unwrap(), When::In(14 * 86_400));
+        assert_eq!("+90s".parse::<When>().unwrap(), When::In(90));
+        assert_eq!("2027-05-31".parse::<When>().unwrap(), When::At(1_811_721_600));
+        assert_eq!("1811721600".parse::<When>().unwrap(), When::At(1_811_721_600));
+        assert_eq!("300".parse::<Span>().unwrap(), Span(300));
+        for bad in ["", "d", "1.5d", "-3d", "2027-02-30", "99999999999", "9999999w", "3é", "soon"] {
+            assert!(bad.parse::<When>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What every command is given: where to print, in which form, which service to ask; and the reading of
+//! keys and files. The one place that touches standard input and output.
+
+use super::exit::Failure;
+use crate::client::Client;
+use crate::escrow::network::Network;
+use crate::keys::{Phrase, SignerKeys, SponsorKeys};
+use anyhow::Context as _;
+use serde::Serialize;
+use std::cell::RefCell;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Longest file read whole.
+const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What a command works with.
+pub struct Context<'a> {
+    json: bool,
+    server: String,
+    out: RefCell<&'a mut dyn Write>,
+    notes: RefCell<&'a mut dyn Write>,
+}
+
+impl<'a> Context<'a> {
+    /// Answers go to `out`, progress to `notes`.
+    pub fn new(json: bool, server: String, out: &'a mut dyn Write, notes: &'a mut dyn Write) -> Context<'a> {
+        Context { json, server, out: RefCell::new(out), notes: RefCell::new(notes) }
+    }
+
+    /// The service.
+    pub fn client(&self) -> Client {
+        Client::new(&self.server)
+    }
+
+    /// Prints an answer: its words, or one line of JSON.
+    pub fn report<R: Serialize + fmt::Display>(&self, report: &R) -> anyhow::Result<()> {
+        let text =
+            if self.json { format!("{}\n", serde_json::to_string(report)?) } else { report.to_string() };
+        let mut out = self.out.borrow_mut();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            // Whoever closed the pipe has read enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.context("cannot print"),
+        }
+    }
+
+    /// Tells how far something is; nothing with `--json`.
+    pub fn note(&self, text: impl fmt::Display) {
+        if !self.json {
+            // Progress that cannot be shown is no reason to stop.
+            let _ = writeln!(self.notes.borrow_mut(), "{text}");
+        }
+    }
+
+    /// Asks a person at the terminal. Without one the answer is an error that names `--yes`.
+    pub fn confirm(&self, question: &str) -> anyhow::Result<bool> {
+        if !io::stdin().is_terminal() {
+            return Err(Failure::refused("not_confirmed", "this needs somebody's consent at a terminal")
+                .hint("read what is shown above, then give --yes")
+                .into());
+        }
+        write!(self.notes.borrow_mut(), "{question} Type yes to go on: ").context("cannot ask")?;
+        self.notes.borrow_mut().flush().context("cannot ask")?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).context("cannot read the answer")?;
+        Ok(answer.trim() == "yes")
+    }
+}
+
+/// A key file given on the command line: `-` is standard input.
+#[derive(clap::Args, Clone, Debug)]
+pub struct KeyArg {
+    /// File with the recovery phrase, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+}
+
+impl KeyArg {
+    /// Reads the phrase.
+    pub fn phrase(&self) -> anyhow::Result<Phrase> {
+        read_phrase(&self.key)
+    }
+
+    /// The keys of a sponsor.
+    pub fn sponsor(&self, network: Network) -> anyhow::Result<SponsorKeys> {
+        Ok(SponsorKeys::new(self.phrase()?, network))
+    }
+}
+
+/// A key file that may be left out where a recovery file holds the key.
+#[derive(clap::Args, Clone, Debug)]
+pub struct OptionalKeyArg {
+    /// File with the recovery phrase, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+impl OptionalKeyArg {
+    /// The keys of a sponsor, if a file is named.
+    pub fn sponsor(&self, network: Network) -> anyhow::Result<Option<SponsorKeys>> {
+        self.key.as_ref().map(|path| Ok(SponsorKeys::new(read_phrase(path)?, network))).transpose()
+    }
+}
+
+/// A signer's key file with the number of the account.
+#[derive(clap::Args, Clone, Debug)]
+pub struct SignerArg {
+    #[command(flatten)]
+    key: KeyArg,
+    /// Account k of m/87'/coin'/k'; best a fresh one for each charter
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    account: u32,
+}
+
+impl SignerArg {
+    /// The keys of a signer.
+    pub fn signer(&self, network: Network) -> anyhow::Result<SignerKeys> {
+        Ok(SignerKeys::new(&self.key.phrase()?, network, self.account)?)
+    }
+}
+
+/// Reads a phrase from a file, or for `-` from standard input.
+pub fn read_phrase(path: &Path) -> anyhow::Result<Phrase> {
+    let phrase =
+        if path == Path::new("-") { Phrase::read(io::stdin().lock()) } else { Phrase::read_file(path) };
+    phrase.context("cannot read the key")
+}
+
+/// Reads a whole text file.
+pub fn read_text(path: &Path) -> anyhow::Result<String> {
+    let bytes = read_bytes(path)?;
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::refused("not_text", format!("{} is not UTF-8 text", path.display())).into())
+}
+
+/// Reads a whole file.
+pub fn read_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
+    use std::io::Read;
+    let what = || format!("cannot read {}", path.display());
+    let file = std::fs::File::open(path).with_context(what)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).with_context(what)?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_FILE_BYTES) {
+        let message = format!("{} is longer than {MAX_FILE_BYTES} bytes", path.display());
+        return Err(Failure::refused("too_long", message).into());
+    }
+    Ok(bytes)
+}
+
+/// Writes a public file, replacing one that is there.
+pub fn write_public(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A limit on waiting.
+pub struct Patience {
+    until: Instant,
+    poll: Duration,
+}
+
+impl Patience {
+    /// From now on.
+    pub fn new(timeout_secs: u64) -> Patience {
+        let timeout = Duration::from_secs(timeout_secs.min(10 * 365 * 86_400));
+        Patience { until: Instant::now() + timeout, poll: Duration::from_millis(300) }
+    }
+
+    /// Sleeps until the next look; `false` when time is up. Looks become rarer, to at most every 2 s.
+    pub fn rest(&mut self) -> bool {
+        let left = self.until.saturating_duration_since(Instant::now());
+        std::thread::sleep(self.poll.min(left));
+        self.poll = (self.poll * 11 / 10).min(Duration::from_secs(2));
+        !left.is_zero()
+    }
+}

@@ -1,0 +1,128 @@
+//! `upfront pledge`: a sponsor's side. The address is derived here and compared with the service's; the
+//! recovery file is on the disk before the address is shown.
+
+mod create;
+mod refund;
+
+pub use refund::find_key;
+
+use super::context::{Context, OptionalKeyArg};
+use super::exit::{Exit, Failure};
+use super::task::outpoint_rows;
+use super::text::{Rows, groups, sat};
+use crate::client::CheckedTask;
+use crate::escrow::recovery::RecoveryFile;
+use crate::escrow::statement::CharterId;
+use crate::service::views::PledgeView;
+use bitcoin::secp256k1::Secp256k1;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct PledgeCommand {
+    #[command(subcommand)]
+    command: Option<PledgeSubcommand>,
+    #[command(flatten)]
+    create: Option<create::CreateArgs>,
+}
+
+#[derive(Subcommand)]
+enum PledgeSubcommand {
+    /// Sign the refunds of everything that arrived, and hand them in
+    Secure(SecureArgs),
+    /// Show a pledge
+    Show(ShowArgs),
+}
+
+#[derive(Args)]
+struct SecureArgs {
+    /// Id of the task's charter
+    task: CharterId,
+    /// Recovery file of the pledge; refunds are added to it
+    #[arg(long, value_name = "FILE")]
+    recovery: PathBuf,
+    #[command(flatten)]
+    key: OptionalKeyArg,
+    /// Check what arrived with this Electrum server, tcp://host:port, instead of believing the service
+    #[arg(long, value_name = "URL")]
+    electrum: Option<String>,
+}
+
+#[derive(Args)]
+struct ShowArgs {
+    /// Id of the task's charter
+    task: CharterId,
+    /// Index of the pledge
+    #[arg(long = "pledge", visible_alias = "index", value_name = "N")]
+    index: u32,
+}
+
+/// A pledge, as shown.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Shown(PledgeView);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let view = &self.0;
+        let mut rows = Rows::new();
+        rows.row("pledge", view.index)
+            .row("promised", sat(view.promised_sat))
+            .row("address", groups(&view.address))
+            .row("link", &view.uri)
+            .row("refunds to", &view.refund_address)
+            .row("sponsor key", view.sponsor_key)
+            .row("descriptor", &view.descriptor);
+        write!(f, "{rows}")?;
+        if view.outpoints.is_empty() {
+            return writeln!(f, "Nothing has arrived yet.");
+        }
+        view.outpoints.iter().try_for_each(|outpoint| write!(f, "{}", outpoint_rows(outpoint)))
+    }
+}
+
+/// Reads a recovery file and derives everything in it again.
+pub fn read_recovery(path: &Path) -> anyhow::Result<RecoveryFile> {
+    let bytes = super::context::read_bytes(path)?;
+    RecoveryFile::parse(&Secp256k1::new(), &bytes).map_err(|error| {
+        anyhow::Error::from(Failure::untrue("recovery_file", error.to_string()))
+            .context(format!("{} cannot be used", path.display()))
+    })
+}
+
+pub fn run(context: &Context<'_>, command: PledgeCommand) -> anyhow::Result<Exit> {
+    match (command.command, command.create) {
+        (Some(PledgeSubcommand::Secure(args)), _) => secure(context, &args),
+        (Some(PledgeSubcommand::Show(ShowArgs { task, index })), _) => {
+            let client = context.client();
+            let view = client.pledge_view(&task, index)?;
+            CheckedTask::fetch(&client, &task)?.check_pledge(&view)?;
+            context.report(&Shown(view))?;
+            Ok(Exit::Done)
+        }
+        (None, Some(args)) => create::run(context, &args),
+        (None, None) => {
+            Err(Failure::usage("name a task, an --amount and a --key; see `upfront pledge --help`").into())
+        }
+    }
+}
+
+fn secure(context: &Context<'_>, args: &SecureArgs) -> anyhow::Result<Exit> {
+    let mut file = read_recovery(&args.recovery)?;
+    if file.charter().id() != args.task {
+        let message = format!("this recovery file is for task {}", file.charter().id());
+        return Err(Failure::refused("other_task", message).into());
+    }
+    let key = refund::key_of(&file, &args.key)?;
+    let client = context.client();
+    let chain = refund::Chain::connect(args.electrum.as_deref(), file.charter().network())?;
+    let view = client.pledge_view(&args.task, file.pledge().index)?;
+    let checked = CheckedTask::fetch(&client, &args.task)?;
+    refund::same_pledge(&checked, &view, &file)?;
+    let view = refund::secure(&client, &chain, &view, &mut file, &key, &args.recovery)?;
+    context.report(&refund::Secured::new(view, args.recovery.clone()))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,99 @@
+//! `upfront settlement`: propose, show, export, sign offline, submit.
+
+mod sign;
+mod transfer;
+mod view;
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::submission;
+use crate::client::CheckedTask;
+use crate::escrow::settlement::Kind;
+use crate::escrow::statement::{CharterId, SettlementId, SubmissionId};
+use clap::{Args, Subcommand, ValueEnum};
+use view::SettlementReport;
+
+#[derive(Subcommand)]
+pub enum SettlementCommand {
+    /// Propose what charter and votes allow; signers sign it afterwards
+    Propose(ProposeArgs),
+    /// Show a settlement with every output
+    Show(ShowArgs),
+    /// Write the PSBTs and the proof document for signing offline
+    Export(transfer::ExportArgs),
+    /// Check PSBTs against charter and votes, and sign them offline
+    Sign(sign::SignArgs),
+    /// Fetch a settlement, check it against charter and votes, sign it, hand it in
+    CoSign(sign::CoSignArgs),
+    /// Hand in signed PSBTs
+    Submit(transfer::SubmitArgs),
+}
+
+#[derive(Args)]
+pub struct ProposeArgs {
+    /// Id of the task's charter
+    task: CharterId,
+    /// What for
+    #[arg(long)]
+    kind: KindArg,
+    /// For payouts and rulings: which submission; the latest by default
+    #[arg(long, value_name = "ID")]
+    submission: Option<SubmissionId>,
+    /// Lowest feerate, sat/vB; the service's estimate by default
+    #[arg(long, value_name = "SAT_PER_VB")]
+    feerate: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KindArg {
+    /// Pays what the votes on a submission allow
+    Payout,
+    /// Carries out the arbiter's ruling over the noes
+    Ruling,
+    /// Gives everything back before T
+    EarlyReturn,
+}
+
+#[derive(Args)]
+pub struct ShowArgs {
+    /// Id of the task's charter
+    task: CharterId,
+    /// Id of the settlement
+    settlement: SettlementId,
+}
+
+pub fn run(context: &Context<'_>, command: SettlementCommand) -> anyhow::Result<Exit> {
+    match command {
+        SettlementCommand::Propose(args) => propose(context, &args)?,
+        SettlementCommand::Show(ShowArgs { task, settlement }) => {
+            let view = context.client().settlement(&task, &settlement)?;
+            context.report(&SettlementReport::new(task, view))?;
+        }
+        SettlementCommand::Export(args) => transfer::export(context, &args)?,
+        SettlementCommand::Sign(args) => sign::sign(context, &args)?,
+        SettlementCommand::CoSign(args) => sign::co_sign(context, &args)?,
+        SettlementCommand::Submit(args) => transfer::submit(context, &args)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn propose(context: &Context<'_>, args: &ProposeArgs) -> anyhow::Result<()> {
+    let client = context.client();
+    let kind = match args.kind {
+        KindArg::EarlyReturn if args.submission.is_some() => {
+            return Err(Failure::usage("an early return belongs to no submission").into());
+        }
+        KindArg::EarlyReturn => Kind::EarlyReturn,
+        KindArg::Payout | KindArg::Ruling => {
+            let task = CheckedTask::fetch(&client, &args.task)?;
+            let submission = submission::find(&task, args.submission)?.id;
+            if args.kind == KindArg::Payout {
+                Kind::Payout { submission }
+            } else {
+                Kind::Ruling { submission }
+            }
+        }
+    };
+    let view = client.propose(&args.task, kind, args.feerate)?;
+    context.report(&SettlementReport::new(args.task, view))
+}

@@ -1,0 +1,149 @@
+//! `upfront task`: create, list, show, and fetch the proof document.
+
+mod view;
+
+use super::charter::read_charter;
+use super::context::{Context, read_text, write_public};
+use super::exit::{Exit, Failure};
+use super::text::{Rows, sat};
+use crate::client::CheckedTask;
+use crate::escrow::statement::{CharterId, Digest};
+use crate::service::views::TaskSummary;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use std::fmt;
+use std::path::PathBuf;
+
+pub use view::{outpoint_rows, submission_words, word_of};
+
+#[derive(Subcommand)]
+pub enum TaskCommand {
+    /// Hand a charter and its text to the service
+    Create(CreateArgs),
+    /// List the service's tasks
+    List,
+    /// Show a task: terms, money, votes, settlements
+    Show(ShowArgs),
+    /// Fetch the proof document: all public data, for `upfront verify` and for signers
+    Proof(ProofArgs),
+}
+
+#[derive(Args)]
+pub struct CreateArgs {
+    /// Charter, canonical JSON
+    #[arg(long, value_name = "FILE")]
+    charter: PathBuf,
+    /// The task's text, whose hash the charter names
+    #[arg(long, value_name = "FILE")]
+    text: PathBuf,
+}
+
+#[derive(Args)]
+pub struct ShowArgs {
+    /// Id of the task's charter
+    task: CharterId,
+}
+
+#[derive(Args)]
+pub struct ProofArgs {
+    /// Id of the task's charter
+    task: CharterId,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Created {
+    task: CharterId,
+}
+
+impl fmt::Display for Created {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "task {}", self.task)?;
+        writeln!(f, "Next, each of the three signers:")?;
+        writeln!(f, "  upfront charter attest --task {} --role ROLE --key FILE --send", self.task)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(transparent)]
+struct List(Vec<TaskSummary>);
+
+impl fmt::Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return writeln!(f, "No tasks yet.");
+        }
+        for task in &self.0 {
+            writeln!(f, "{}", task.charter)?;
+            let mut rows = Rows::new();
+            let raised = format!("{} of {}", sat(task.totals.raised.to_sat()), sat(task.target_sat));
+            rows.row("  title", super::text::inert(&task.title))
+                .row("  stage", word_of(&task.stage))
+                .row("  raised", raised)
+                .row("  T", super::text::when(task.refund_time));
+            write!(f, "{rows}")?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Proof {
+    task: CharterId,
+    file: PathBuf,
+    bytes: usize,
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} bytes in {}. Check it: upfront verify {}",
+            self.bytes,
+            self.file.display(),
+            self.file.display()
+        )
+    }
+}
+
+pub fn run(context: &Context<'_>, command: TaskCommand) -> anyhow::Result<Exit> {
+    match command {
+        TaskCommand::Create(args) => create(context, &args)?,
+        TaskCommand::List => context.report(&List(context.client().tasks()?))?,
+        TaskCommand::Show(ShowArgs { task }) => {
+            let checked = CheckedTask::fetch(&context.client(), &task)?;
+            for pledge in &checked.view().pledges {
+                checked.check_pledge(pledge)?;
+            }
+            context.report(&view::TaskReport::new(checked.into_view()))?;
+        }
+        TaskCommand::Proof(ProofArgs { task, out }) => {
+            let text = context.client().proof(&task)?;
+            write_public(&out, text.as_bytes())?;
+            context.report(&Proof { task, file: out, bytes: text.len() })?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<()> {
+    let charter = read_charter(&args.charter)?;
+    let text = read_text(&args.text)?;
+    if Digest::of(text.as_bytes()) != charter.fields().text_hash {
+        let message = format!("{} is not the text whose hash the charter names", args.text.display());
+        return Err(Failure::refused("text_hash", message).into());
+    }
+    let bytes =
+        std::str::from_utf8(charter.bytes()).map_err(|e| Failure::refused("not_text", e.to_string()))?;
+    let task = context.client().create_task(bytes, &text)?;
+    if task != charter.id() {
+        return Err(Failure::untrue(
+            "service_untrue",
+            format!("the service made {task} of charter {}", charter.id()),
+        )
+        .into());
+    }
+    context.report(&Created { task })
+}

@@ -1,0 +1,179 @@
+//! A task in words. Standings, sums and tallies are the service's; `upfront verify` recomputes them.
+
+use crate::cli::text::{Rows, groups, inert, percent, sat, span, when};
+use crate::escrow::statement::{Choice, Role};
+use crate::service::views::{OutpointView, PledgeView, SettlementView, SubmissionView, TaskView};
+use serde::Serialize;
+use std::fmt;
+
+/// A task, as shown.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub struct TaskReport(TaskView);
+
+impl TaskReport {
+    /// Of the service's answer.
+    pub fn new(view: TaskView) -> TaskReport {
+        TaskReport(view)
+    }
+}
+
+/// The JSON name of an enum without fields, in words: `all_or_nothing` becomes `all or nothing`.
+pub fn word_of(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name.replace('_', " "),
+        _ => String::new(),
+    }
+}
+
+impl fmt::Display for TaskReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let view = &self.0;
+        writeln!(f, "{}\n", inert(view.text.trim()))?;
+        let mut rows = Rows::new();
+        rows.row("task", view.charter).row("network", view.terms.network).row("stage", word_of(&view.stage));
+        let attested: Vec<&str> = Role::ALL
+            .iter()
+            .filter(|role| view.attestations.contains_key(role))
+            .map(|role| role.name())
+            .collect();
+        rows.row("attested", if attested.is_empty() { "nobody".into() } else { attested.join(", ") });
+        let totals = &view.totals;
+        rows.row("raised", format!("{} of {}", sat(totals.raised.to_sat()), sat(view.terms.target_sat)));
+        for (label, amount) in [
+            ("in the mempool", totals.seen),
+            ("awaiting depth", totals.awaiting_depth),
+            ("credited, unspent", totals.credited),
+            ("gifts, unspent", totals.gifts),
+            ("surplus", totals.surplus),
+            ("below the minimum", totals.below_minimum),
+            ("settled", totals.settled),
+            ("refunded", totals.refunded),
+            ("refund secured", totals.secured),
+        ] {
+            if amount.to_sat() > 0 {
+                rows.row(label, sat(amount.to_sat()));
+            }
+        }
+        rows.row("funding until", when(view.terms.funding_close))
+            .row("work until", when(view.terms.work_deadline))
+            .row("nothing new after", when(view.cutoff))
+            .row("T, refunds", when(view.terms.refund_time));
+        match &view.tip {
+            Some(tip) => {
+                rows.row("chain", format!("block {}, median time {}", tip.height, when(tip.mtp_secs)))
+            }
+            None => rows.row("chain", "not known yet: the service is connecting to its Electrum server"),
+        };
+        if let Some(open) = &view.open_address {
+            rows.row(
+                "open address",
+                format!("{}\ngifts only: better pledge, a pledge has a vote and a refund", groups(open)),
+            );
+        }
+        write!(f, "{rows}")?;
+        view.pledges.iter().try_for_each(|pledge| write!(f, "\n{}", pledge_words(pledge)))?;
+        if !view.gifts.is_empty() {
+            writeln!(f, "\ngifts")?;
+            view.gifts.iter().try_for_each(|gift| write!(f, "{}", outpoint_rows(gift)))?;
+        }
+        view.submissions.iter().try_for_each(|submission| write!(f, "\n{}", submission_words(submission)))?;
+        view.settlements.iter().try_for_each(|settlement| write!(f, "\n{}", settlement_line(settlement)))
+    }
+}
+
+fn pledge_words(pledge: &PledgeView) -> String {
+    let mut text = format!("pledge {}, {} promised\n", pledge.index, sat(pledge.promised_sat));
+    let mut rows = Rows::new();
+    rows.row("  address", groups(&pledge.address)).row("  refunds to", &pledge.refund_address);
+    text += &rows.to_string();
+    for outpoint in &pledge.outpoints {
+        text += &outpoint_rows(outpoint);
+    }
+    text
+}
+
+/// One arrival, in one line.
+pub fn outpoint_rows(outpoint: &OutpointView) -> String {
+    use crate::escrow::pledge::{Ending, Standing, Surplus};
+    let standing = match outpoint.standing {
+        None => "not known yet".to_owned(),
+        Some(Standing::Vanished) => "vanished from chain and mempool".into(),
+        Some(Standing::Seen) => "seen in the mempool".into(),
+        Some(Standing::Confirming { depth, of }) => format!("{depth} of {of} confirmations"),
+        Some(Standing::Credited) => "credited".into(),
+        Some(Standing::Gift) => "a gift".into(),
+        Some(Standing::BelowMinimum) => "below the minimum: goes back".into(),
+        Some(Standing::Surplus { reason }) => match reason {
+            Surplus::Late => "too late: goes back".into(),
+            Surplus::OverCap => "beyond the cap: goes back".into(),
+            Surplus::AlreadySettled => "to an address already paid out: goes back".into(),
+        },
+    };
+    let secured = match (outpoint.secured, outpoint.pair_only) {
+        (false, _) => "no refund held",
+        (true, true) => "refund secured, pair only",
+        (true, false) => "refund secured",
+    };
+    let ended = outpoint.ended.map_or(String::new(), |ended| {
+        let how = match ended.how {
+            Ending::Settled => "settled",
+            Ending::Refunded => "refunded",
+        };
+        format!(", {how} by {} ({} confirmations)", ended.txid, ended.depth)
+    });
+    format!("  {}  {}  {standing}, {secured}{ended}\n", outpoint.outpoint, sat(outpoint.amount_sat))
+}
+
+/// A submission with its count.
+pub fn submission_words(view: &SubmissionView) -> String {
+    let statement = &view.submission.statement;
+    let mut rows = Rows::new();
+    rows.row("submission", view.id)
+        .row("  link", inert(&statement.link))
+        .row("  content", format!("sha256 {}", statement.content))
+        .row("  weights at", format!("block {}", statement.block_height))
+        .row(
+            "  voting",
+            format!(
+                "{} {}",
+                if view.closed { "closed after" } else { "until" },
+                when(view.window.closes_secs)
+            ),
+        )
+        .row("  rulings until", when(view.window.ruling_ends_secs));
+    if let Some(tally) = &view.tally {
+        rows.row("  yes", format!("{} of {}", sat(tally.yes.to_sat()), sat(tally.electorate.to_sat())))
+            .row("  no", sat(tally.no.to_sat()))
+            .row("  quorum", if tally.quorum_met { "met" } else { "not met" })
+            .row("  threshold", if tally.threshold_reached { "reached" } else { "not reached" });
+        for (pledge, choice) in tally.choices.iter().chain(&tally.late) {
+            let late =
+                if tally.choices.contains_key(pledge) { "" } else { ", late: binds its own money only" };
+            let choice = if *choice == Choice::Yes { "yes" } else { "no" };
+            rows.row(format!("  pledge {pledge}"), format!("{choice}{late}"));
+        }
+    }
+    match &view.acceptance {
+        Some(word) => {
+            rows.row("  representative", if word.statement.accepted { "accepts" } else { "refuses" })
+        }
+        None => rows.row("  representative", "has not spoken"),
+    };
+    if let Some(ruling) = &view.ruling {
+        rows.row(
+            "  arbiter",
+            format!("rules that {} of the noes is paid", percent(ruling.statement.pay_bps)),
+        );
+    }
+    rows.row("  silent money", if view.silence_pays { "may be paid" } else { "waits" });
+    let review = u32::try_from(view.window.closes_secs.saturating_sub(view.window.opens_secs.into()));
+    rows.row("  review", review.map_or_else(|_| String::new(), span));
+    rows.to_string()
+}
+
+fn settlement_line(view: &SettlementView) -> String {
+    let signers: Vec<&str> = view.signed_by.iter().map(|role| role.name()).collect();
+    let by = if signers.is_empty() { "nobody".into() } else { signers.join(", ") };
+    format!("settlement {}\n  {}, signed by {by}\n", view.id, word_of(&view.progress))
+}

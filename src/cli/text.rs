@@ -1,0 +1,163 @@
+//! Words for people: amounts, times, addresses, aligned rows. No command's own text is here.
+
+use std::fmt;
+
+/// Satoshis with thousands parted: `1,234,567 sat`.
+pub fn sat(amount_sat: u64) -> String {
+    format!("{} sat", parted(amount_sat))
+}
+
+/// A number with thousands parted.
+pub fn parted(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Unix seconds as `2027-05-31 00:00:00 UTC (1811721600)`.
+pub fn when(secs: impl Into<u64>) -> String {
+    let secs = secs.into();
+    let (year, month, day) = civil(secs / 86_400);
+    let (hour, minute, second) = (secs / 3600 % 24, secs / 60 % 60, secs % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC ({secs})")
+}
+
+/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant's `civil_from_days`, for days
+/// that are not negative).
+fn civil(day: u64) -> (u64, u64, u64) {
+    let shifted = day + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+/// Days since 1970-01-01 of a date, `None` where there is no such day.
+pub fn days_of(year: u64, month: u64, day: u64) -> Option<u64> {
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (shifted / 400, shifted % 400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = (era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year)
+        .checked_sub(719_468)?;
+    // A 31st of February comes back as another day.
+    (civil(days) == (year, month, day)).then_some(days)
+}
+
+/// A length of time in its largest whole unit.
+pub fn span(secs: u32) -> String {
+    let (number, unit) = match secs {
+        0 => return "none".into(),
+        _ if secs.is_multiple_of(86_400) => (secs / 86_400, "day"),
+        _ if secs.is_multiple_of(3600) => (secs / 3600, "hour"),
+        _ if secs.is_multiple_of(60) => (secs / 60, "minute"),
+        _ => (secs, "second"),
+    };
+    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Basis points as a percentage.
+pub fn percent(bps: u16) -> String {
+    format!("{}.{:02} %", bps / 100, bps % 100)
+}
+
+/// An address in groups of four, for comparing by eye.
+pub fn groups(address: &str) -> String {
+    let letters: Vec<char> = address.chars().collect();
+    letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
+/// Text of others on a terminal: nothing that could move the cursor or hide.
+pub fn inert(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c == '\n' || crate::escrow::charter::unseen(c.encode_utf8(&mut [0; 4])).is_none() {
+                c
+            } else {
+                '\u{fffd}'
+            }
+        })
+        .collect()
+}
+
+/// Labels and values in two columns.
+#[derive(Default)]
+pub struct Rows(Vec<(String, String)>);
+
+impl Rows {
+    /// None yet.
+    pub fn new() -> Rows {
+        Rows::default()
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, label: impl Into<String>, value: impl ToString) -> &mut Rows {
+        self.0.push((label.into(), value.to_string()));
+        self
+    }
+}
+
+impl fmt::Display for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.0.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+        for (label, value) in &self.0 {
+            let mut lines = value.lines();
+            writeln!(f, "{label:width$}  {}", lines.next().unwrap_or_default())?;
+            for line in lines {
+                writeln!(f, "{:width$}  {line}", "")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_times_and_addresses_read_well() {
+        assert_eq!(sat(0), "0 sat");
+        assert_eq!(sat(999), "999 sat");
+        assert_eq!(sat(2_100_000_000_000_000), "2,100,000,000,000,000 sat");
+        assert_eq!(when(1_811_721_600_u32), "2027-05-31 00:00:00 UTC (1811721600)");
+        assert_eq!(when(951_782_400_u32), "2000-02-29 00:00:00 UTC (951782400)");
+        assert_eq!(when(0x7fff_ffff_u32), "2038-01-19 03:14:07 UTC (2147483647)");
+        assert_eq!(groups("bcrt1pabc"), "bcrt 1pab c");
+        assert_eq!(span(120 * 86_400), "120 days");
+        assert_eq!(percent(6_667), "66.67 %");
+    }
+
+    #[test]
+    fn days_and_dates_agree_for_a_century() {
+        for day in 0..40_000 {
+            let (year, month, date) = civil(day);
+            assert_eq!(days_of(year, month, date), Some(day));
+        }
+        assert_eq!(days_of(2027, 2, 29), None);
+        assert_eq!(days_of(2027, 13, 1), None);
+    }
+
+    #[test]
+    fn rows_are_aligned_also_over_several_lines() {
+        let mut rows = Rows::new();
+        rows.row("a", 1).row("long", "x\ny");
+        assert_eq!(rows.to_string(), "a     1\nlong  x\n      y\n");
+    }
+
+    #[test]
+    fn what_others_wrote_cannot_hide() {
+        assert_eq!(inert("a\u{1b}[2J\u{202e}b\nc"), "a\u{fffd}[2J\u{fffd}b\nc");
+    }
+}

@@ -1,0 +1,352 @@
+//! The HTTP client of the commands: one method a resource of `docs/API.md`, typed by the service's own
+//! views. It carries requests and answers and believes nothing: what must not be taken on trust is
+//! checked in [`checked`].
+
+mod checked;
+
+pub use checked::{CheckedTask, charter_of};
+
+use crate::escrow::refund::RefundSignatures;
+use crate::escrow::settlement::Kind;
+use crate::escrow::statement::{
+    Acceptance, CharterId, Pledge, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
+};
+use crate::service::views::{
+    PledgeView, ReceiptView, SettlementPsbts, SettlementView, StatusView, SubmissionView, TaskSummary,
+    TaskView,
+};
+use bitcoin::secp256k1::schnorr;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::time::Duration;
+use ureq::{Agent, Body, http::Response};
+
+/// Longest answer read: a proof document of a task with some ten thousand pledges.
+const MAX_ANSWER_BYTES: u64 = 256 * 1024 * 1024;
+/// A whole request takes at most so long.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// A connection is made within so long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of an unexpected answer goes into an error.
+const MAX_DETAIL_CHARS: usize = 200;
+
+/// Why there is no answer, or none to rely on.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The service says no, in its own words.
+    #[error("the service refused: {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// Stable code, see `docs/API.md`.
+        code: String,
+        /// For people.
+        message: String,
+    },
+    /// No service there, or none that answers.
+    #[error("no answer from the service at {server}: {detail}")]
+    Unreachable {
+        /// Its URL.
+        server: String,
+        /// What happened.
+        detail: String,
+    },
+    /// An answer that is not one of the API's.
+    #[error("the service's answer to {request} cannot be read: {detail}")]
+    Answer {
+        /// Which request.
+        request: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The service says something that is not so. Nothing was done.
+    #[error("the service's {field} is not true: {problem}")]
+    Untrue {
+        /// The field that differs from what was computed here.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl ClientError {
+    /// Stable code for programs: the service's own where it refused.
+    pub fn code(&self) -> &str {
+        match self {
+            ClientError::Refused { code, .. } => code,
+            ClientError::Unreachable { .. } => "service_unreachable",
+            ClientError::Answer { .. } => "service_answer",
+            ClientError::Untrue { .. } => "service_untrue",
+        }
+    }
+
+    /// That something the service says is not so.
+    pub fn untrue(field: impl Into<String>, problem: impl ToString) -> ClientError {
+        ClientError::Untrue { field: field.into(), problem: problem.to_string() }
+    }
+}
+
+/// The body of an error answer.
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: ErrorDetail,
+}
+
+#[derive(Deserialize)]
+struct ErrorDetail {
+    code: String,
+    message: String,
+}
+
+/// What `POST /tasks` answers.
+#[derive(Deserialize)]
+struct Created {
+    charter: CharterId,
+}
+
+/// A service.
+pub struct Client {
+    server: String,
+    agent: Agent,
+}
+
+impl Client {
+    /// A client of the service at `server`, such as `http://127.0.0.1:8032`. Nothing is sent yet.
+    pub fn new(server: &str) -> Client {
+        let server = server.trim_end_matches('/').to_owned();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .user_agent(concat!("upfront/", env!("CARGO_PKG_VERSION")));
+        // A service on this machine is never asked through a proxy of the environment.
+        let config = if is_loopback(&server) { config.proxy(None) } else { config };
+        Client { server, agent: config.build().into() }
+    }
+
+    /// Where the service is.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.json(&format!("GET {path}"), &self.get_text(path)?)
+    }
+
+    fn get_text(&self, path: &str) -> Result<String, ClientError> {
+        let response = self.agent.get(self.url(path)).call().map_err(|error| self.unreachable(&error))?;
+        self.text(&format!("GET {path}"), response)
+    }
+
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let response =
+            self.agent.post(self.url(path)).send_json(body).map_err(|error| self.unreachable(&error))?;
+        let request = format!("POST {path}");
+        self.json(&request, &self.text(&request, response)?)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}/api/v1{path}", self.server)
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> ClientError {
+        ClientError::Unreachable { server: self.server.clone(), detail: error.to_string() }
+    }
+
+    fn text(&self, request: &str, mut response: Response<Body>) -> Result<String, ClientError> {
+        let status = response.status();
+        let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_string();
+        let body = body.map_err(|error| ClientError::Answer {
+            request: request.to_owned(),
+            detail: error.to_string(),
+        })?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err(match serde_json::from_str::<ErrorBody>(&body) {
+            Ok(ErrorBody { error: ErrorDetail { code, message } }) => ClientError::Refused {
+                status: status.as_u16(),
+                code: visible(&code),
+                message: visible(&message),
+            },
+            Err(_) => ClientError::Answer {
+                request: request.to_owned(),
+                detail: format!("status {status}, {:?}", visible(&body)),
+            },
+        })
+    }
+
+    fn json<T: DeserializeOwned>(&self, request: &str, text: &str) -> Result<T, ClientError> {
+        serde_json::from_str(text)
+            .map_err(|error| ClientError::Answer { request: request.to_owned(), detail: error.to_string() })
+    }
+
+    /// The service and its chain.
+    pub fn status(&self) -> Result<StatusView, ClientError> {
+        self.get("/status")
+    }
+
+    /// Every task.
+    pub fn tasks(&self) -> Result<Vec<TaskSummary>, ClientError> {
+        self.get("/tasks")
+    }
+
+    /// One task, as the service tells it.
+    pub fn task(&self, task: &CharterId) -> Result<TaskView, ClientError> {
+        self.get(&format!("/tasks/{task}"))
+    }
+
+    /// Canonical bytes of a charter; [`charter_of`] checks them.
+    pub fn charter_text(&self, task: &CharterId) -> Result<String, ClientError> {
+        self.get_text(&format!("/tasks/{task}/charter"))
+    }
+
+    /// The proof document, unread.
+    pub fn proof(&self, task: &CharterId) -> Result<String, ClientError> {
+        self.get_text(&format!("/tasks/{task}/proof"))
+    }
+
+    /// Writes a task down.
+    pub fn create_task(&self, charter: &str, text: &str) -> Result<CharterId, ClientError> {
+        let created: Created = self.post("/tasks", &json!({ "charter": charter, "text": text }))?;
+        Ok(created.charter)
+    }
+
+    /// Agrees to a charter for one seat.
+    pub fn attest(
+        &self,
+        task: &CharterId,
+        role: Role,
+        signature: &schnorr::Signature,
+    ) -> Result<TaskView, ClientError> {
+        self.post(&format!("/tasks/{task}/attestations"), &json!({ "role": role, "signature": signature }))
+    }
+
+    /// Asks for a pledge's address.
+    pub fn pledge(&self, pledge: &Signed<Pledge>, amount_sat: u64) -> Result<PledgeView, ClientError> {
+        let Signed { statement, signature } = pledge;
+        let body = json!({
+            "index": statement.index,
+            "sponsor_key": statement.sponsor_key,
+            "refund_address": statement.refund_address.to_string(),
+            "signature": signature,
+            "amount_sat": amount_sat,
+        });
+        self.post(&format!("/tasks/{}/pledges", statement.charter), &body)
+    }
+
+    /// One pledge.
+    pub fn pledge_view(&self, task: &CharterId, index: u32) -> Result<PledgeView, ClientError> {
+        self.get(&format!("/tasks/{task}/pledges/{index}"))
+    }
+
+    /// Hands in a refund signed in advance.
+    pub fn secure(&self, task: &CharterId, refund: &RefundSignatures) -> Result<PledgeView, ClientError> {
+        self.post(&format!("/tasks/{task}/refunds"), refund)
+    }
+
+    /// Puts work before the sponsors.
+    pub fn submit_work(&self, submission: &Signed<Submission>) -> Result<SubmissionView, ClientError> {
+        self.post(&format!("/tasks/{}/submissions", submission.statement.charter), submission)
+    }
+
+    /// One submission with its tally.
+    pub fn submission(&self, task: &CharterId, id: &SubmissionId) -> Result<SubmissionView, ClientError> {
+        self.get(&format!("/tasks/{task}/submissions/{id}"))
+    }
+
+    /// Votes.
+    pub fn vote(&self, vote: &Signed<Vote>) -> Result<ReceiptView, ClientError> {
+        self.post(&format!("/tasks/{}/votes", vote.statement.charter), vote)
+    }
+
+    /// The representative's word.
+    pub fn accept(&self, acceptance: &Signed<Acceptance>) -> Result<SubmissionView, ClientError> {
+        self.post(&format!("/tasks/{}/acceptances", acceptance.statement.charter), acceptance)
+    }
+
+    /// The arbiter's word.
+    pub fn rule(&self, ruling: &Signed<Ruling>) -> Result<SubmissionView, ClientError> {
+        self.post(&format!("/tasks/{}/rulings", ruling.statement.charter), ruling)
+    }
+
+    /// Proposes a settlement; without a feerate the service asks its node for one.
+    pub fn propose(
+        &self,
+        task: &CharterId,
+        kind: Kind,
+        feerate_sat_per_vb: Option<u64>,
+    ) -> Result<SettlementView, ClientError> {
+        #[derive(Serialize)]
+        struct Proposal {
+            #[serde(flatten)]
+            kind: Kind,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            feerate_sat_per_vb: Option<u64>,
+        }
+        self.post(&format!("/tasks/{task}/settlements"), &Proposal { kind, feerate_sat_per_vb })
+    }
+
+    /// One settlement.
+    pub fn settlement(&self, task: &CharterId, id: &SettlementId) -> Result<SettlementView, ClientError> {
+        self.get(&format!("/tasks/{task}/settlements/{id}"))
+    }
+
+    /// Every form of every transaction of a settlement, unsigned.
+    pub fn psbts(&self, task: &CharterId, id: &SettlementId) -> Result<SettlementPsbts, ClientError> {
+        self.get(&format!("/tasks/{task}/settlements/{id}/psbts"))
+    }
+
+    /// Hands in signed PSBTs, base64.
+    pub fn sign(
+        &self,
+        task: &CharterId,
+        id: &SettlementId,
+        psbts: &[String],
+    ) -> Result<SettlementView, ClientError> {
+        self.post(&format!("/tasks/{task}/settlements/{id}/signatures"), &json!({ "psbts": psbts }))
+    }
+}
+
+fn is_loopback(server: &str) -> bool {
+    let rest = server.split_once("://").map_or(server, |(_, rest)| rest);
+    let host = rest.split('/').next().unwrap_or_default();
+    ["127.0.0.1", "localhost", "[::1]"]
+        .iter()
+        .any(|local| host.strip_prefix(local).is_some_and(|port| port.is_empty() || port.starts_with(':')))
+}
+
+/// A server's words on a terminal: one line, nothing that could move the cursor, not too long.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_DETAIL_CHARS * 4).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for local in ["http://127.0.0.1:8032", "http://localhost", "http://[::1]:80/x"] {
+            assert!(is_loopback(local), "{local}");
+        }
+        for other in ["http://127.0.0.1.example.org", "https://example.org", "http://localhost.example"] {
+            assert!(!is_loopback(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn words_of_a_server_cannot_move_the_cursor() {
+        assert_eq!(visible("a\u{1b}[2Jb\nc"), "a [2Jb c");
+    }
+
+    #[test]
+    fn nobody_there_is_told_with_its_address() {
+        // Port 1 on loopback: nothing listens.
+        let error = Client::new("http://127.0.0.1:1/").status().unwrap_err();
+        assert_eq!(error.code(), "service_unreachable");
+        assert!(error.to_string().contains("http://127.0.0.1:1"), "{error}");
+    }
+}
