@@ -1,0 +1,80 @@
+//! The public HTTP API, as `docs/API.md` has it: shapes of the views, nothing believed.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::time::Duration;
+use upfront::escrow::proof::ProofDocument;
+use upfront::escrow::statement::{CharterId, SettlementId};
+use upfront::service::views::{SettlementPsbts, StatusView, TaskView};
+use ureq::Agent;
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody answers, or the connection broke off.
+    Down(String),
+    /// The service says no.
+    Refused { status: u16, code: String, message: String },
+}
+
+pub struct Api {
+    url: String,
+    agent: Agent,
+}
+
+impl Api {
+    pub fn new(url: &str) -> Api {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .timeout_global(Some(Duration::from_secs(30)));
+        Api { url: format!("{url}/api/v1"), agent: config.build().into() }
+    }
+
+    fn read<T: DeserializeOwned>(
+        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<T, Failure> {
+        let down = |error: ureq::Error| Failure::Down(error.to_string());
+        let mut answer = answer.map_err(down)?;
+        let status = answer.status();
+        let text = answer.body_mut().read_to_string().map_err(down)?;
+        if status.is_success() {
+            return Ok(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")));
+        }
+        let value: Value =
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}, not JSON: {text}"));
+        let word = |key: &str| value["error"][key].as_str().unwrap().to_owned();
+        Err(Failure::Refused { status: status.as_u16(), code: word("code"), message: word("message") })
+    }
+
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        Api::read(self.agent.get(format!("{}{path}", self.url)).call())
+    }
+
+    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        self.post_text(path, &serde_json::to_string(body).unwrap())
+    }
+
+    /// Sends bytes as they are, to see what becomes of what is no JSON.
+    pub fn post_text<T: DeserializeOwned>(&self, path: &str, body: &str) -> Result<T, Failure> {
+        let request = self.agent.post(format!("{}{path}", self.url));
+        Api::read(request.header("content-type", "application/json").send(body))
+    }
+
+    pub fn status(&self) -> Result<StatusView, Failure> {
+        self.get("/status")
+    }
+
+    pub fn task(&self, id: &CharterId) -> Result<TaskView, Failure> {
+        self.get(&format!("/tasks/{id}"))
+    }
+
+    pub fn proof(&self, id: &CharterId) -> Result<ProofDocument, Failure> {
+        self.get(&format!("/tasks/{id}/proof"))
+    }
+
+    pub fn psbts(&self, id: &CharterId, settlement: &SettlementId) -> Result<SettlementPsbts, Failure> {
+        self.get(&format!("/tasks/{id}/settlements/{settlement}/psbts"))
+    }
+}

@@ -1,0 +1,122 @@
+//! What the end-to-end tests stand on: a real node, a real Electrum server, the real program as a child
+//! process, and people who know nothing but their own keys and the public API. Everything listens on
+//! 127.0.0.1, lies in memory where there is `/dev/shm`, and ends with the test that started it.
+//!
+//! Needs `BITCOIND_EXE`, `BITCOIN_CLI` and `ELECTRS_EXE`, as `regtest/test` sets them.
+
+pub mod api;
+pub mod electrs;
+pub mod node;
+pub mod people;
+pub mod service;
+
+pub use api::{Api, Failure};
+pub use electrs::Electrs;
+pub use node::Node;
+pub use people::{Pledged, Sponsor, Task};
+pub use service::Service;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Time of the first block mined here: 2027-01-15. Nothing depends on the clock of the machine.
+pub const BASE_SECS: u32 = 1_800_000_000;
+/// Longest wait for anything; most takes a second.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until there is an answer. After [`PATIENCE`] the test fails, with what was waited for.
+#[track_caller]
+pub fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited {} s in vain: {what}", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// An executable that the test command names.
+pub fn executable(variable: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(path) => path.into(),
+        None => panic!("{variable} is not set: run ./regtest/test, which gets everything first"),
+    }
+}
+
+/// A port that nobody uses now, below the range the system hands to clients.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 900).unwrap() * 15;
+    loop {
+        let port = 18_000 + (start + NEXT.fetch_add(1, Ordering::SeqCst)) % 14_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A directory in memory, gone when the test is over.
+pub fn directory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("upfront-e2e.");
+    if memory.is_dir() { builder.tempdir_in(memory).unwrap() } else { builder.tempdir().unwrap() }
+}
+
+/// Node, Electrum server and service, connected. What is dropped first was started last.
+pub struct World {
+    pub service: Service,
+    pub electrs: Electrs,
+    pub node: Node,
+}
+
+impl World {
+    /// A world whose service has no fee wallet.
+    pub fn start() -> World {
+        World::start_with(|_| ())
+    }
+
+    /// As [`World::start`]; `prepare` is given the service's data directory before it starts.
+    pub fn start_with(prepare: impl FnOnce(&Path)) -> World {
+        let node = Node::start();
+        let electrs = Electrs::start(&node);
+        let service = Service::prepare(electrs.url());
+        prepare(&service.data_dir());
+        let mut world = World { service, electrs, node };
+        world.service.start(None);
+        world.synced();
+        world
+    }
+
+    /// The service's API.
+    pub fn api(&self) -> Api {
+        self.service.api()
+    }
+
+    /// Waits until the service knows the node's tip.
+    pub fn synced(&self) {
+        let tip = self.node.tip();
+        let api = self.api();
+        wait_until("the service knows the node's tip", || {
+            let known = api.status().ok()?.tip?;
+            (known.hash.to_string() == tip).then_some(())
+        });
+    }
+
+    /// Mines, and waits until the service knows.
+    pub fn mine(&self, blocks: u32) {
+        self.node.mine(blocks);
+        self.synced();
+    }
+
+    /// Brings the median time past to exactly `secs`, and waits until the service knows.
+    pub fn set_mtp(&self, secs: u32) {
+        self.node.set_mtp(secs);
+        self.synced();
+    }
+}

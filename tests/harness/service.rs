@@ -1,0 +1,94 @@
+//! `upfront serve` as a child process: started, killed, and started again on the same data.
+
+use super::{Api, directory, free_port, wait_until};
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use tempfile::TempDir;
+
+pub struct Service {
+    process: Option<Child>,
+    port: u16,
+    dir: TempDir,
+    electrum: String,
+}
+
+impl Service {
+    /// A data directory for a service that is not started yet.
+    pub fn prepare(electrum: String) -> Service {
+        let dir = directory();
+        std::fs::create_dir(dir.path().join("data")).unwrap();
+        Service { process: None, port: free_port(), dir, electrum }
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub fn api(&self) -> Api {
+        Api::new(&self.url())
+    }
+
+    /// A command line that would serve this directory at `port`.
+    pub fn command(&self, port: u16) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_upfront"));
+        command
+            .arg("serve")
+            .env("UPFRONT_NETWORK", "regtest")
+            .env("UPFRONT_DATA_DIR", self.data_dir())
+            .env("UPFRONT_LISTEN", format!("127.0.0.1:{port}"))
+            .env("UPFRONT_ELECTRUM", &self.electrum)
+            .env_remove("UPFRONT_FAILPOINT")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts it, to die at `failpoint` if one is given; returns when it answers or is dead.
+    pub fn start(&mut self, failpoint: Option<&str>) {
+        assert!(self.process.is_none(), "the service runs already");
+        let log = OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
+        let mut command = self.command(self.port);
+        if let Some(failpoint) = failpoint {
+            command.env("UPFRONT_FAILPOINT", failpoint);
+        }
+        let process = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        self.process = Some(process);
+        let api = self.api();
+        wait_until("the service answers", || {
+            (api.status().is_ok() || (failpoint.is_some() && self.dead().is_some())).then_some(())
+        });
+    }
+
+    /// Its exit status, once it ended by itself.
+    pub fn dead(&mut self) -> Option<ExitStatus> {
+        self.process.as_mut()?.try_wait().unwrap()
+    }
+
+    /// As by `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// All it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("the service's last words:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+        }
+    }
+}
