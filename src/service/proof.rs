@@ -23,6 +23,9 @@ impl Service {
     }
 
     async fn try_proof(&self, charter: &CharterId) -> Result<ProofDocument, ServiceError> {
+        // A reorg may be known while the submissions' blocks still wait for the scheduler: the document
+        // would name headers that its own chain does not have.
+        self.follow_submission_blocks().await?;
         let (task, tip) = self.read_task(charter, |task, tip| (task.clone(), tip.copied()))?;
         let tip = tip.ok_or(Refused::NoTip)?;
         let needs = needs(&task, &tip);

@@ -117,7 +117,7 @@ impl Service {
 
     /// A submission's weights are counted at a height: when a reorg puts another block there, that block
     /// takes its place.
-    async fn follow_submission_blocks(&self) -> Result<(), ServiceError> {
+    pub(super) async fn follow_submission_blocks(&self) -> Result<(), ServiceError> {
         for (charter, submission, height) in self.read(due::submissions_to_check) {
             if let Some(block) = self.chain.block(height) {
                 self.execute(&charter, Command::MoveSubmissionBlock { submission, block }).await?;
