@@ -3,7 +3,7 @@
 //! clock, so times are checked against the median time past only and never against "now".
 //!
 //! What is *not* proved here: that `bits` follow the network's retarget rules (where a network
-//! retargets, only its easiest limit is enforced, see [`HeaderChain::check_bits`]).
+//! retargets, only its easiest limit is enforced, see `HeaderChain::check_bits`).
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The HTTP client of the commands: one method a resource of `docs/API.md`, typed by the service's own
 //! views. It carries requests and answers and believes nothing: what must not be taken on trust is
-//! checked in [`checked`].
+//! checked in `checked.rs`.
 
 mod checked;
 
