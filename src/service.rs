@@ -12,7 +12,7 @@ mod scheduler;
 pub mod views;
 
 pub use ports::{Clock, FeeWallet, FundError, Funded, SystemClock};
-pub use scheduler::run_scheduler;
+pub use scheduler::{Memory, run_scheduler};
 
 use crate::chain::{BroadcastError, ChainError, ChainSource, ChainUpdate};
 use crate::escrow::book::{Book, BookError};
@@ -556,6 +556,3 @@ pub async fn run_watcher(service: Arc<Service>, mut updates: mpsc::Receiver<Chai
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -67,3 +67,6 @@ fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     let message = "the service made an error of its own; nothing was changed".to_owned();
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ mod bips;
 pub mod book;
 pub mod charter;
 #[cfg(test)]
-mod consensus;
+pub(crate) mod consensus;
 pub mod descriptor;
 pub mod due;
 pub mod event;

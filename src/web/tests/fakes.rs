@@ -1,0 +1,296 @@
+//! The real service and router on a chain, a journal, a clock and a fee wallet in memory. What is faked
+//! is the world; nothing of our own.
+
+use crate::chain::{BroadcastError, ChainError, ChainSource, TxProof};
+use crate::escrow::charter::{Charter, CharterFields};
+use crate::escrow::event::Record;
+use crate::escrow::network::Network;
+use crate::escrow::refund::{self, BatchError, FeeInput, RefundBundle};
+use crate::escrow::statement::{Attest, CharterId, Role, Statement};
+use crate::escrow::testing::{self, FakeChain};
+use crate::escrow::fee;
+use crate::service::views::FeeWalletView;
+use crate::service::{Clock, FeeWallet, FundError, Funded, Memory, Parts, Policy, Service};
+use crate::store::journal::{AppendError, Journal, MemoryJournal, OpenError, Recorded, Ticket};
+use crate::web::{App, router};
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use bitcoin::block::Header;
+use bitcoin::hashes::Hash;
+use bitcoin::key::TapTweak;
+use bitcoin::secp256k1::{Keypair, Message, Secp256k1};
+use bitcoin::sighash::{Prevouts, SighashCache, TapSighashType};
+use bitcoin::{Amount, BlockHash, FeeRate, OutPoint, ScriptBuf, Transaction, TxOut, Txid, Witness};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use tower::ServiceExt;
+
+/// The chain in memory as a source; the test says when the watcher looks.
+#[derive(Clone)]
+pub struct FakeSource {
+    chain: Arc<Mutex<FakeChain>>,
+    watched: Arc<Mutex<BTreeSet<ScriptBuf>>>,
+}
+
+impl ChainSource for FakeSource {
+    fn watch(&self, scripts: Vec<ScriptBuf>) {
+        self.watched.lock().unwrap().extend(scripts);
+    }
+    fn broadcast(&self, tx: Transaction) -> BoxFuture<'_, Result<Txid, BroadcastError>> {
+        let sent = self.chain.lock().unwrap().broadcast(&tx);
+        let sent = sent.map_err(|why| BroadcastError::Rejected { reason: format!("{why:?}") });
+        async move { sent }.boxed()
+    }
+    fn estimate(&self, _: u16) -> BoxFuture<'_, Option<FeeRate>> {
+        async { None }.boxed()
+    }
+    fn relay_feerate(&self) -> BoxFuture<'_, Option<FeeRate>> {
+        async { None }.boxed()
+    }
+    fn proof(&self, _: Txid, _: u32) -> BoxFuture<'_, Result<TxProof, ChainError>> {
+        async { Err(ChainError::Offline) }.boxed()
+    }
+    fn header(&self, _: u32) -> Option<Header> {
+        None
+    }
+    fn block(&self, height: u32) -> Option<(BlockHash, u32)> {
+        self.chain.lock().unwrap().block(height)
+    }
+    fn transaction(&self, txid: Txid) -> BoxFuture<'_, Result<Transaction, ChainError>> {
+        let found = self.chain.lock().unwrap().transaction(&txid).cloned();
+        async move { found.ok_or(ChainError::Offline) }.boxed()
+    }
+}
+
+/// A journal that outlives the service, as a disk does.
+#[derive(Clone, Default)]
+pub struct Disk(pub Arc<MemoryJournal>);
+
+impl Journal<Record> for Disk {
+    fn append(&self, seq: u64, at_secs: u64, events: &[Record]) -> Result<Ticket, AppendError> {
+        self.0.append(seq, at_secs, events)
+    }
+    fn next_seq(&self) -> u64 {
+        Journal::<Record>::next_seq(&*self.0)
+    }
+    fn read_from(&self, seq: u64) -> Result<Vec<Recorded<Record>>, OpenError> {
+        self.0.read_from(seq)
+    }
+}
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now_secs(&self) -> u64 {
+        43_200
+    }
+}
+
+/// A wallet with one output on the fake chain.
+pub struct OneOutput {
+    key: Keypair,
+    pub outpoint: OutPoint,
+    prevout: TxOut,
+}
+
+impl OneOutput {
+    pub fn new(chain: &mut FakeChain, amount: Amount) -> OneOutput {
+        let secp = Secp256k1::new();
+        let key = Keypair::from_seckey_slice(&secp, &[0x77; 32]).unwrap();
+        let script_pubkey = ScriptBuf::new_p2tr(&secp, key.x_only_public_key().0, None);
+        let outpoint = chain.pay_one(&script_pubkey, amount);
+        chain.mine(1);
+        OneOutput { key, outpoint, prevout: TxOut { value: amount, script_pubkey } }
+    }
+}
+
+impl FeeWallet for OneOutput {
+    fn sync(&mut self) -> Result<(), FundError> {
+        Ok(())
+    }
+    fn view(&mut self) -> Result<FeeWalletView, FundError> {
+        let confirmed_sat = self.prevout.value.to_sat();
+        Ok(FeeWalletView { confirmed_sat, pending_sat: 0, address: String::new() })
+    }
+    fn fund(
+        &mut self,
+        bundles: &[&RefundBundle],
+        feerate: FeeRate,
+        max_fee: Amount,
+        _: &[Transaction],
+        avoid: &HashSet<OutPoint>,
+    ) -> Result<Funded, FundError> {
+        let short = |needed| FundError::Insufficient { needed, available: Amount::ZERO };
+        if avoid.contains(&self.outpoint) {
+            return Err(short(max_fee));
+        }
+        let input =
+            FeeInput { outpoint: self.outpoint, prevout: self.prevout.clone(), weight: fee::KEY_PATH_INPUT };
+        let mut batch = refund::batch(bundles, &[input], &self.prevout.script_pubkey, feerate).map_err(|e| match e {
+            BatchError::Fee { fee, .. } => short(fee),
+            other => FundError::Failed { detail: other.to_string() },
+        })?;
+        if batch.fee > max_fee {
+            return Err(short(batch.fee));
+        }
+        let at = batch.prevouts.len() - 1;
+        let sighash = SighashCache::new(&batch.transaction)
+            .taproot_key_spend_signature_hash(at, &Prevouts::All(&batch.prevouts), TapSighashType::Default)
+            .unwrap();
+        let secp = Secp256k1::new();
+        let key = self.key.tap_tweak(&secp, None).to_keypair();
+        let message = Message::from_digest(sighash.to_byte_array());
+        let signature = secp.sign_schnorr_no_aux_rand(&message, &key);
+        batch.transaction.input[at].witness = Witness::from_slice(&[signature.as_ref().as_slice()]);
+        Ok(Funded { transaction: batch.transaction, fee: batch.fee, fee_inputs: vec![self.outpoint] })
+    }
+    fn note_broadcast(&mut self, _: &Transaction, _: u64) {}
+}
+
+/// Service, router and world.
+pub struct World {
+    pub source: FakeSource,
+    pub disk: Disk,
+    pub service: Arc<Service>,
+    pub charter: Charter,
+    pub id: CharterId,
+    pub memory: Memory,
+}
+
+fn start(source: &FakeSource, disk: &Disk, wallet: Option<OneOutput>) -> Arc<Service> {
+    let records = disk.read_from(0).unwrap().into_iter().map(|recorded| recorded.event).collect();
+    Service::new(Parts {
+        journal: Box::new(disk.clone()),
+        records,
+        chain: Arc::new(source.clone()),
+        clock: Arc::new(Noon),
+        receipt: testing::receipt_keypair(),
+        wallet: wallet.map(|wallet| Box::new(wallet) as Box<dyn FeeWallet>),
+        policy: Policy { network: Network::Regtest, refund_budget_sat: 1_000_000, max_tasks: 3 },
+    })
+    .unwrap()
+}
+
+impl World {
+    /// An attested, open task; with a fee wallet of `fees`, if any.
+    pub async fn new(fees: Option<Amount>, change: impl FnOnce(&mut CharterFields)) -> World {
+        let mut fields = testing::fields(Network::Regtest);
+        change(&mut fields);
+        let mut chain = FakeChain::new(fields.funding_close - 30 * 86_400);
+        chain.verify_with(verify);
+        let wallet = fees.map(|fees| OneOutput::new(&mut chain, fees));
+        let source =
+            FakeSource { chain: Arc::new(Mutex::new(chain)), watched: Arc::new(Mutex::new(BTreeSet::new())) };
+        let disk = Disk::default();
+        let service = start(&source, &disk, wallet);
+        let charter = Charter::from_fields(fields).unwrap();
+        let id = charter.id();
+        let mut world = World { source, disk, service, charter, id, memory: Memory::default() };
+        world.look().await;
+        let body = json!({
+            "charter": String::from_utf8(world.charter.bytes().to_vec()).unwrap(),
+            "text": testing::TEXT,
+        });
+        let (status, created) = world.post("/api/v1/tasks", body).await;
+        assert_eq!((status, created), (StatusCode::CREATED, json!({ "charter": id.to_string() })));
+        let secp = Secp256k1::new();
+        for role in Role::ALL {
+            let key = testing::statement_keypair(Network::Regtest, role);
+            let signature = Attest { charter: id }.sign(&secp, &key);
+            let task = world.sent("attestations", json!({ "role": role, "signature": signature })).await;
+            assert_eq!(task["open_address"].is_string(), role == Role::Arbiter, "open with the third");
+        }
+        world
+    }
+
+    /// The service dies and another one starts on what is on the disk. Its wallet is gone with it.
+    pub async fn restart(&mut self) {
+        self.service = start(&self.source, &self.disk, None);
+        self.memory = Memory::default();
+        self.look().await;
+    }
+
+    pub fn chain(&self) -> MutexGuard<'_, FakeChain> {
+        self.source.chain.lock().unwrap()
+    }
+
+    /// The watcher looks, and the scheduler does what is due; twice, because doing changes the mempool.
+    pub async fn look(&mut self) {
+        for _ in 0..2 {
+            let (tip, views) = {
+                let chain = self.chain();
+                (chain.tip(), chain.views(self.source.watched.lock().unwrap().iter()))
+            };
+            self.service.observe(&tip, &views).await.unwrap();
+            self.service.perform_due(&mut self.memory).await.unwrap();
+        }
+    }
+
+    pub async fn mine(&mut self, blocks: u32) {
+        self.chain().mine(blocks);
+        self.look().await;
+    }
+
+    pub async fn advance_to(&mut self, mtp_secs: u32) {
+        self.chain().advance_to(mtp_secs);
+        self.look().await;
+    }
+
+    async fn ask(&self, request: Request<Body>) -> (StatusCode, Value) {
+        let app = App { service: Arc::clone(&self.service) };
+        let response = router(app).oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::String(text)))
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        self.post_bytes(path, body.to_string().into_bytes()).await
+    }
+
+    pub async fn post_bytes(&self, path: &str, body: Vec<u8>) -> (StatusCode, Value) {
+        self.ask(Request::post(path).body(Body::from(body)).unwrap()).await
+    }
+
+    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
+        self.ask(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub fn path(&self, rest: &str) -> String {
+        format!("/api/v1/tasks/{}/{rest}", self.id)
+    }
+
+    /// Posts to a resource of the task, and expects it to be done.
+    pub async fn sent(&self, rest: &str, body: Value) -> Value {
+        let (status, answer) = self.post(&self.path(rest), body).await;
+        assert!(status.is_success(), "{rest}: {status} {answer}");
+        answer
+    }
+
+    /// Posts to a resource of the task, and expects a refusal with this status and code.
+    pub async fn refused(&self, rest: &str, body: Value, status: u16, code: &str) {
+        let (given, answer) = self.post(&self.path(rest), body).await;
+        assert_eq!((given.as_u16(), answer["error"]["code"].as_str()), (status, Some(code)), "{answer}");
+    }
+
+    /// The task as the API shows it.
+    pub async fn task(&self) -> Value {
+        let (status, task) = self.get(&format!("/api/v1/tasks/{}", self.id)).await;
+        assert_eq!(status, StatusCode::OK);
+        task
+    }
+}
+
+pub fn parse<T: DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// Bitcoin Core's script verifier.
+fn verify(transaction: &Transaction, input: usize, prevouts: &[TxOut]) -> bool {
+    crate::escrow::consensus::verify_input(transaction, prevouts, input)
+}
