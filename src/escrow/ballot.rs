@@ -8,7 +8,7 @@ use super::charter::{Bps, Charter, Silence};
 use super::statement::{Choice, Receipt, Signed, Submission, Vote};
 use bitcoin::Amount;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A vote with the service's receipt; votes handed over directly have none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,14 +82,15 @@ pub struct Tally {
     pub threshold_reached: bool,
     /// What each pledge that voted in time chose.
     pub choices: BTreeMap<u32, Choice>,
-    /// Votes that came late, or without a receipt: they bind their own money and are not counted.
+    /// Votes that came late, or without a receipt: they bind their own money and are not counted. One
+    /// without a receipt overrules what the pledge had voted in time if its counter is higher.
     pub late: BTreeMap<u32, Choice>,
 }
 
 impl Tally {
     /// What a pledge decided about its own money; `None` is silence.
     pub fn choice(&self, pledge: u32) -> Option<Choice> {
-        self.choices.get(&pledge).or_else(|| self.late.get(&pledge)).copied()
+        self.late.get(&pledge).or_else(|| self.choices.get(&pledge)).copied()
     }
 }
 
@@ -120,22 +121,32 @@ pub fn tally(
     for weight in electorate.iter().filter(|weight| weight.height <= submission.block_height) {
         *weights.entry(weight.pledge).or_default() += weight.amount;
     }
-    let in_time = |cast: &CastVote| {
-        cast.receipt.as_ref().is_some_and(|receipt| !window.closed(receipt.statement.tip_mtp_secs))
-    };
     let mut timely: BTreeMap<u32, Vec<&Vote>> = BTreeMap::new();
-    let mut others: BTreeMap<u32, Vec<&Vote>> = BTreeMap::new();
+    let mut late: BTreeMap<u32, Vec<&Vote>> = BTreeMap::new();
+    let mut direct: BTreeMap<u32, Vec<&Vote>> = BTreeMap::new();
     for cast in votes {
         let vote = &cast.vote.statement;
-        let list = if in_time(cast) { &mut timely } else { &mut others };
+        let list = match &cast.receipt {
+            Some(receipt) if !window.closed(receipt.statement.tip_mtp_secs) => &mut timely,
+            Some(_) => &mut late,
+            None => &mut direct,
+        };
         list.entry(vote.pledge).or_default().push(vote);
     }
     let choose = |votes: BTreeMap<u32, Vec<&Vote>>| -> BTreeMap<u32, Choice> {
         votes.into_iter().filter_map(|(pledge, votes)| Some((pledge, decisive(votes)?))).collect()
     };
+    let highest = |votes: &BTreeMap<u32, Vec<&Vote>>, pledge: &u32| {
+        votes.get(pledge).and_then(|votes| votes.iter().map(|vote| vote.counter).max())
+    };
+    // A server that hides a changed vote must not win: what a sponsor handed over directly binds their own
+    // money where it is the later word. A late vote with a receipt came when the vote could change no more.
+    let later = |pledge: &u32| highest(&direct, pledge) > highest(&timely, pledge);
+    let overrules: BTreeSet<u32> = direct.keys().filter(|pledge| later(pledge)).copied().collect();
+    let mut late = choose(late);
+    late.extend(choose(direct).into_iter().filter(|(pledge, _)| overrules.contains(pledge)));
     let choices = choose(timely);
-    let mut late = choose(others);
-    late.retain(|pledge, _| !choices.contains_key(pledge));
+    late.retain(|pledge, _| !choices.contains_key(pledge) || overrules.contains(pledge));
 
     let sum = |choice| {
         choices

@@ -72,6 +72,8 @@ impl Task {
                 let index = held.slot.index;
                 match ballot::verdict(&self.charter, &ballot.tally, &ballot.words, index) {
                     Verdict::Pay if ballot.tally.choice(index) == Some(Choice::Yes) => pay(Reason::Yes),
+                    // Who came after the named block was never asked: that silence says nothing.
+                    Verdict::Pay if held.confirmation?.height > ballot.block_height => None,
                     Verdict::Pay => pay(Reason::Silent),
                     Verdict::Wait | Verdict::Contested => None,
                 }
@@ -114,7 +116,7 @@ impl Task {
         let tally = self.tally(submission, tip);
         let words = self.words(submission, tip);
         let silence_pays = ballot::silence_pays(&self.charter, &tally, &words);
-        Ballot { tally, words, silence_pays }
+        Ballot { tally, words, silence_pays, block_height: submission.signed.statement.block_height }
     }
 
     pub(super) fn need_submission(&self, id: &SubmissionId) -> Result<&SubmissionState, Refused> {
@@ -229,7 +231,7 @@ impl Task {
             .collect()
     }
 
-    /// No settlement may share an outpoint with one that two have signed, unless it spends an outpoint of
+    /// No settlement may share an outpoint with one that two have signed (any form of it), unless it spends an outpoint of
     /// each of its transactions that may still confirm: then only one of the two can ever happen. A single
     /// signature binds nobody else: any one of the three could hold everything up with it.
     pub(super) fn check_conflicts(
@@ -239,7 +241,7 @@ impl Task {
         tip: &Tip,
     ) -> Result<(), Refused> {
         for (other, settlement) in &self.settlements {
-            if *other == id || !settlement.fully_signed() || !self.is_live(other, tip) {
+            if *other == id || !settlement.can_go_out() || !self.is_live(other, tip) {
                 continue;
             }
             if !settlement.plan.outpoints().any(|outpoint| outpoints.contains(&outpoint)) {
@@ -287,6 +289,8 @@ struct Ballot {
     tally: ballot::Tally,
     words: ballot::Words,
     silence_pays: bool,
+    /// Height of the submission's named block.
+    block_height: u32,
 }
 
 /// What became of one transaction of a settlement.
@@ -305,6 +309,11 @@ pub enum Fate {
 }
 
 impl SettlementState {
+    /// Whether two signers (for a ruling, the arbiter among them) signed any form of any transaction.
+    pub fn can_go_out(&self) -> bool {
+        self.plan.forms().any(|(place, _, _)| self.signatures.pair(place.chunk, place.form).is_some())
+    }
+
     /// Whether two signers (for a ruling, the arbiter among them) signed everything.
     pub fn fully_signed(&self) -> bool {
         self.plan.forms().all(|(place, _, _)| self.signatures.pair(place.chunk, place.form).is_some())

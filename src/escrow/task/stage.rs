@@ -1,6 +1,7 @@
 //! Where a task stands, in one word: computed from its state and the tip.
 
 use super::Task;
+use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Ending, Standing, ended};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,7 @@ impl Task {
             return if self.attestations.len() == 3 { Stage::Attested } else { Stage::Draft };
         };
         let standings = self.standings(tip);
+        let after_refund_time = tip.mtp_secs > self.charter.refund_time_secs();
         let mut left = false;
         let (mut settled, mut refunded) = (false, false);
         for held in self.outpoints.values().filter(|held| held.present && held.confirmation.is_some()) {
@@ -51,14 +53,13 @@ impl Task {
                     Ending::Settled => settled = true,
                     Ending::Refunded => refunded = true,
                 },
-                // Too little to move, or a gift without a pot: nothing the stage should wait for.
+                // Too little to move, or a gift, which nothing returns by itself: not to be waited for.
                 _ if matches!(standings.get(&held.outpoint), Some(Standing::BelowMinimum)) => {}
-                _ if self.return_address(held.slot).is_none()
-                    && tip.mtp_secs > self.charter.refund_time_secs() => {}
+                _ if held.slot.index == OPEN_INDEX && after_refund_time => {}
                 _ => left = true,
             }
         }
-        if tip.mtp_secs > self.charter.refund_time_secs() {
+        if after_refund_time {
             return match (left, refunded, settled) {
                 (true, _, _) => Stage::Refunding,
                 (false, true, _) => Stage::Refunded,
