@@ -8,7 +8,7 @@ use super::charter::{Bps, Charter, Silence};
 use super::statement::{Choice, Receipt, Signed, Submission, Vote};
 use bitcoin::Amount;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A vote with the service's receipt; votes handed over directly have none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,20 +133,22 @@ pub fn tally(
         };
         list.entry(vote.pledge).or_default().push(vote);
     }
-    let choose = |votes: BTreeMap<u32, Vec<&Vote>>| -> BTreeMap<u32, Choice> {
-        votes.into_iter().filter_map(|(pledge, votes)| Some((pledge, decisive(votes)?))).collect()
+    let choose = |votes: &BTreeMap<u32, Vec<&Vote>>| -> BTreeMap<u32, Choice> {
+        let chosen = |(pledge, votes): (&u32, &Vec<&Vote>)| Some((*pledge, decisive(votes.iter().copied())?));
+        votes.iter().filter_map(chosen).collect()
     };
-    let highest = |votes: &BTreeMap<u32, Vec<&Vote>>, pledge: &u32| {
-        votes.get(pledge).and_then(|votes| votes.iter().map(|vote| vote.counter).max())
-    };
+    let choices = choose(&timely);
+    // A late vote with a receipt came when a vote given in time could change no more.
+    let mut late = choose(&late);
+    late.retain(|pledge, _| !choices.contains_key(pledge));
     // A server that hides a changed vote must not win: what a sponsor handed over directly binds their own
-    // money where it is the later word. A late vote with a receipt came when the vote could change no more.
-    let later = |pledge: &u32| highest(&direct, pledge) > highest(&timely, pledge);
-    let overrules: BTreeSet<u32> = direct.keys().filter(|pledge| later(pledge)).copied().collect();
-    let mut late = choose(late);
-    late.extend(choose(direct).into_iter().filter(|(pledge, _)| overrules.contains(pledge)));
-    let choices = choose(timely);
-    late.retain(|pledge, _| !choices.contains_key(pledge) || overrules.contains(pledge));
+    // money as if it had come in time.
+    for (pledge, votes) in direct {
+        let heard = timely.get(&pledge).into_iter().flatten().chain(&votes).copied();
+        if let Some(choice) = decisive(heard).filter(|choice| choices.get(&pledge) != Some(choice)) {
+            late.insert(pledge, choice);
+        }
+    }
 
     let sum = |choice| {
         choices

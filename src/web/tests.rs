@@ -57,7 +57,8 @@ impl World {
     /// A pledge issued, paid, seen, secured and credited.
     async fn fund(&mut self, index: u32, amount_sat: u64) -> OutPoint {
         let pledge = self.sent("pledges", self.pledge_body(index, amount_sat)).await;
-        let script = self.service.read_task(&self.id, |task, _| task.pledges()[&index].output.script_pubkey.clone());
+        let script =
+            self.service.read_task(&self.id, |task, _| task.pledges()[&index].output.script_pubkey.clone());
         let outpoint = self.chain().pay_one(&script.unwrap(), Amount::from_sat(amount_sat));
         self.look().await;
         let shown = self.get(&self.path(&format!("pledges/{index}"))).await.1;
@@ -112,8 +113,12 @@ impl World {
         let plan = self.service.read_task(&self.id, |task, _| task.settlements()[&id].plan.clone()).unwrap();
         let (status, given) = self.get(&self.path(&format!("settlements/{id}/psbts"))).await;
         assert!(status.is_success());
-        let given: Vec<Psbt> =
-            given["psbts"].as_array().unwrap().iter().map(|p| p["psbt"].as_str().unwrap().parse().unwrap()).collect();
+        let given: Vec<Psbt> = given["psbts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|p| p["psbt"].as_str().unwrap().parse().unwrap())
+            .collect();
         assert_eq!(given, plan.psbts(), "signers get the very settlement");
         let signatures = settlement::sign(&secp, &plan, role, &testing::account(NET, role)).unwrap();
         let checked = plan.check_signatures(&secp, &signatures).unwrap();
@@ -157,7 +162,11 @@ async fn pledge_to_payout_with_a_no_that_is_ruled() {
 
     let payout = json!({ "kind": "payout", "submission": submission, "feerate_sat_per_vb": 2 });
     let settlement = world.sent("settlements", payout.clone()).await;
-    assert_eq!(world.sent("settlements", payout).await["id"], settlement["id"], "proposing again is the same");
+    assert_eq!(
+        world.sent("settlements", payout).await["id"],
+        settlement["id"],
+        "proposing again is the same"
+    );
     assert_eq!(settlement["transactions"][0]["inputs"].as_array().unwrap().len(), 3);
     let signed = world.sign(&settlement, Role::Developer).await;
     assert_eq!(signed["progress"], "signing");
@@ -176,7 +185,10 @@ async fn pledge_to_payout_with_a_no_that_is_ruled() {
     assert_eq!(paid_to(&payment, &testing::address(NET, 2)), total * 200 / 10_000, "operator's share");
     let task = world.task().await;
     assert_eq!(task["settlements"][0]["progress"], "confirmed");
-    assert_eq!((&task["totals"]["settled_sat"], &task["totals"]["credited_sat"]), (&json!(900_000), &json!(100_000)));
+    assert_eq!(
+        (&task["totals"]["settled_sat"], &task["totals"]["credited_sat"]),
+        (&json!(900_000), &json!(100_000))
+    );
     world.refused("votes", world.vote_body(submission, 3, Choice::No, 2), 409, "vote_settled").await;
 
     world.sent("rulings", world.ruling_body(submission, 0)).await;
@@ -251,7 +263,11 @@ async fn a_refund_pays_again_after_a_reorg_took_it_away() {
     world.memory = crate::service::Memory::default();
     world.look().await;
     world.mine(1).await;
-    assert_eq!(world.spender(&outpoint).expect("again").compute_txid(), first, "the very batch that was recorded");
+    assert_eq!(
+        world.spender(&outpoint).expect("again").compute_txid(),
+        first,
+        "the very batch that was recorded"
+    );
     assert_eq!(world.task().await["stage"], "refunded");
 }
 
@@ -276,7 +292,8 @@ async fn a_hundred_equal_requests_have_one_effect() {
     let body = world.pledge_body(1, 50_000);
     let path = world.path("pledges");
     let asks = (0..100).map(|_| world.post(&path, body.clone()));
-    let answers: Vec<Value> = futures::future::join_all(asks).await.into_iter().map(|(_, body)| body).collect();
+    let answers: Vec<Value> =
+        futures::future::join_all(asks).await.into_iter().map(|(_, body)| body).collect();
     assert!(answers.iter().all(|answer| answer == &answers[0]));
     assert_eq!(answers[0]["index"], 1);
     assert_eq!(world.task().await["pledges"].as_array().unwrap().len(), 1);
@@ -350,15 +367,18 @@ async fn wrong_requests_get_exact_errors() {
     let path = format!("settlements/{}/signatures", settlement["id"].as_str().unwrap());
     world.refused(&path, json!({ "psbts": ["cHNidP8="] }), 400, "bad_psbt").await;
     world.refused(&path, json!({ "psbts": [] }), 422, "psbt_nothing").await;
-    world.refused("settlements", json!({ "kind": "payout", "submission": "ab".repeat(32) }), 404, "unknown_submission").await;
+    world
+        .refused(
+            "settlements",
+            json!({ "kind": "payout", "submission": "ab".repeat(32) }),
+            404,
+            "unknown_submission",
+        )
+        .await;
     world.refused("settlements", json!({ "kind": "steal" }), 400, "bad_request").await;
-    world.refused(
-        "settlements",
-        json!({ "kind": "early_return", "feerate_sat_per_vb": 201 }),
-        422,
-        "feerate",
-    )
-    .await;
+    world
+        .refused("settlements", json!({ "kind": "early_return", "feerate_sat_per_vb": 201 }), 422, "feerate")
+        .await;
 
     let (status, _) = world.post_bytes(&world.path("votes"), vec![b' '; MAX_BODY_BYTES + 1]).await;
     assert_eq!(status.as_u16(), 413);

@@ -166,6 +166,24 @@ fn late_and_direct_votes_bind_their_own_money_only() {
 }
 
 #[test]
+fn a_later_word_handed_over_directly_overrules_for_its_own_money() {
+    let charter = charter(|_| {});
+    let weights = [(1, 100, 1), (2, 100, 1), (3, 100, 1)];
+    let votes = [
+        cast(vote(1, Choice::Yes, 1), Some(OPENS)),
+        cast(vote(1, Choice::No, 2), None),
+        cast(vote(2, Choice::Yes, 2), Some(OPENS)),
+        cast(vote(2, Choice::No, 1), None),
+        cast(vote(3, Choice::Yes, 1), Some(OPENS)),
+        cast(vote(3, Choice::No, 1), None),
+    ];
+    let tally = count(&charter, &weights, &votes);
+    assert_eq!(tally.yes.to_sat(), 300, "the count is of what was receipted in time");
+    let choices = [1, 2, 3].map(|pledge| tally.choice(pledge));
+    assert_eq!(choices, [Some(Choice::No), Some(Choice::Yes), Some(Choice::No)]);
+}
+
+#[test]
 fn the_silent_pay_only_when_everything_says_so() {
     let tally = |quorum_met, threshold_reached| Tally {
         electorate: Amount::from_sat(3),

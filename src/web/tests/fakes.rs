@@ -4,11 +4,11 @@
 use crate::chain::{BroadcastError, ChainError, ChainSource, TxProof};
 use crate::escrow::charter::{Charter, CharterFields};
 use crate::escrow::event::Record;
+use crate::escrow::fee;
 use crate::escrow::network::Network;
 use crate::escrow::refund::{self, BatchError, FeeInput, RefundBundle};
 use crate::escrow::statement::{Attest, CharterId, Role, Statement};
 use crate::escrow::testing::{self, FakeChain};
-use crate::escrow::fee;
 use crate::service::views::FeeWalletView;
 use crate::service::{Clock, FeeWallet, FundError, Funded, Memory, Parts, Policy, Service};
 use crate::store::journal::{AppendError, Journal, MemoryJournal, OpenError, Recorded, Ticket};
@@ -130,10 +130,11 @@ impl FeeWallet for OneOutput {
         }
         let input =
             FeeInput { outpoint: self.outpoint, prevout: self.prevout.clone(), weight: fee::KEY_PATH_INPUT };
-        let mut batch = refund::batch(bundles, &[input], &self.prevout.script_pubkey, feerate).map_err(|e| match e {
-            BatchError::Fee { fee, .. } => short(fee),
-            other => FundError::Failed { detail: other.to_string() },
-        })?;
+        let mut batch =
+            refund::batch(bundles, &[input], &self.prevout.script_pubkey, feerate).map_err(|e| match e {
+                BatchError::Fee { fee, .. } => short(fee),
+                other => FundError::Failed { detail: other.to_string() },
+            })?;
         if batch.fee > max_fee {
             return Err(short(batch.fee));
         }

@@ -191,12 +191,31 @@ fn held_silence_and_gifts_wait_and_go_back_after_t() {
     world.check();
     // Nothing gives a gift back by itself: two signers send it to the pot, however late.
     world.advance_to(testing::REFUND_TIME + 30 * DAY_SECS);
-    assert_eq!(world.stage(), Stage::Refunding);
+    assert_eq!(world.stage(), Stage::Refunded, "no sponsor waits for a gift");
     let id = world.settle(Kind::EarlyReturn, WITH_ARBITER).unwrap();
     assert_eq!(world.plan(id).outpoints().collect::<Vec<_>>(), [gift]);
     assert_eq!(world.totals().gifts, Amount::ZERO);
     assert_eq!(world.stage(), Stage::Refunded);
     world.check();
+}
+
+#[test]
+fn who_came_after_the_named_block_is_not_silent_but_was_never_asked() {
+    let mut world = verified(|_| {});
+    let (yes, _) = world.fund(sat(400_000));
+    let (_, quiet) = world.fund(sat(100_000));
+    let submission = world.submit();
+    let (newcomer, late) = world.fund(sat(200_000));
+    world.vote(submission, yes, Choice::Yes, 1).unwrap();
+    world.advance_to(world.chain.tip().mtp_secs + world.task().charter().fields().review_secs + 1);
+    world.judge(submission, true).unwrap();
+    let id = world.propose(Kind::Payout { submission }, 1).unwrap();
+    let spent: Vec<OutPoint> = world.plan(id).outpoints().collect();
+    assert!(spent.contains(&quiet) && !spent.contains(&late));
+    // A yes of their own releases it all the same.
+    world.vote(submission, newcomer, Choice::Yes, 1).unwrap();
+    let id = world.propose(Kind::Payout { submission }, 1).unwrap();
+    assert!(world.plan(id).outpoints().any(|outpoint| outpoint == late));
 }
 
 #[test]
