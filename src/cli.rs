@@ -5,6 +5,7 @@
 mod accept;
 mod charter;
 mod context;
+mod doctor;
 mod exit;
 mod journal;
 mod key;
@@ -77,6 +78,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Get a pledge back after T with the recovery file alone
     Recover(recover::RecoverArgs),
+    /// Look for what is wrong with service, data, chain and clock
+    Doctor(doctor::DoctorArgs),
     /// Run the service
     Serve(serve::ServeArgs),
     /// The operator's fee wallet
@@ -143,6 +146,7 @@ fn dispatch(context: &Context<'_>, command: Command) -> anyhow::Result<Exit> {
         Command::Settlement(command) => settlement::run(context, command),
         Command::Verify(args) => verify::run(context, &args),
         Command::Recover(args) => recover::run(context, &args),
+        Command::Doctor(args) => doctor::run(context, &args),
         Command::Serve(args) => serve::run(&args),
         Command::Wallet(command) => wallet::run(context, &command),
         Command::Journal(command) => journal::run(context, &command),

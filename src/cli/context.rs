@@ -83,11 +83,6 @@ impl KeyArg {
     pub fn phrase(&self) -> anyhow::Result<Phrase> {
         read_phrase(&self.key)
     }
-
-    /// The keys of a sponsor.
-    pub fn sponsor(&self, network: Network) -> anyhow::Result<SponsorKeys> {
-        Ok(SponsorKeys::new(self.phrase()?, network))
-    }
 }
 
 /// A key file that may be left out where a recovery file holds the key.

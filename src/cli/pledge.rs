@@ -60,6 +60,14 @@ struct ShowArgs {
     index: u32,
 }
 
+#[cfg(test)]
+impl PledgeCommand {
+    /// Whether it was read as a new pledge.
+    pub fn creates(&self) -> bool {
+        self.create.is_some()
+    }
+}
+
 /// A pledge, as shown.
 #[derive(Serialize)]
 #[serde(transparent)]

@@ -215,7 +215,10 @@ fn no_service_is_told_with_what_to_do() {
 fn pledge_takes_a_task_or_a_subcommand() {
     let id = "ab".repeat(32);
     let parse = |args: &[&str]| Cli::try_parse_from(["upfront", "pledge"].iter().chain(args));
-    assert!(parse(&[&id, "--amount", "10000", "--key", "k", "--wait"]).is_ok());
+    match parse(&[&id, "--amount", "10000", "--key", "k", "--wait"]).map(|cli| cli.command) {
+        Ok(Command::Pledge(command)) => assert!(command.creates()),
+        _ => panic!("a pledge"),
+    }
     assert!(parse(&["show", &id, "--pledge", "1"]).is_ok());
     assert!(parse(&["secure", &id, "--recovery", "f"]).is_ok());
     assert!(parse(&["secure", &id, "--recovery", "f", "--key", "k"]).is_ok());

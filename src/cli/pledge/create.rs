@@ -2,7 +2,7 @@
 //! money is there and its refund secured.
 
 use super::refund::{self, Chain, Secured};
-use crate::cli::context::{Context, KeyArg, Patience};
+use crate::cli::context::{Context, Patience, read_phrase};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::text::{Rows, groups, sat, when};
 use crate::client::{CheckedTask, Client, ClientError};
@@ -30,8 +30,10 @@ pub struct CreateArgs {
     /// What you mean to pay, satoshis
     #[arg(long, value_name = "SAT")]
     amount: u64,
-    #[command(flatten)]
-    key: KeyArg,
+    // Not the shared argument: clap cannot tell whether an optional group is there if it nests another.
+    /// File with the recovery phrase, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
     /// Where refunds and returns go; by default an address of the same phrase. Never an exchange's
     #[arg(long, value_name = "ADDRESS")]
     refund_address: Option<String>,
@@ -118,7 +120,7 @@ pub fn run(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<Exit> {
             Failure::refused("below_minimum", format!("the least pledge of this task is {least}")).into()
         );
     }
-    let keys = args.key.sponsor(task.charter().network())?;
+    let keys = SponsorKeys::new(read_phrase(&args.key)?, task.charter().network());
     let chain = Chain::connect(args.electrum.as_deref(), task.charter().network())?;
     let made = issue(&client, task, &keys, args)?;
     let output = made.file.output();
@@ -307,7 +309,7 @@ fn terminal_qr(address: &Address, amount: Amount) -> anyhow::Result<String> {
     let code = qrcode::QrCode::with_error_correction_level(uri.as_bytes(), qrcode::EcLevel::L)
         .map_err(|error| Failure::refused("qr", error.to_string()).hint("leave it out with --no-qr"))?;
     // Light modules are drawn as blocks: on a dark terminal that is the right way round.
-    Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Dark).light_color(Dense1x2::Light).build())
+    Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
 }
 
 /// Signs a refund for everything that arrives, until all of it is deep enough and secured.

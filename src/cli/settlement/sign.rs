@@ -80,6 +80,7 @@ pub struct CoSignArgs {
 /// What was signed, and where it is.
 #[derive(Serialize)]
 struct Signed {
+    task: CharterId,
     settlement: SettlementId,
     role: Role,
     files: Vec<PathBuf>,
@@ -89,7 +90,7 @@ impl fmt::Display for Signed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.files.iter().try_for_each(|file| writeln!(f, "{}", file.display()))?;
         writeln!(f, "Signed as {}. Hand them in:", self.role)?;
-        writeln!(f, "  upfront settlement submit TASK {} DIR/*.psbt", self.settlement)
+        writeln!(f, "  upfront settlement submit {} {} DIR/*.psbt", self.task, self.settlement)
     }
 }
 
@@ -111,7 +112,12 @@ pub fn sign(context: &Context<'_>, args: &SignArgs) -> anyhow::Result<()> {
         write_public(&file, format!("{psbt}\n").as_bytes())?;
         files.push(file);
     }
-    context.report(&Signed { settlement: explanation.settlement, role: args.signing.role, files })
+    context.report(&Signed {
+        task: proof.charter_id,
+        settlement: explanation.settlement,
+        role: args.signing.role,
+        files,
+    })
 }
 
 fn refuse_same_file(out: &Path, given: &Path) -> anyhow::Result<()> {
