@@ -35,7 +35,7 @@ pub struct RecoverArgs {
     /// Send the refunds; without it they are only shown
     #[arg(long)]
     broadcast: bool,
-    /// Feerate, sat/vB; the server's estimate by default
+    /// Feerate, sat/vB; the server's estimate by default. Also replaces a refund that is stuck at less
     #[arg(long, value_name = "SAT_PER_VB", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     feerate: Option<u64>,
     /// Stay until every refund is mined
@@ -147,7 +147,7 @@ pub fn run(context: &Context<'_>, args: &RecoverArgs) -> anyhow::Result<Exit> {
     };
     let feerate = args.feerate.unwrap_or_else(|| estimate(&server));
     for deposit in &view.deposits {
-        let state = judge(&file, &view, deposit, report.tip.as_ref(), feerate)?;
+        let state = judge(&file, &view, deposit, report.tip.as_ref(), feerate, args.feerate.is_some())?;
         let state = match state {
             Judged::Known(state) => state,
             Judged::Refund(transaction) if args.broadcast => send(&server, deposit, &transaction),
@@ -195,10 +195,14 @@ fn judge(
     deposit: &Deposit,
     tip: Option<&Tip>,
     sat_per_vb: u64,
+    replace: bool,
 ) -> anyhow::Result<Judged> {
-    if let Some(Spend { txid, path, confirmation, .. }) =
-        view.spends.iter().find(|spend| spend.prevout == deposit.outpoint)
-    {
+    let replaces = |spend: &&Spend| {
+        // A refund of one's own that is stuck is signed again where a feerate is asked for.
+        replace && spend.path == SpendPath::Refund && spend.confirmation.is_none() && file.key().is_some()
+    };
+    let spend = view.spends.iter().find(|spend| spend.prevout == deposit.outpoint);
+    if let Some(Spend { txid, path, confirmation, .. }) = spend.filter(|spend| !replaces(spend)) {
         let (txid, mined) = (*txid, confirmation.is_some());
         return Ok(Judged::Known(match path {
             SpendPath::Refund => State::Refunded { txid, mined },
@@ -280,3 +284,6 @@ fn wait(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

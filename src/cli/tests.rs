@@ -1,5 +1,7 @@
 //! The command line as a stranger uses it, as far as no service is needed.
 
+mod liar;
+
 use super::*;
 use crate::escrow::network::Network;
 use crate::escrow::testing;

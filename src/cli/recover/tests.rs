@@ -1,0 +1,112 @@
+use super::*;
+use crate::escrow::facts::Confirmation;
+use crate::escrow::network::Network;
+use crate::escrow::recovery::Origin;
+use crate::escrow::refund::RefundBundle;
+use crate::escrow::statement::{Attest, Pledge, Role, Signed, Statement};
+use crate::escrow::testing;
+use bitcoin::hashes::Hash;
+use bitcoin::{Amount, BlockHash};
+
+fn tip(mtp_secs: u32) -> Tip {
+    Tip { height: 200, hash: BlockHash::all_zeros(), mtp_secs }
+}
+
+fn deposit(confirmed: bool) -> Deposit {
+    let confirmation =
+        Confirmation { height: 100, block_hash: BlockHash::all_zeros(), position: 1, mtp_secs: 1 };
+    Deposit {
+        outpoint: OutPoint { txid: Txid::from_byte_array([7; 32]), vout: 0 },
+        amount: Amount::from_sat(50_000),
+        coinbase: false,
+        confirmation: confirmed.then_some(confirmation),
+    }
+}
+
+/// A file with a refund for [`deposit`], with the sponsor's key or without.
+fn file(with_key: bool) -> RecoveryFile {
+    let secp = Secp256k1::new();
+    let network = Network::Regtest;
+    let charter = testing::charter(network);
+    let attest = Attest { charter: charter.id() };
+    let attestations = Role::ALL.map(|role| attest.sign(&secp, &testing::statement_keypair(network, role)));
+    let key = testing::sponsor(5);
+    let pledge = Pledge {
+        network,
+        charter: charter.id(),
+        index: 1,
+        sponsor_key: key.x_only_public_key().0,
+        refund_address: testing::address(network, 8),
+    };
+    let pledge = Signed::new(&secp, pledge, &key);
+    let own = with_key.then_some(key);
+    let mut file = RecoveryFile::new(&secp, charter, attestations, pledge, own, Origin::default()).unwrap();
+    let held = deposit(true);
+    let bundle = RefundBundle::sign(&secp, file.target(held.outpoint, held.amount), &key).unwrap();
+    file.add_refund(bundle).unwrap();
+    file
+}
+
+fn refund_of(file: &RecoveryFile, mtp_secs: u32, sat_per_vb: u64) -> Option<Transaction> {
+    let tip = tip(mtp_secs);
+    match judge(file, &ScriptView::default(), &deposit(true), Some(&tip), sat_per_vb, false).unwrap() {
+        Judged::Refund(transaction) => Some(transaction),
+        Judged::Known(_) => None,
+    }
+}
+
+#[test]
+fn it_is_not_yet_at_t_and_ready_a_second_later() {
+    let file = file(true);
+    let t = file.charter().refund_time_secs();
+    assert!(refund_of(&file, t - 1, 5).is_none());
+    assert!(refund_of(&file, t, 5).is_none());
+    let refund = refund_of(&file, t + 1, 5).unwrap();
+    assert_eq!(refund.output[0].script_pubkey, file.pledge().refund_address.script_pubkey());
+    assert_eq!(fee_of(&deposit(true), &refund), 5 * 138);
+    let unconfirmed =
+        judge(&file, &ScriptView::default(), &deposit(false), Some(&tip(t + 1)), 5, false).unwrap();
+    assert!(matches!(unconfirmed, Judged::Known(State::Unconfirmed)));
+}
+
+#[test]
+fn without_a_key_the_best_rung_whose_time_has_come_is_taken() {
+    let file = file(false);
+    let t = file.charter().refund_time_secs();
+    let fee = |mtp_secs, sat_per_vb| {
+        refund_of(&file, mtp_secs, sat_per_vb).map(|tx| fee_of(&deposit(true), &tx) / 138)
+    };
+    assert_eq!(fee(t, 5), None);
+    assert_eq!(fee(t + 1, 3), Some(2));
+    assert_eq!(fee(t + 1, 40), Some(5), "the 10 sat/vB rung is locked for three days more");
+    assert_eq!(fee(t + 3 * 86_400 + 1, 40), Some(10));
+}
+
+#[test]
+fn what_was_spent_is_told_and_a_stuck_refund_is_replaced_on_request_only() {
+    let file = file(true);
+    let after = tip(file.charter().refund_time_secs() + 1);
+    let spend = |path| ScriptView {
+        deposits: vec![deposit(true)],
+        spends: vec![Spend {
+            prevout: deposit(true).outpoint,
+            txid: Txid::from_byte_array([9; 32]),
+            vin: 0,
+            path,
+            confirmation: None,
+        }],
+    };
+    let judged =
+        |path, replace| judge(&file, &spend(path), &deposit(true), Some(&after), 9, replace).unwrap();
+    assert!(matches!(judged(SpendPath::Refund, false), Judged::Known(State::Refunded { mined: false, .. })));
+    assert!(matches!(judged(SpendPath::Refund, true), Judged::Refund(_)));
+    assert!(matches!(judged(SpendPath::Cooperative, true), Judged::Known(State::Settled { .. })));
+}
+
+#[test]
+fn an_output_that_cannot_bear_the_fee_is_told_so() {
+    let file = file(true);
+    let after = tip(file.charter().refund_time_secs() + 1);
+    let judged = judge(&file, &ScriptView::default(), &deposit(true), Some(&after), 1_000, false).unwrap();
+    assert!(matches!(judged, Judged::Known(State::NoWay { .. })));
+}
