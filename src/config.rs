@@ -1,7 +1,9 @@
 //! The operator's settings: one TOML file, overridden by `UPFRONT_*` variables, checked once. A key that
 //! nobody knows is refused, so that a misspelt limit cannot go unnoticed.
 
+use crate::chain::headers;
 use crate::escrow::network::Network;
+use bitcoin::consensus::encode::deserialize_hex;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,19 @@ pub struct Config {
     pub refund_budget_sat: u64,
     /// Most tasks kept.
     pub max_tasks: usize,
+    /// Header to start from instead of the genesis block.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// A block that the operator vouches for: headers before it are not fetched, and none that contradicts it
+/// is believed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// Height of the block.
+    pub height: u32,
+    /// Its header, 80 bytes in hex (`bitcoin-cli getblockheader HASH false`).
+    pub header: String,
 }
 
 /// The file as written: everything may be left out.
@@ -36,6 +51,7 @@ struct File {
     public_url: Option<String>,
     refund_budget_sat: Option<u64>,
     max_tasks: Option<usize>,
+    checkpoint: Option<Checkpoint>,
 }
 
 /// Why the settings cannot be used.
@@ -118,7 +134,18 @@ impl Config {
             )?,
             max_tasks: usize::try_from(number("max_tasks", "UPFRONT_MAX_TASKS", max_tasks, 10_000)?)
                 .map_err(|e| ConfigError::Value { key: "max_tasks", detail: e.to_string() })?,
+            checkpoint: file.checkpoint,
         })
+    }
+
+    /// The block that headers start from.
+    pub fn checkpoint(&self) -> Result<headers::Checkpoint, ConfigError> {
+        let Some(checkpoint) = &self.checkpoint else {
+            return Ok(headers::Checkpoint::genesis(self.network.bitcoin()));
+        };
+        let header = deserialize_hex(&checkpoint.header)
+            .map_err(|e| ConfigError::Value { key: "checkpoint.header", detail: e.to_string() })?;
+        Ok(headers::Checkpoint { height: checkpoint.height, header })
     }
 
     /// Reads the file and the process's environment.
@@ -148,6 +175,27 @@ mod tests {
         let config = Config::load(Some(&path), none).unwrap();
         assert_eq!(config.network, Network::Regtest);
         assert_eq!(config.listen.to_string(), "127.0.0.1:8032");
+        assert_eq!(config.checkpoint().unwrap().height, 0);
+    }
+
+    #[test]
+    fn a_checkpoint_is_a_whole_header() {
+        let genesis = headers::Checkpoint::genesis(bitcoin::Network::Regtest).header;
+        let header = bitcoin::consensus::encode::serialize_hex(&genesis);
+        let mut config = Config {
+            network: Network::Regtest,
+            data_dir: "x".into(),
+            listen: "127.0.0.1:1".parse().unwrap(),
+            electrum: String::new(),
+            public_url: String::new(),
+            refund_budget_sat: 0,
+            max_tasks: 0,
+            checkpoint: Some(Checkpoint { height: 5, header }),
+        };
+        let checkpoint = config.checkpoint().unwrap();
+        assert_eq!((checkpoint.height, checkpoint.header), (5, genesis));
+        config.checkpoint = Some(Checkpoint { height: 5, header: "00".into() });
+        assert!(config.checkpoint().unwrap_err().to_string().contains("checkpoint.header"));
     }
 
     #[test]

@@ -61,7 +61,8 @@ pub async fn run(config: Config, ready: impl FnOnce(std::net::SocketAddr)) -> an
     }
     let receipt = receipt_key(&config.data_dir)?;
 
-    let electrum = ElectrumConfig::new(&config.electrum, config.network.bitcoin())?;
+    let mut electrum = ElectrumConfig::new(&config.electrum, config.network.bitcoin())?;
+    electrum.checkpoint = config.checkpoint()?;
     let instance = &opened.recovery.header.instance;
     let (index, found) = Index::open(&config.data_dir, instance).context("opening the index")?;
     tracing::info!(?found, records = opened.recorded.len(), "data directory open");

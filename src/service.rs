@@ -33,6 +33,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{mpsc, watch};
 use views::{FeeWalletView, ReceiptView, StatusView};
 
+/// Reorgs of more blocks than this are no ordinary case on any network.
+const ALARMING_REORG: u32 = 6;
+
 /// What the operator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -481,11 +484,38 @@ impl Service {
             }
             ChainUpdate::Snapshot { tip, views } => {
                 tracing::debug!(tip.height = tip.height, views = views.len(), "the chain moved");
+                self.warn_of_reorg(&views);
                 self.observe(&tip, &views).await?;
             }
         }
         self.changed.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    /// Tells the operator when confirmed money moved. Credits reverse and come back by themselves; a deep
+    /// reorg is a reason to look all the same.
+    fn warn_of_reorg(&self, views: &[(ScriptBuf, ScriptView)]) {
+        let lost = self.read(|book| {
+            let tip = book.tip()?;
+            let moved = |script: &ScriptBuf, view: &ScriptView| {
+                let (charter, slot) = book.owner(script)?;
+                let held = book.task(&charter)?.outpoints().values().filter(move |held| held.slot == slot);
+                held.filter_map(|held| {
+                    let at = held.confirmation.filter(|_| held.present)?;
+                    let now = view.deposits.iter().find(|deposit| deposit.outpoint == held.outpoint);
+                    (now.and_then(|deposit| deposit.confirmation) != Some(at)).then(|| at.depth(tip))
+                })
+                .max()
+            };
+            views.iter().filter_map(|(script, view)| moved(script, view)).max()
+        });
+        match lost {
+            Some(depth) if depth > ALARMING_REORG => {
+                tracing::error!(depth, "ALARM: a deep reorg took confirmed pledges out of their blocks");
+            }
+            Some(depth) => tracing::warn!(depth, "a reorg took confirmed pledges out of their blocks"),
+            None => {}
+        }
     }
 
     /// The service and what it knows of the chain.

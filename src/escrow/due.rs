@@ -76,14 +76,21 @@ fn settlements_due(task: &Task, tip: &Tip, effects: &mut Vec<Effect>) {
                 continue;
             }
             let spends = chunk_spends(task, state, at);
-            // Something else spends an input: a refund, or a settlement that replaced this one.
-            if spends.iter().any(|txid| !state.plan.has_transaction(txid)) {
+            let (ours, others): (Vec<Txid>, Vec<Txid>) =
+                spends.into_iter().partition(|txid| state.plan.has_transaction(txid));
+            // A refund spends an input, or a newer settlement: its turn. An older one is replaced (BIP125).
+            let older = |txid: &Txid| {
+                task.settlements().values().any(|s| s.number < state.number && s.plan.has_transaction(txid))
+            };
+            if !others.iter().all(older) || superseded(task, state, at) {
                 continue;
             }
-            let in_mempool = !spends.is_empty();
-            // From T on money goes back; only what is under way already is bumped, for three days.
+            let in_mempool = !ours.is_empty() && others.is_empty();
+            // From T on money goes back; only what is under way already is bumped, for three days. What may
+            // still be started then (a rebuild, gifts) is sent as well.
             let over = tip.mtp_secs > refund_time.saturating_add(GRACE_SECS);
-            if tip.mtp_secs > refund_time && (!in_mempool || over) {
+            let late = tip.mtp_secs > refund_time && (!in_mempool || over);
+            if late && task.check_time(state.plan.terms(), tip).is_err() {
                 continue;
             }
             let form = match state.broadcasts.get(&at) {
@@ -107,6 +114,17 @@ fn settlements_due(task: &Task, tip: &Tip, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Whether a newer settlement that can go out spends some of the same: the signers have thought again.
+fn superseded(task: &Task, state: &SettlementState, chunk: u32) -> bool {
+    let inputs = state.plan.chunk(chunk).map(|chunk| chunk.inputs.as_slice()).unwrap_or_default();
+    let spends: BTreeSet<OutPoint> = inputs.iter().map(|input| input.term.outpoint).collect();
+    task.settlements().values().any(|other| {
+        other.number > state.number
+            && other.can_go_out()
+            && other.plan.outpoints().any(|outpoint| spends.contains(&outpoint))
+    })
+}
+
 /// The transactions that spend inputs of a chunk now, in the mempool or not deep enough.
 fn chunk_spends(task: &Task, state: &SettlementState, chunk: u32) -> BTreeSet<Txid> {
     let inputs = state.plan.chunk(chunk).map(|chunk| chunk.inputs.as_slice()).unwrap_or_default();
@@ -125,6 +143,15 @@ pub fn refundable(task: &Task, held: &Outpoint, tip: &Tip) -> bool {
 }
 
 fn refunds_due(book: &Book, tip: &Tip, effects: &mut Vec<Effect>) {
+    // What a settlement spends in this very round is not refunded beside it.
+    let taken: BTreeSet<OutPoint> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::BroadcastSettlement { transaction, .. } => Some(transaction),
+            Effect::RebroadcastBatch { .. } | Effect::Refund { .. } => None,
+        })
+        .flat_map(|transaction| transaction.input.iter().map(|input| input.previous_output))
+        .collect();
     let batches: BTreeMap<Txid, (&BatchRecord, Transaction)> = book
         .batches()
         .iter()
@@ -147,6 +174,9 @@ fn refunds_due(book: &Book, tip: &Tip, effects: &mut Vec<Effect>) {
     for task in book.tasks().values() {
         let refund_time = task.charter().refund_time_secs();
         for held in task.outpoints().values().filter(|held| refundable(task, held, tip)) {
+            if taken.contains(&held.outpoint) {
+                continue;
+            }
             let batch = latest.get(&held.outpoint);
             let ours = match (held.spend, batch) {
                 (None, batch) => batch,

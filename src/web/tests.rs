@@ -389,3 +389,56 @@ async fn wrong_requests_get_exact_errors() {
     let (status, _) = world.get(&world.path("pledges/9/qr.svg")).await;
     assert_eq!(status.as_u16(), 404);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gift_goes_to_the_pot_even_after_t() {
+    let mut world = World::new(None, |_| {}).await;
+    let script =
+        world.service.read_task(&world.id, |task, _| task.open_output().script_pubkey.clone()).unwrap();
+    let gift = world.chain().pay_one(&script, Amount::from_sat(70_000));
+    world.mine(1).await;
+    world.advance_to(world.charter.refund_time_secs() + 1).await;
+    let settlement =
+        world.sent("settlements", json!({ "kind": "early_return", "feerate_sat_per_vb": 1 })).await;
+    world.sign(&settlement, Role::Developer).await;
+    world.sign(&settlement, Role::Arbiter).await;
+    world.look().await;
+    world.mine(1).await;
+    let sent = world.spender(&gift).expect("sent to the pot");
+    assert!(paid_to(&sent, &testing::address(NET, 3)) > 69_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_settlement_takes_the_place_of_a_stuck_one() {
+    let mut world = World::new(None, |_| {}).await;
+    let outpoint = world.fund(1, 100_000).await;
+    let submission = world.submit(0).await;
+    world.sent("votes", world.vote_body(submission, 1, Choice::Yes, 1)).await;
+    let payout =
+        |feerate| json!({ "kind": "payout", "submission": submission, "feerate_sat_per_vb": feerate });
+    let first = world.sent("settlements", payout(1)).await;
+    let fee = first["transactions"][0]["forms"][0]["fee_sat"].as_u64().unwrap();
+    world.sign(&first, Role::Developer).await;
+    world.sign(&first, Role::Representative).await;
+    world.look().await;
+    // It does not confirm: after three blocks the next form of the same settlement replaces it.
+    for _ in 0..3 {
+        world.chain().mine_only(&[]);
+        world.look().await;
+    }
+    let paid = |world: &World, txid: &Value| world.chain().in_mempool(&parse(txid));
+    assert!(paid(&world, &first["transactions"][0]["forms"][1]["txid"]));
+    // Signers may do the same again, above what its forms reach (1, 2, 4 sat/vB).
+    world.refused("settlements", payout(4), 409, "nothing_to_settle").await;
+    let second = world.sent("settlements", payout(20)).await;
+    world.sign(&second, Role::Developer).await;
+    assert!(paid(&world, &first["transactions"][0]["forms"][1]["txid"]), "one signature replaces nothing");
+    world.sign(&second, Role::Arbiter).await;
+    world.look().await;
+    assert!(paid(&world, &second["transactions"][0]["forms"][0]["txid"]));
+    world.mine(1).await;
+    let paid = world.spender(&outpoint).expect("paid");
+    let total: u64 = paid.output.iter().map(|out| out.value.to_sat()).sum();
+    assert!(100_000 - total > 15 * fee);
+    assert_eq!(world.task().await["stage"], "paid");
+}

@@ -189,6 +189,7 @@ impl Task {
                 let state = SettlementState {
                     signatures: Signatures::new(&plan),
                     plan,
+                    number: self.settlements.len(),
                     at_mtp_secs: self.mtp_secs,
                     broadcasts: BTreeMap::new(),
                 };

@@ -132,7 +132,8 @@ impl Task {
             .into_iter()
             .filter_map(|(outpoint, entitlement)| {
                 let held = self.outpoints.get(&outpoint)?;
-                let may_move = held.unspent() && (!refunds_only || held.slot.index == OPEN_INDEX);
+                let free = held.unspent() || self.outbids(held, feerate_sat_per_vb);
+                let may_move = free && (!refunds_only || held.slot.index == OPEN_INDEX);
                 may_move.then(|| self.term_input(held, entitlement))
             })
             .collect();
@@ -145,6 +146,17 @@ impl Task {
             return Err(Refused::NothingToSettle);
         }
         Terms::new(self.id(), kind, feerate_sat_per_vb, inputs).map_err(Refused::Terms)
+    }
+
+    /// Whether an outpoint is spent only by a settlement that waits in the mempool, at most at a feerate below
+    /// `feerate_sat_per_vb`: then a new one may take its place.
+    fn outbids(&self, held: &Outpoint, feerate_sat_per_vb: u64) -> bool {
+        let Some(spend) = held.spend.filter(|spend| spend.confirmation.is_none()) else { return false };
+        let highest = self.settlements.values().find_map(|settlement| {
+            let place = settlement.plan.find(&spend.txid)?;
+            settlement.plan.chunk(place.chunk)?.forms.last().map(|form| form.feerate_sat_per_vb)
+        });
+        held.present && highest.is_some_and(|highest| highest < feerate_sat_per_vb)
     }
 
     fn term_input(&self, held: &Outpoint, entitlement: Entitlement) -> TermInput {
@@ -231,7 +243,7 @@ impl Task {
             .collect()
     }
 
-    /// No settlement may share an outpoint with one that two have signed (any form of it), unless it spends an outpoint of
+    /// No settlement may share an outpoint with one that two have signed (any form), unless it spends an outpoint of
     /// each of its transactions that may still confirm: then only one of the two can ever happen. A single
     /// signature binds nobody else: any one of the three could hold everything up with it.
     pub(super) fn check_conflicts(
@@ -261,7 +273,7 @@ impl Task {
     /// After the cut-off only a rebuild goes on: of a settlement that two had signed, without an input
     /// that was spent otherwise. Gifts have no refund that could be crossed, and nobody but the signers
     /// to move them: what moves nothing else may start at any time.
-    pub(super) fn check_time(&self, terms: &Terms, tip: &Tip) -> Result<(), Refused> {
+    pub(in crate::escrow) fn check_time(&self, terms: &Terms, tip: &Tip) -> Result<(), Refused> {
         let gifts_only = terms.inputs().iter().all(|input| input.slot.index == OPEN_INDEX);
         if gifts_only || tip.mtp_secs <= self.charter.cutoff_secs() {
             return Ok(());
