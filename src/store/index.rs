@@ -7,6 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use bitcoin::consensus::encode;
 use bitcoin::consensus::serde::{Hex, With};
@@ -22,6 +23,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 const DIR: &str = "index";
 const HEADER_BYTES: usize = 80;
+/// How long a lock on the directory is waited for. Another process cannot hold it, the journal's lock comes
+/// first; but sled releases its own in threads of its own, some time after it was dropped.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the index failed. At run time it is no harm to go on without it; the next start rebuilds it.
 #[derive(Debug, thiserror::Error)]
@@ -116,17 +120,17 @@ impl Index {
     pub fn open(data_dir: &Path, instance: &str) -> Result<(Index, Found), IndexError> {
         let path = data_dir.join(DIR);
         let label = format!("upfront index {SCHEMA_VERSION} of {instance}");
-        let existed = path.exists();
-        let found = match (Index::try_open(&path), existed) {
-            (Ok(index), true) => match index.label() {
-                Ok(found) if found == label => return Ok((index, Found::Kept)),
-                Ok(found) => Found::Other { label: found },
+        let found = if path.exists() {
+            match Index::try_open(&path) {
+                Ok(index) => match index.label() {
+                    Ok(found) if found == label => return Ok((index, Found::Kept)),
+                    Ok(found) => Found::Other { label: found },
+                    Err(detail) => Found::Broken { saved_as: aside(data_dir), detail },
+                },
                 Err(detail) => Found::Broken { saved_as: aside(data_dir), detail },
-            },
-            (Ok(_), false) => Found::Nothing,
-            (Err(detail), true) => Found::Broken { saved_as: aside(data_dir), detail },
-            // Nothing to put away: the second attempt below tells the reason.
-            (Err(_), false) => Found::Nothing,
+            }
+        } else {
+            Found::Nothing
         };
         put_away(&path, &found).map_err(|source| IndexError::PutAway { path: path.clone(), source })?;
         let index = Index::new(&path).map_err(failed("be made"))?;
@@ -136,7 +140,15 @@ impl Index {
     }
 
     fn new(path: &Path) -> Result<Index, sled::Error> {
-        let db = sled::Config::new().path(path).cache_capacity(64 << 20).open()?;
+        let until = Instant::now() + LOCK_PATIENCE;
+        let db = loop {
+            match sled::Config::new().path(path).cache_capacity(64 << 20).open() {
+                Err(error) if is_locked(&error) && Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                opened => break opened?,
+            }
+        };
         let (headers, scripts, proofs) =
             (db.open_tree("headers")?, db.open_tree("scripts")?, db.open_tree("proofs")?);
         Ok(Index { db, headers, scripts, proofs })
@@ -223,6 +235,11 @@ impl Index {
         self.db.flush().map_err(failed("be flushed"))?;
         Ok(())
     }
+}
+
+/// sled has no error of its own for a lock that is held.
+fn is_locked(error: &sled::Error) -> bool {
+    matches!(error, sled::Error::Io(error) if error.to_string().contains("could not acquire lock"))
 }
 
 /// SHA-256 of the script, as Electrum servers name scripts (but not reversed).
@@ -352,6 +369,20 @@ mod tests {
         drop(index);
         let (_, found) = Index::open(dir.path(), "b").unwrap();
         assert!(matches!(found, Found::Other { .. }));
+    }
+
+    #[test]
+    fn a_lock_that_is_still_being_released_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (index, _) = Index::open(dir.path(), "a").unwrap();
+        index.put_headers(0, &[header(1)]).unwrap();
+        let releasing = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(200));
+            drop(index);
+        });
+        let (index, found) = Index::open(dir.path(), "a").unwrap();
+        assert_eq!((found, index.headers_from(0).unwrap().len()), (Found::Kept, 1));
+        releasing.join().unwrap();
     }
 
     #[test]
