@@ -1,9 +1,10 @@
 //! `upfront verify`: a proof document against any Electrum server.
 
-use super::context::{Context, read_text};
+use super::context::{Context, read_bytes, read_text};
 use super::exit::{Exit, Failure};
 use crate::client::ClientError;
-use crate::escrow::proof::{Finding, ProofDocument};
+use crate::escrow::charter::Charter;
+use crate::escrow::proof::{Finding, ProofDocument, other_terms};
 use crate::escrow::statement::CharterId;
 use crate::verify::{Report, report, run as verify_with};
 use anyhow::Context as _;
@@ -29,6 +30,9 @@ pub struct VerifyArgs {
     /// Ask no server: check only that the document holds together
     #[arg(long)]
     offline: bool,
+    /// Charter you agreed to or paid under: names each term that the document has otherwise
+    #[arg(long, value_name = "FILE")]
+    charter: Option<PathBuf>,
 }
 
 /// A verification, as shown.
@@ -76,10 +80,16 @@ pub fn run(context: &Context<'_>, args: &VerifyArgs) -> anyhow::Result<Exit> {
         }
         (None, None) => return Err(Failure::usage("name a proof document, or --task").into()),
     };
-    let outcome = match &args.electrum {
+    let mut outcome = match &args.electrum {
         Some(url) if !args.offline => verify_with(&document, url)?,
         _ => report(&document, None)?,
     };
+    if let Some(path) = &args.charter {
+        let charter = Charter::parse(&read_bytes(path)?)
+            .with_context(|| format!("{} cannot be used", path.display()))?;
+        outcome.findings.extend(other_terms(&document, &charter));
+        outcome.sound = outcome.findings.is_empty();
+    }
     let exit = if outcome.sound { Exit::Done } else { Exit::Untrue };
     context.report(&Verified(outcome))?;
     Ok(exit)
