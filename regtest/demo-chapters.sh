@@ -342,6 +342,9 @@ epilogue() {
   same "the altered proof is sound" false "$(jq .sound <<<"$answer")"
   fact "$(of '.findings[0].field')" "$(of '.findings[0].problem')"
   same "the field that is named" true "$(jq '[.findings[].field] | any(test("outpoints/0/amount_sat"))' <<<"$answer")"
+  tell "The operator looks as well: the journal, from which everything else follows, and all the service rests on."
+  act journal verify service
+  act doctor --data-dir service --electrum "$ELECTRUM_URL"
   chapter_ends
   printf '\n%sTold in %s s%s (%s); %s numbers were checked, all as they should be.\n' \
     "$bold" "$(elapsed "$from")" "$plain" "$(printf '%s, ' "${timings[@]}" | sed 's/, $//')" "$checks"
