@@ -8,6 +8,7 @@ use crate::escrow::event::Command;
 use crate::failpoint;
 use bitcoin::{FeeRate, Transaction, Txid};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +49,14 @@ impl Memory {
     pub(super) fn worth_sending(&mut self, txid: Txid, height: u32) -> bool {
         let now = std::time::Instant::now();
         self.tried.retain(|_, (at, when)| *at == height && now.duration_since(*when) < QUIET);
-        self.tried.insert(txid, (height, now)).is_none()
+        // A try that is refused leaves the time of the last one alone, or asking often would put it off for ever.
+        match self.tried.entry(txid) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert((height, now));
+                true
+            }
+        }
     }
 }
 
@@ -136,5 +144,27 @@ pub(super) fn is_fee(error: &BroadcastError) -> bool {
                 .any(|known| reason.contains(known))
         }
         BroadcastError::Offline | BroadcastError::TimedOut => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bitcoin::hashes::Hash;
+    use std::time::Instant;
+
+    #[test]
+    fn asking_again_does_not_put_off_the_next_try() {
+        let mut memory = Memory::default();
+        let txid = Txid::from_byte_array([7; 32]);
+        assert!(memory.worth_sending(txid, 1));
+        assert!(!memory.worth_sending(txid, 1));
+        assert!(memory.worth_sending(txid, 2), "under another tip it is worth a try");
+        let short = Duration::from_millis(50);
+        let almost = Instant::now().checked_sub(QUIET - short).unwrap();
+        memory.tried.insert(txid, (2, almost));
+        assert!(!memory.worth_sending(txid, 2));
+        std::thread::sleep(short);
+        assert!(memory.worth_sending(txid, 2));
     }
 }
