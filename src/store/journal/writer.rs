@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use super::file::{OpenError, scan_file};
 use super::mark::{Mark, MarkFile};
 use super::{Answer, AppendError, Appended, Head, Journal, Recorded, Ticket, format, to_json};
+use crate::failpoint;
 use crate::store::files::{Files, Lock, StoredFile, write_all_at};
 
 /// How long the writer is idle before it syncs the mark. Under load the next append's lines say
@@ -220,9 +221,11 @@ impl Writer {
         if let Err(error) = write_all_at(self.file.as_mut(), &bytes, from) {
             return self.take_back(from, &error);
         }
+        failpoint::hit("journal_before_sync");
         if let Err(error) = self.file.sync_data() {
             return Outcome::Lost(AppendError::SyncFailed { detail: error.to_string() });
         }
+        failpoint::hit("journal_after_sync");
         let durable = Durable { head, len: from + len };
         match self.mark.write(Mark::new(durable.len, durable.head)) {
             // No room for the mark: it lags behind, which costs nothing but sharpness of rule 2.
