@@ -18,6 +18,17 @@ pub enum Failure {
     Refused { status: u16, code: String, message: String },
 }
 
+impl Failure {
+    /// Status and code of a refusal.
+    #[track_caller]
+    pub fn refusal(&self) -> (u16, &str) {
+        match self {
+            Failure::Refused { status, code, .. } => (*status, code),
+            Failure::Down(error) => panic!("not refused, but no answer: {error}"),
+        }
+    }
+}
+
 pub struct Api {
     url: String,
     agent: Agent,

@@ -1,7 +1,7 @@
 //! A regtest node with a wallet, and with a clock that the test sets.
 
 use super::{BASE_SECS, directory, executable, free_port, wait_until};
-use bitcoin::consensus::encode::deserialize_hex;
+use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
 use bitcoin::{Address, Amount, OutPoint, Transaction, Txid};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -169,6 +169,10 @@ impl Node {
         let pays = |output: &bitcoin::TxOut| output.script_pubkey == address.script_pubkey();
         let vout = transaction.output.iter().position(pays).expect("it pays the address");
         OutPoint { txid: *txid, vout: u32::try_from(vout).unwrap() }
+    }
+
+    pub fn broadcast(&self, transaction: &Transaction) -> Result<Txid, String> {
+        self.try_call(&["sendrawtransaction", &serialize_hex(transaction)]).map(|txid| txid.parse().unwrap())
     }
 
     pub fn mempool(&self) -> Vec<Txid> {

@@ -4,6 +4,7 @@ use super::{Api, directory, free_port, wait_until};
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 pub struct Service {
@@ -74,6 +75,20 @@ impl Service {
             let _ = process.kill();
             let _ = process.wait();
         }
+    }
+
+    /// If it has died of its fail point: forgets the dead one and starts another, without a fail point.
+    pub fn revive(&mut self) -> bool {
+        // A connection breaks a moment before the process is gone.
+        for _ in 0..40 {
+            if self.dead().is_some() {
+                self.process = None;
+                self.start(None);
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        false
     }
 
     /// All it has logged.

@@ -1,5 +1,8 @@
 //! Whole lives of a task on a real chain, one file a journey.
 
+mod core_wallet;
+mod crash;
+mod errors;
 mod payout;
 mod refund;
 mod reorg;

@@ -2,10 +2,9 @@
 //! wallet, once with that wallet empty, once with the service gone for good.
 
 use crate::harness::{Pledged, Sponsor, Task, World, people::NETWORK, wait_until};
-use bitcoin::secp256k1::Secp256k1;
 use bitcoin::{Address, Amount, OutPoint};
-use std::path::Path;
-use upfront::chain::oneshot::{OneShot, OneShotConfig};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use upfront::escrow::pledge::Ending;
 use upfront::escrow::recovery::RecoveryFile;
 use upfront::escrow::task::Stage;
@@ -129,11 +128,17 @@ fn without_the_service_the_recovery_file_is_enough() {
     // One file is older than the payment: no outpoint and no refund in it. The other has both.
     let unsecured = task.pledge(&world.api(), &sponsor, 50_000);
     let secured = task.pledge(&world.api(), &sponsor, 40_000);
-    let old_file = task.recovery_file(&unsecured, &[]).to_json();
+    let files = crate::harness::directory();
+    let keep = |name: &str, file: RecoveryFile| -> PathBuf {
+        let path = files.path().join(name);
+        std::fs::write(&path, file.to_json()).unwrap();
+        path
+    };
+    let old_file = keep("old.json", task.recovery_file(&unsecured, &[]));
     let paid =
         world.node.send_many(&[(unsecured.address(), unsecured.amount), (secured.address(), secured.amount)]);
     let outpoint = world.node.outpoint(&paid, secured.address());
-    let new_file = task.recovery_file(&secured, &[outpoint]).to_json();
+    let new_file = keep("new.json", task.recovery_file(&secured, &[outpoint]));
     world.mine(1);
     world.service.kill();
     std::fs::remove_dir_all(world.service.data_dir()).unwrap();
@@ -143,35 +148,28 @@ fn without_the_service_the_recovery_file_is_enough() {
     drop((task, unsecured, secured, sponsor));
 
     world.node.set_mtp(refund_time);
-    let secp = Secp256k1::new();
-    let recover = |file: &str| {
-        let file = RecoveryFile::parse(&secp, file.as_bytes()).unwrap();
-        let server = OneShot::connect(&OneShotConfig::new(&world.electrs.url(), NETWORK.bitcoin())).unwrap();
-        let view = server.view(&file.output().script_pubkey).unwrap();
-        let [deposit] = &view.deposits[..] else { panic!("one payment: {view:?}") };
-        let held = file.ready_transactions().into_iter().find(|ready| ready.sat_per_vb == 2);
-        let transaction = match held {
-            Some(ready) => ready.transaction,
-            None => {
-                let target = file.target(deposit.outpoint, deposit.amount);
-                let bundle =
-                    upfront::escrow::refund::RefundBundle::sign(&secp, target, file.key().unwrap()).unwrap();
-                bundle.ladder().into_iter().find(|(rung, _)| rung.sat_per_vb == 2).unwrap().1
-            }
-        };
-        assert_eq!(transaction.input[0].previous_output, deposit.outpoint);
-        server.broadcast(&transaction)
+    let recover = |file: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_upfront"));
+        command.arg("recover").arg(file).args(["--electrum", &world.electrs.url()]);
+        let output = command.args(["--broadcast", "--feerate", "2"]).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said)
     };
-    let early = recover(&new_file).unwrap_err().to_string();
-    assert!(early.contains("non-final"), "{early}");
+    for file in [&old_file, &new_file] {
+        let (status, said) = recover(file);
+        assert_eq!(status, Some(3), "not yet: {said}");
+    }
+    assert_eq!(world.node.mempool(), []);
     world.node.set_mtp(refund_time + 1);
-    let old = recover(&old_file).unwrap();
-    let new = recover(&new_file).unwrap();
-    let mut mempool = world.node.wait_mempool(2);
-    mempool.sort();
-    let mut sent = [old, new];
-    sent.sort();
-    assert_eq!(mempool, sent);
+    for file in [&old_file, &new_file] {
+        // The server trails the node by a moment.
+        wait_until("recovered", || {
+            let (status, said) = recover(file);
+            assert!(matches!(status, Some(0 | 3)), "{status:?}: {said}");
+            (status == Some(0)).then_some(())
+        });
+    }
+    world.node.wait_mempool(2);
     world.node.mine(1);
     for (address, amount) in refund_addresses.iter().zip([50_000, 40_000]) {
         // 2 sat/vB of 137.75 vB, rounded up to 138.
