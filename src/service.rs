@@ -29,7 +29,7 @@ use crate::failpoint;
 use crate::store::journal::{AppendError, Journal, OpenError, Ticket};
 use bitcoin::ScriptBuf;
 use bitcoin::secp256k1::{All, Keypair, Secp256k1, XOnlyPublicKey};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{mpsc, watch};
 use views::{FeeWalletView, ReceiptView, StatusView};
 
@@ -114,6 +114,8 @@ struct State {
 
 /// The service.
 pub struct Service {
+    /// Itself, for what must go on when nobody waits for it.
+    me: Weak<Service>,
     state: Mutex<State>,
     journal: Box<dyn Journal<Record>>,
     chain: Arc<dyn ChainSource>,
@@ -162,7 +164,8 @@ impl Service {
         }
         parts.chain.watch(book.scripts().cloned().collect());
         let next_seq = parts.journal.next_seq();
-        Ok(Arc::new(Service {
+        Ok(Arc::new_cyclic(|me| Service {
+            me: Weak::clone(me),
             state: Mutex::new(State { book, next_seq, server: None, server_error: None }),
             journal: parts.journal,
             chain: parts.chain,
@@ -242,19 +245,27 @@ impl Service {
                     return Err(ServiceError::DiskFull);
                 }
             }
-            Waits::Ticket(ticket, scripts) => match ticket.await {
-                Ok(appended) => {
-                    failpoint::hit("after_append");
-                    self.durable.send_modify(|(seq, _)| *seq = appended.head.seq.max(*seq));
-                    if !scripts.is_empty() {
-                        self.chain.watch(scripts);
-                    }
-                    self.changed.send_modify(|count| *count += 1);
-                }
-                Err(error) => return Err(self.journal_failed(error)),
-            },
+            Waits::Ticket(ticket, scripts) => {
+                let service = self.me.upgrade().expect("it is borrowed, so it lives");
+                // On a task of its own: a client that goes away meanwhile takes this future with it, and what
+                // is in the journal must be followed all the same.
+                let done = tokio::spawn(async move { service.appended(ticket, scripts).await }).await;
+                done.map_err(|_| ServiceError::Journal(AppendError::Closed))??;
+            }
         }
         Ok(answer)
+    }
+
+    /// What follows once records are durable, or are not.
+    async fn appended(&self, ticket: Ticket, scripts: Vec<ScriptBuf>) -> Result<(), ServiceError> {
+        let appended = ticket.await.map_err(|error| self.journal_failed(error))?;
+        failpoint::hit("after_append");
+        self.durable.send_modify(|(seq, _)| *seq = appended.head.seq.max(*seq));
+        if !scripts.is_empty() {
+            self.chain.watch(scripts);
+        }
+        self.changed.send_modify(|count| *count += 1);
+        Ok(())
     }
 
     fn decide_and_queue<T>(

@@ -6,6 +6,7 @@ use super::pledge::{find_key, read_recovery};
 use super::submission;
 use super::text::Rows;
 use crate::client::CheckedTask;
+use crate::escrow::ballot::CastVote;
 use crate::escrow::statement::{CharterId, Choice, Signed, SubmissionId, Vote};
 use crate::keys::replace_file;
 use crate::service::views::ReceiptView;
@@ -36,7 +37,8 @@ pub struct VoteArgs {
     /// The highest counter counts; one more than any known by default
     #[arg(long, value_name = "N")]
     counter: Option<u32>,
-    /// Keep the service's receipt here: it proves an omission
+    /// Keep the vote and the service's receipt here: it proves an omission. If the service does not take the
+    /// vote, give this file to the signers
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
 }
@@ -104,17 +106,23 @@ pub fn run(context: &Context<'_>, args: &VoteArgs) -> anyhow::Result<Exit> {
         counter,
     };
     let vote = Signed::new(task.secp(), statement, &key);
+    // Before it is sent: a service that does not take it must not keep it from the signers either.
+    keep(args, &CastVote { vote: vote.clone(), receipt: None })?;
     let answer = client.vote(&vote)?;
     if answer.vote.statement != vote.statement {
         return Err(crate::client::ClientError::untrue("vote", "it kept another one than was sent").into());
     }
     task.check_receipt(&vote.statement, &answer)?;
-    if let Some(file) = &args.receipt {
-        let text = serde_json::to_string_pretty(&answer)?;
-        replace_file(file, format!("{text}\n").as_bytes())?;
-    }
+    keep(args, &answer)?;
     context.report(&Voted { answer, receipt_file: args.receipt.clone() })?;
     Ok(Exit::Done)
+}
+
+/// Writes the vote, with its receipt once there is one, where the sponsor wants it.
+fn keep(args: &VoteArgs, vote: &impl Serialize) -> anyhow::Result<()> {
+    let Some(file) = &args.receipt else { return Ok(()) };
+    let text = serde_json::to_string_pretty(vote)?;
+    Ok(replace_file(file, format!("{text}\n").as_bytes())?)
 }
 
 fn voting_key(

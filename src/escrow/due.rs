@@ -82,7 +82,7 @@ fn settlements_due(task: &Task, tip: &Tip, effects: &mut Vec<Effect>) {
             let older = |txid: &Txid| {
                 task.settlements().values().any(|s| s.number < state.number && s.plan.has_transaction(txid))
             };
-            if !others.iter().all(older) || superseded(task, state, at) {
+            if !others.iter().all(older) || superseded(task, state, at, tip) {
                 continue;
             }
             let in_mempool = !ours.is_empty() && others.is_empty();
@@ -114,14 +114,18 @@ fn settlements_due(task: &Task, tip: &Tip, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Whether a newer settlement that can go out spends some of the same: the signers have thought again.
-fn superseded(task: &Task, state: &SettlementState, chunk: u32) -> bool {
+/// Whether a newer transaction that goes out by itself spends some of the same: the signers have thought
+/// again. One that is signed at its higher feerates only, or dead, must not hold up what two have signed.
+fn superseded(task: &Task, state: &SettlementState, chunk: u32, tip: &Tip) -> bool {
     let inputs = state.plan.chunk(chunk).map(|chunk| chunk.inputs.as_slice()).unwrap_or_default();
     let spends: BTreeSet<OutPoint> = inputs.iter().map(|input| input.term.outpoint).collect();
-    task.settlements().values().any(|other| {
-        other.number > state.number
-            && other.can_go_out()
-            && other.plan.outpoints().any(|outpoint| spends.contains(&outpoint))
+    task.settlements().values().filter(|other| other.number > state.number).any(|other| {
+        let chunks = (0u32..).zip(other.plan.chunks()).zip(task.chunk_fates(other, tip));
+        chunks.into_iter().any(|((at, chunk), fate)| {
+            fate != Fate::Conflicted
+                && other.signatures.complete(at).is_some()
+                && chunk.inputs.iter().any(|input| spends.contains(&input.term.outpoint))
+        })
     })
 }
 

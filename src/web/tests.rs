@@ -16,6 +16,7 @@ use crate::escrow::testing;
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::{Amount, OutPoint, Psbt, Transaction};
 use fakes::{World, parse};
+use futures::FutureExt;
 use serde_json::{Value, json};
 
 const NET: Network = Network::Regtest;
@@ -441,4 +442,19 @@ async fn a_newer_settlement_takes_the_place_of_a_stuck_one() {
     let total: u64 = paid.output.iter().map(|out| out.value.to_sat()).sum();
     assert!(100_000 - total > 15 * fee);
     assert_eq!(world.task().await["stage"], "paid");
+}
+
+/// A sponsor whose connection breaks while the disk is busy still has an address that is watched.
+#[tokio::test]
+async fn what_is_journalled_is_followed_though_the_client_is_gone() {
+    let world = World::new(None, |_| {}).await;
+    let (path, body) = (world.path("pledges"), world.pledge_body(1, 100_000));
+    world.disk.0.hold(true);
+    // Asked, and hung up.
+    assert!(world.post(&path, body.clone()).now_or_never().is_none());
+    world.disk.0.hold(false);
+    world.sent("pledges", body).await;
+    let script =
+        world.service.read_task(&world.id, |task, _| task.pledges()[&1].output.script_pubkey.clone());
+    assert!(world.source.watched.lock().unwrap().contains(&script.unwrap()));
 }

@@ -7,7 +7,7 @@ use crate::cli::task::outpoint_rows;
 use crate::client::{CheckedTask, Client, ClientError};
 use crate::escrow::network::Network;
 use crate::escrow::pledge::Standing;
-use crate::escrow::recovery::RecoveryFile;
+use crate::escrow::recovery::{MAX_RECOVERY_BYTES, RecoveryFile};
 use crate::escrow::refund::RefundBundle;
 use crate::keys::replace_file;
 use crate::service::views::{OutpointView, PledgeView};
@@ -142,7 +142,15 @@ pub fn secure(
         }
     }
     if new {
-        replace_file(path, file.to_json().as_bytes())?;
+        let text = file.to_json();
+        // Whoever floods the address, or makes outputs up, must not make the file unreadable.
+        if text.len() > MAX_RECOVERY_BYTES {
+            let message = "there are more outputs than the recovery file can hold; it was left as it is";
+            return Err(Failure::refused("too_many_outputs", message)
+                .hint("the key in the file is enough: `upfront recover` refunds all of them after T")
+                .into());
+        }
+        replace_file(path, text.as_bytes())?;
     }
     let mut view = view.clone();
     for bundle in wanted {

@@ -4,6 +4,7 @@
 use super::check::{Checked, check};
 use super::{Finding, Findings, ProofDocument, heard, settled};
 use crate::escrow::ballot::CastVote;
+use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::Outpoint;
 use crate::escrow::settlement::{self, Chunk, Form, Kind, OutputKind, Place, Plan, Terms};
@@ -219,10 +220,12 @@ fn other_transaction(field: &str, plan: &Plan, given: &Transaction, findings: &m
     }
 }
 
-/// After the cut-off only a rebuild of what two had signed goes on, without an input that was spent.
+/// After the cut-off only a rebuild of what two had signed goes on, without an input that was spent. Gifts
+/// have no refund that could be crossed: what moves nothing else may start at any time.
 fn timely(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, findings: &mut Findings) {
     let charter = task.charter();
-    if tip.mtp_secs <= charter.cutoff_secs() {
+    let gifts_only = plan.terms().inputs().iter().all(|input| input.slot.index == OPEN_INDEX);
+    if gifts_only || tip.mtp_secs <= charter.cutoff_secs() {
         return;
     }
     let rebuilds = document.settlements.iter().filter(|proof| proof.fully_signed()).any(|proof| {

@@ -1,13 +1,14 @@
 //! Votes that reached a signer by another way than the service: a server that hides noes is found out.
 //!
 //! A vote with a receipt from before closing must be in the document. One without, or late, is not
-//! counted, but it binds its own money where the pledge has said nothing in time.
+//! counted, but it binds its own money as the count says: one without a receipt also where the pledge had
+//! said yes before, or a service that will not take a changed vote would win.
 
 use super::Findings;
-use crate::escrow::ballot::{self, CastVote};
+use crate::escrow::ballot::CastVote;
 use crate::escrow::facts::Tip;
 use crate::escrow::settlement::Plan;
-use crate::escrow::statement::{Choice, Statement};
+use crate::escrow::statement::{Choice, Receipt, Signed, Statement};
 use crate::escrow::task::{SubmissionState, Task};
 use bitcoin::secp256k1::{Secp256k1, Verification};
 
@@ -57,14 +58,25 @@ fn in_time<C: Verification>(
     })
 }
 
-/// Whether the pledge said nothing in time, and all that it said otherwise comes to no.
+/// Whether all that the pledge said, here and there, comes to no.
 fn binds(task: &Task, tip: &Tip, submission: &SubmissionState, cast: &CastVote, votes: &[CastVote]) -> bool {
+    let secp = Secp256k1::verification_only();
     let pledge = cast.vote.statement.pledge;
-    let about = |vote: &&ballot::CastVote| {
-        vote.vote.statement.pledge == pledge && vote.vote.statement.submission == submission.id
-    };
-    let said = submission.votes.iter().chain(votes).filter(about).map(|vote| &vote.vote.statement);
-    !task.tally(submission, tip).choices.contains_key(&pledge) && ballot::decisive(said) == Some(Choice::No)
+    let mut heard = submission.clone();
+    for vote in votes {
+        let said = &vote.vote.statement;
+        let known = heard.votes.iter().any(|known| known.vote.statement == *said);
+        if said.pledge == pledge && said.submission == submission.id && !known {
+            // A receipt that does not verify is none.
+            let genuine = |receipt: &&Signed<Receipt>| {
+                receipt.statement.vote == said.digest()
+                    && receipt.verify(&secp, task.charter().receipt_key()).is_ok()
+            };
+            let receipt = vote.receipt.as_ref().filter(genuine).cloned();
+            heard.votes.push(CastVote { vote: vote.vote.clone(), receipt });
+        }
+    }
+    task.tally(&heard, tip).choice(pledge) == Some(Choice::No)
 }
 
 fn pays(plan: &Plan, pledge: u32) -> bool {

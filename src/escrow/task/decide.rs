@@ -288,6 +288,9 @@ impl Task {
         match &submission.acceptance {
             Some(known) if known.statement == *statement => Ok(Vec::new()),
             Some(_) => Err(Refused::AlreadyJudged),
+            // The ruling stands in for the word that did not come, and money may have moved on it: a refusal
+            // now would make that wrong in hindsight.
+            None if !statement.accepted && submission.ruling.is_some() => Err(Refused::AlreadyRuled),
             None => Ok(vec![Event::WorkJudged { acceptance: acceptance.clone() }]),
         }
     }
@@ -376,8 +379,8 @@ impl Task {
         tip: &Tip,
     ) -> Result<Vec<Event>, Refused> {
         let state = self.settlements.get(id).ok_or(Refused::UnknownSettlement { settlement: *id })?;
-        // A form that does not exist must not be noted: it would be all that is tried from then on.
-        if state.plan.form(chunk, form).is_none() {
+        // A form that nobody can send must not be noted: it would be all that is tried from then on.
+        if state.signatures.pair(chunk, form).is_none() {
             return Ok(Vec::new());
         }
         match state.broadcasts.get(&chunk) {

@@ -21,7 +21,11 @@ pub struct MemoryJournal {
 struct State {
     lines: Vec<Recorded<String>>,
     full: bool,
+    /// Answers not given yet, while held.
+    held: Option<Vec<Pending>>,
 }
+
+type Pending = (super::Answer, Result<Appended, AppendError>);
 
 impl MemoryJournal {
     /// An empty one.
@@ -32,6 +36,12 @@ impl MemoryJournal {
     /// Plays a full disk, or room on it again.
     pub fn fill(&self, full: bool) {
         self.state().full = full;
+    }
+
+    /// Plays a slow disk: answers wait until it is fast again.
+    pub fn hold(&self, hold: bool) {
+        let held = std::mem::replace(&mut self.state().held, hold.then(Vec::new));
+        held.into_iter().flatten().for_each(|(answer, outcome)| answer.give(outcome));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -64,7 +74,11 @@ impl<E: Serialize + DeserializeOwned> Journal<E> for MemoryJournal {
             state.lines.push(Recorded { seq, at_secs, more: index < last, event });
         }
         let hash = sha256::Hash::hash(&seq.to_be_bytes());
-        answer.give(Ok(Appended { first_seq, head: Head { seq, hash } }));
+        let outcome = Ok(Appended { first_seq, head: Head { seq, hash } });
+        match &mut state.held {
+            Some(held) => held.push((answer, outcome)),
+            None => answer.give(outcome),
+        }
         Ok(ticket)
     }
 

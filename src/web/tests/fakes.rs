@@ -33,7 +33,7 @@ use tower::ServiceExt;
 #[derive(Clone)]
 pub struct FakeSource {
     chain: Arc<Mutex<FakeChain>>,
-    watched: Arc<Mutex<BTreeSet<ScriptBuf>>>,
+    pub watched: Arc<Mutex<BTreeSet<ScriptBuf>>>,
 }
 
 impl ChainSource for FakeSource {

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::escrow::ballot::CastVote;
+use crate::escrow::descriptor::Slot;
+use crate::escrow::network::DAY_SECS;
 use crate::escrow::proof::fixture::receipt;
 use crate::escrow::statement::Vote;
 
@@ -109,6 +111,19 @@ fn a_signer_starts_nothing_late_or_twice() {
 }
 
 #[test]
+fn gifts_may_be_settled_at_any_time() {
+    let mut life = Life::judged();
+    let submission = life.submission();
+    life.mine_empty(1, testing::REFUND_TIME + 4 * DAY_SECS - life.tip().mtp_secs);
+    life.mine_empty(10, 600);
+    let id = life.propose(Kind::Payout { submission }, 2);
+    let plan = life.plan(id);
+    assert!(plan.terms().inputs().iter().all(|input| input.slot == Slot::OPEN));
+    let told = allowed(&life.document(), None, &plan.psbts(), Role::Arbiter).unwrap();
+    assert!(told.to_string().contains("a gift, which goes where silent money goes"));
+}
+
+#[test]
 fn a_hidden_vote_is_found_out() {
     let mut life = Life::voted();
     // Sponsor 3 says no in time; the service gives a receipt, and tells nobody.
@@ -130,6 +145,7 @@ fn a_hidden_vote_is_found_out() {
     let forged = Signed::new(&secp, said(3, Choice::No, 2), &attacker());
     let known = life.task.submissions()[0].votes[0].clone();
     let changed_mind = signed(said(4, Choice::No, 2));
+    let older = signed(said(4, Choice::No, 0));
     life = Life::judged();
     let submission = life.submission();
     let payout = life.propose(Kind::Payout { submission }, 2);
@@ -145,7 +161,11 @@ fn a_hidden_vote_is_found_out() {
     assert_eq!(refused(no.clone(), Some(late)), ["votes/0"]);
     assert_eq!(refused(no, None), ["votes/0"]);
     assert_eq!(refused(forged, None), ["votes/0"]);
-    // A pledge that voted in time cannot change that without a receipt; and what is known is no news.
-    assert_eq!(refused(changed_mind, None), Vec::<String>::new());
+    // A service that will not take a changed vote does not win; an older one, or a receipt that somebody
+    // made up, changes nothing.
+    assert_eq!(refused(changed_mind.clone(), None), ["votes/0"]);
+    let made_up = receipt(&secp, &changed_mind.statement, &life.tip(), &attacker());
+    assert_eq!(refused(changed_mind, Some(made_up)), ["votes/0"]);
+    assert_eq!(refused(older, None), Vec::<String>::new());
     assert_eq!(refused(known.vote, known.receipt), Vec::<String>::new());
 }

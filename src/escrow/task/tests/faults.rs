@@ -2,6 +2,7 @@
 
 use super::{sat, verified};
 use crate::escrow::charter::Silence;
+use crate::escrow::due;
 use crate::escrow::event::Command;
 use crate::escrow::network::Network;
 use crate::escrow::pledge::{Ending, Standing, Surplus, ended};
@@ -520,6 +521,40 @@ fn a_vote_is_settled_as_soon_as_one_form_that_pays_it_can_be_broadcast() {
     }
     assert!(world.chain.check(&world.finalized(id, 0, 0)).is_ok());
     assert_eq!(world.vote(submission, index, Choice::No, 2).unwrap_err().code(), "vote_settled");
+    // The network wants more: the next form is signed by nobody, so the lowest must be tried again.
+    let next = Command::NoteBroadcast { settlement: id, chunk: 0, form: 1 };
+    assert_eq!(world.give(&next), Ok(0));
+    let tries = |effect: &due::Effect| matches!(effect, due::Effect::BroadcastSettlement { form: 0, .. });
+    assert!(due::due(&world.book).iter().any(tries));
+    world.check();
+}
+
+#[test]
+fn one_signer_cannot_hold_up_what_two_have_signed_by_half_signing_another() {
+    let mut world = verified(|_| {});
+    let (index, _) = world.fund(sat(100_000));
+    let submission = world.submit();
+    world.vote(submission, index, Choice::Yes, 1).unwrap();
+    let kind = Kind::Payout { submission };
+    let first = world.propose(kind, 1).unwrap();
+    let second = world.propose(kind, 20).unwrap();
+    for role in TWO {
+        world.sign(first, role).unwrap();
+    }
+    world.sign(second, TWO[0]).unwrap();
+    let mut signatures = world.signatures(second, TWO[1]);
+    for forms in &mut signatures.chunks {
+        forms[0].clear();
+    }
+    world.give(&Command::SignSettlement { settlement: second, signatures }).unwrap();
+    let goes_out = |world: &World, wanted| {
+        let is = |effect: &due::Effect| matches!(effect, due::Effect::BroadcastSettlement { settlement, .. } if *settlement == wanted);
+        due::due(&world.book).iter().any(is)
+    };
+    assert!(goes_out(&world, first) && !goes_out(&world, second));
+    // With the missing signature it takes the first one's place.
+    world.sign(second, TWO[1]).unwrap();
+    assert!(!goes_out(&world, first) && goes_out(&world, second));
     world.check();
 }
 

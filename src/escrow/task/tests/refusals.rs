@@ -301,6 +301,9 @@ const CASES: &[Case] = &[
         world.rule(submission, 0).unwrap();
         assert_eq!(world.rule(submission, 0), Ok(0));
         let result = world.clone().rule(submission, 1);
+        // What stood in for the representative's word is not taken back by one that comes after.
+        assert_eq!(world.clone().judge(submission, false), result);
+        assert_eq!(world.clone().judge(submission, true), Ok(1));
         (world, result)
     }),
     ("ruling_too_early", || {
