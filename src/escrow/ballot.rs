@@ -139,12 +139,14 @@ pub fn tally(
     };
     let choices = choose(&timely);
     // A late vote with a receipt came when a vote given in time could change no more.
-    let mut late = choose(&late);
+    let received_late = late;
+    let mut late = choose(&received_late);
     late.retain(|pledge, _| !choices.contains_key(pledge));
     // A server that hides a changed vote must not win: what a sponsor handed over directly binds their own
     // money as if it had come in time.
     for (pledge, votes) in direct {
-        let heard = timely.get(&pledge).into_iter().flatten().chain(&votes).copied();
+        let received = timely.get(&pledge).or_else(|| received_late.get(&pledge));
+        let heard = received.into_iter().flatten().chain(&votes).copied();
         if let Some(choice) = decisive(heard).filter(|choice| choices.get(&pledge) != Some(choice)) {
             late.insert(pledge, choice);
         }

@@ -168,7 +168,8 @@ fn late_and_direct_votes_bind_their_own_money_only() {
 #[test]
 fn a_later_word_handed_over_directly_overrules_for_its_own_money() {
     let charter = charter(|_| {});
-    let weights = [(1, 100, 1), (2, 100, 1), (3, 100, 1)];
+    let closes = u32::try_from(Window::new(&charter, OPENS).closes_secs).unwrap();
+    let weights = [(1, 100, 1), (2, 100, 1), (3, 100, 1), (4, 100, 1)];
     let votes = [
         cast(vote(1, Choice::Yes, 1), Some(OPENS)),
         cast(vote(1, Choice::No, 2), None),
@@ -176,11 +177,13 @@ fn a_later_word_handed_over_directly_overrules_for_its_own_money() {
         cast(vote(2, Choice::No, 1), None),
         cast(vote(3, Choice::Yes, 1), Some(OPENS)),
         cast(vote(3, Choice::No, 1), None),
+        cast(vote(4, Choice::No, 2), Some(closes + 1)),
+        cast(vote(4, Choice::Yes, 1), None),
     ];
     let tally = count(&charter, &weights, &votes);
     assert_eq!(tally.yes.to_sat(), 300, "the count is of what was receipted in time");
-    let choices = [1, 2, 3].map(|pledge| tally.choice(pledge));
-    assert_eq!(choices, [Some(Choice::No), Some(Choice::Yes), Some(Choice::No)]);
+    let choices = [1, 2, 3, 4].map(|pledge| tally.choice(pledge));
+    assert_eq!(choices, [Some(Choice::No), Some(Choice::Yes), Some(Choice::No), Some(Choice::No)]);
 }
 
 #[test]

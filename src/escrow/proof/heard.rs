@@ -7,7 +7,7 @@
 use super::Findings;
 use crate::escrow::ballot::CastVote;
 use crate::escrow::facts::Tip;
-use crate::escrow::settlement::Plan;
+use crate::escrow::settlement::{Kind, Plan};
 use crate::escrow::statement::{Choice, Receipt, Signed, Statement};
 use crate::escrow::task::{SubmissionState, Task};
 use bitcoin::secp256k1::{Secp256k1, Verification};
@@ -35,7 +35,7 @@ pub(super) fn direct(task: &Task, tip: &Tip, plan: &Plan, votes: &[CastVote], fi
         if in_time(&secp, task, submission, cast) {
             let problem = format!("the service left out {field}, for which it signed a receipt in time");
             findings.add(format!("submissions/{number}/votes"), problem);
-        } else if binds(task, tip, submission, cast, votes) && pays(plan, said.pledge) {
+        } else if binds(task, tip, submission, cast, votes) && pays(plan, submission, said.pledge) {
             let problem =
                 format!("the sponsor of pledge {} says no: its money is not to be paid", said.pledge);
             findings.add(field, problem);
@@ -79,6 +79,10 @@ fn binds(task: &Task, tip: &Tip, submission: &SubmissionState, cast: &CastVote, 
     task.tally(&heard, tip).choice(pledge) == Some(Choice::No)
 }
 
-fn pays(plan: &Plan, pledge: u32) -> bool {
-    plan.terms().inputs().iter().any(|input| input.slot.index == pledge && input.pays())
+/// Whether `plan` pays money of `pledge` for what was said about this submission. A ruling is over noes
+/// anyway.
+fn pays(plan: &Plan, submission: &SubmissionState, pledge: u32) -> bool {
+    let terms = plan.terms();
+    terms.kind() == Kind::Payout { submission: submission.id }
+        && terms.inputs().iter().any(|input| input.slot.index == pledge && input.pays())
 }

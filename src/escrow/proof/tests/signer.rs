@@ -146,6 +146,7 @@ fn a_hidden_vote_is_found_out() {
     let known = life.task.submissions()[0].votes[0].clone();
     let changed_mind = signed(said(4, Choice::No, 2));
     let older = signed(said(4, Choice::No, 0));
+    let no_again = signed(said(2, Choice::No, 2));
     life = Life::judged();
     let submission = life.submission();
     let payout = life.propose(Kind::Payout { submission }, 2);
@@ -168,4 +169,9 @@ fn a_hidden_vote_is_found_out() {
     assert_eq!(refused(changed_mind, Some(made_up)), ["votes/0"]);
     assert_eq!(refused(older, None), Vec::<String>::new());
     assert_eq!(refused(known.vote, known.receipt), Vec::<String>::new());
+    // A ruling is over noes: saying it once more does not hold it up.
+    let ruling = life.propose(Kind::Ruling { submission }, 2);
+    let heard = [CastVote { vote: no_again, receipt: None }];
+    let (document, plan) = (life.document(), life.plan(ruling));
+    assert!(allowed_hearing(&document, Some(plan.terms()), &[], Role::Arbiter, &heard).is_ok());
 }
