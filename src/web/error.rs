@@ -105,7 +105,6 @@ fn status_of(refused: &Refused) -> StatusCode {
         | Refused::UnknownSettlement { .. } => StatusCode::NOT_FOUND,
         Refused::NoTip
         | Refused::NotOpen
-        | Refused::AlreadyAttested
         | Refused::FundingClosed { .. }
         | Refused::IndexTaken { .. }
         | Refused::NoIndexLeft

@@ -56,9 +56,6 @@ pub enum Refused {
     /// The task is not open.
     #[error("the task is not open: all three signers must attest the charter first")]
     NotOpen,
-    /// Another attestation was given for this seat.
-    #[error("this seat has attested already")]
-    AlreadyAttested,
     /// Funding is over.
     #[error("funding closed at {close_secs} (the chain's median time is {mtp_secs}): no new pledges")]
     FundingClosed {
@@ -278,7 +275,6 @@ impl Refused {
             Refused::OtherTask { .. } => "other_task",
             Refused::NoTip => "chain_unknown",
             Refused::NotOpen => "not_open",
-            Refused::AlreadyAttested => "already_attested",
             Refused::FundingClosed { .. } => "funding_closed",
             Refused::IndexTaken { .. } => "index_taken",
             Refused::NoIndexLeft => "no_index_left",
