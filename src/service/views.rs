@@ -13,7 +13,7 @@ use crate::escrow::task::{Fate, SettlementState, Stage, SubmissionState, Task};
 use bitcoin::secp256k1::{XOnlyPublicKey, schnorr};
 use bitcoin::{Address, OutPoint, Txid};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The service and what it knows of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -396,12 +396,7 @@ impl SubmissionView {
         let tally = tip.map(|tip| task.tally(submission, tip));
         let counted = tally.as_ref().zip(tip).map(|(tally, tip)| {
             let words = task.words(submission, tip);
-            let credited: BTreeSet<u32> = task.electorate(tip).iter().map(|weight| weight.pledge).collect();
-            let verdicts = credited
-                .into_iter()
-                .map(|pledge| (pledge, ballot::verdict(task.charter(), tally, &words, pledge)))
-                .collect();
-            (verdicts, ballot::silence_pays(task.charter(), tally, &words))
+            (task.verdicts(submission, tip), ballot::silence_pays(task.charter(), tally, &words))
         });
         let (verdicts, silence_pays) = counted.unwrap_or_default();
         SubmissionView {

@@ -119,6 +119,25 @@ impl Task {
         Ballot { tally, words, silence_pays, block_height: submission.signed.statement.block_height }
     }
 
+    /// What may be done with each pledge's credited money under a submission. Where nobody voted and all of
+    /// it came after the named block, it waits: that silence says nothing.
+    pub fn verdicts(&self, submission: &SubmissionState, tip: &Tip) -> BTreeMap<u32, Verdict> {
+        let ballot = self.ballot(submission, tip);
+        let mut verdicts = BTreeMap::new();
+        for weight in self.electorate(tip) {
+            let silent = ballot.tally.choice(weight.pledge).is_none();
+            let verdict = match ballot::verdict(&self.charter, &ballot.tally, &ballot.words, weight.pledge) {
+                Verdict::Pay if silent && weight.height > ballot.block_height => Verdict::Wait,
+                verdict => verdict,
+            };
+            let kept = verdicts.entry(weight.pledge).or_insert(verdict);
+            if verdict == Verdict::Pay {
+                *kept = Verdict::Pay;
+            }
+        }
+        verdicts
+    }
+
     pub(super) fn need_submission(&self, id: &SubmissionId) -> Result<&SubmissionState, Refused> {
         self.submission(id).ok_or(Refused::UnknownSubmission { submission: *id })
     }

@@ -1,6 +1,7 @@
 //! Whole lives, to the satoshi.
 
 use super::{sat, verified};
+use crate::escrow::ballot::Verdict;
 use crate::escrow::charter::Silence;
 use crate::escrow::fee;
 use crate::escrow::network::DAY_SECS;
@@ -209,6 +210,8 @@ fn who_came_after_the_named_block_is_not_silent_but_was_never_asked() {
     world.vote(submission, yes, Choice::Yes, 1).unwrap();
     world.advance_to(world.chain.tip().mtp_secs + world.task().charter().fields().review_secs + 1);
     world.judge(submission, true).unwrap();
+    let verdicts = world.task().verdicts(world.task().submission(&submission).unwrap(), &world.chain.tip());
+    assert_eq!(verdicts.into_values().collect::<Vec<_>>(), [Verdict::Pay, Verdict::Pay, Verdict::Wait]);
     let id = world.propose(Kind::Payout { submission }, 1).unwrap();
     let spent: Vec<OutPoint> = world.plan(id).outpoints().collect();
     assert!(spent.contains(&quiet) && !spent.contains(&late));
