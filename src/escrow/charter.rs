@@ -162,12 +162,7 @@ impl Charter {
 
     /// One signer's key expression.
     pub fn signer(&self, role: Role) -> &SignerKey {
-        let [developer, representative, arbiter] = &self.signers;
-        match role {
-            Role::Developer => developer,
-            Role::Representative => representative,
-            Role::Arbiter => arbiter,
-        }
+        role.of(&self.signers)
     }
 
     /// The key a signer attests, accepts and rules with: `1000/0` below their account.

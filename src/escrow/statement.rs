@@ -137,6 +137,16 @@ impl Role {
             Role::Arbiter => "arbiter",
         }
     }
+
+    /// What is this role's among the three, in the order of [`Role::ALL`].
+    pub const fn of<T>(self, all: &[T; 3]) -> &T {
+        let [developer, representative, arbiter] = all;
+        match self {
+            Role::Developer => developer,
+            Role::Representative => representative,
+            Role::Arbiter => arbiter,
+        }
+    }
 }
 
 impl fmt::Display for Role {

@@ -140,21 +140,7 @@ fn verify(wallet: &OperatorWallet, ask: &Ask, batch: &FundedBatch) {
             }
         })
         .collect();
-    let utxos: Vec<bitcoinconsensus::Utxo> = prevouts
-        .iter()
-        .map(|prevout| bitcoinconsensus::Utxo {
-            script_pubkey: prevout.script_pubkey.as_bytes().as_ptr(),
-            script_pubkey_len: u32::try_from(prevout.script_pubkey.len()).unwrap(),
-            value: i64::try_from(prevout.value.to_sat()).unwrap(),
-        })
-        .collect();
-    let bytes = bitcoin::consensus::serialize(tx);
-    let flags = bitcoinconsensus::VERIFY_ALL_PRE_TAPROOT | bitcoinconsensus::VERIFY_TAPROOT;
-    for (at, prevout) in prevouts.iter().enumerate() {
-        let script = prevout.script_pubkey.as_bytes();
-        bitcoinconsensus::verify_with_flags(script, prevout.value.to_sat(), &bytes, Some(&utxos), at, flags)
-            .unwrap_or_else(|e| panic!("input {at}: {e:?}"));
-    }
+    crate::escrow::consensus::assert_valid(tx, &prevouts);
     // Pairs come first, and each input's money goes to the output in its place.
     for (input, output) in tx.input.iter().zip(&tx.output).take(ask.bundles.len()) {
         let pair = ask.bundles.iter().find(|b| b.target().outpoint() == input.previous_output).unwrap();

@@ -1,5 +1,6 @@
 //! A recovery file survives the way to disk and back; any change to it is found and named.
 
+use super::super::consensus::assert_valid;
 use super::super::network::Network;
 use super::super::statement::{Attest, Statement};
 use super::super::testing;
@@ -93,7 +94,7 @@ fn ready_transactions_are_valid_by_consensus_and_in_order() {
         let amount = file.refunds().iter().find(|b| b.target().outpoint() == spend.outpoint).unwrap();
         let prevout =
             TxOut { value: amount.target().amount(), script_pubkey: file.output().script_pubkey.clone() };
-        verify(&spend.transaction, &[prevout]);
+        assert_valid(&spend.transaction, &[prevout]);
         assert_eq!(
             spend.transaction.output[0].script_pubkey,
             testing::address(Network::Regtest, 8).script_pubkey()
@@ -102,29 +103,6 @@ fn ready_transactions_are_valid_by_consensus_and_in_order() {
     }
     let of_first: Vec<u64> = ready.iter().take(6).map(|spend| spend.sat_per_vb).collect();
     assert_eq!(of_first, [0, 1, 2, 5, 10, 25]);
-}
-
-fn verify(transaction: &Transaction, prevouts: &[TxOut]) {
-    let outputs: Vec<bitcoinconsensus::Utxo> = prevouts
-        .iter()
-        .map(|prevout| bitcoinconsensus::Utxo {
-            script_pubkey: prevout.script_pubkey.as_bytes().as_ptr(),
-            script_pubkey_len: u32::try_from(prevout.script_pubkey.len()).unwrap(),
-            value: i64::try_from(prevout.value.to_sat()).unwrap(),
-        })
-        .collect();
-    let bytes = bitcoin::consensus::serialize(transaction);
-    for (at, prevout) in prevouts.iter().enumerate() {
-        bitcoinconsensus::verify_with_flags(
-            prevout.script_pubkey.as_bytes(),
-            prevout.value.to_sat(),
-            &bytes,
-            Some(&outputs),
-            at,
-            bitcoinconsensus::VERIFY_ALL_PRE_TAPROOT | bitcoinconsensus::VERIFY_TAPROOT,
-        )
-        .unwrap();
-    }
 }
 
 #[test]

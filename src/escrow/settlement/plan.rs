@@ -350,12 +350,7 @@ impl Plan {
 
     /// Key expression of one signer.
     pub fn signer(&self, role: Role) -> &SignerKey {
-        let [developer, representative, arbiter] = &self.signers;
-        match role {
-            Role::Developer => developer,
-            Role::Representative => representative,
-            Role::Arbiter => arbiter,
-        }
+        role.of(&self.signers)
     }
 }
 

@@ -1,3 +1,5 @@
+//! Drafts: defaults, options over files, and what is refused.
+
 use super::*;
 use crate::escrow::charter::Charter;
 use crate::escrow::facts::Tip;
