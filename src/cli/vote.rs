@@ -112,7 +112,7 @@ pub fn run(context: &Context<'_>, args: &VoteArgs) -> anyhow::Result<Exit> {
     if answer.vote.statement != vote.statement {
         return Err(crate::client::ClientError::untrue("vote", "it kept another one than was sent").into());
     }
-    task.check_receipt(&vote.statement, &answer)?;
+    task.check_receipt(&vote.statement, &answer, &submission.window)?;
     keep(args, &answer)?;
     context.report(&Voted { answer, receipt_file: args.receipt.clone() })?;
     Ok(Exit::Done)

@@ -4,6 +4,7 @@
 //! Whether an outpoint is on the chain is not known here: that needs a server of the chain.
 
 use super::{Client, ClientError};
+use crate::escrow::ballot::Window;
 use crate::escrow::charter::{Charter, address};
 use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
 use crate::escrow::statement::{CharterId, Digest, Pledge, Role, Signed, Statement, SubmissionId};
@@ -162,12 +163,24 @@ impl CheckedTask {
         Ok(Some(view))
     }
 
-    /// A receipt: for this very vote, by the key of the charter.
+    /// A receipt: for this very vote, by the key of the charter, and not dated past a window that is open.
     ///
     /// # Errors
     /// [`ClientError::Untrue`] with the field that is not so.
-    pub fn check_receipt(&self, vote: &impl Statement, answer: &ReceiptView) -> Result<(), ClientError> {
+    pub fn check_receipt(
+        &self,
+        vote: &impl Statement,
+        answer: &ReceiptView,
+        window: &Window,
+    ) -> Result<(), ClientError> {
         let receipt = &answer.receipt;
+        // A receipt dated past closing would quietly keep the vote out of the count.
+        let open = self.view.tip.is_some_and(|tip| !window.closed(tip.mtp_secs));
+        if open && window.closed(receipt.statement.tip_mtp_secs) {
+            let problem =
+                "it is dated after voting closes, and voting is open: hand the vote to the signers directly";
+            return Err(ClientError::untrue("receipt", problem));
+        }
         if receipt.statement.vote != vote.digest() {
             return Err(ClientError::untrue("receipt", "it is for another vote"));
         }

@@ -79,7 +79,11 @@ impl Out<'_> {
                 let Some(receipt) = cast.receipt.as_ref().map(|receipt| receipt.statement) else { continue };
                 let field = format!("submissions/{at}/votes/{vote}/receipt/statement/tip_mtp_secs");
                 let known = chain.header(receipt.tip_height).map(|header| header.block_hash());
-                if known != Some(receipt.tip_hash) {
+                if receipt.tip_height > self.document.tip.height {
+                    let height = receipt.tip_height;
+                    self.findings
+                        .add(field, format!("given under block {height}, above the document's own tip"));
+                } else if known != Some(receipt.tip_hash) {
                     let (hash, height) = (receipt.tip_hash, receipt.tip_height);
                     let news = format!(
                         "{field}: its block {hash} is not at height {height} (any more), so its time is the service's word"

@@ -22,7 +22,6 @@ pub(super) fn router() -> Router<App> {
         .route("/tasks/{charter}/pledges", post(pledges::issue))
         .route("/tasks/{charter}/pledges/{index}", get(pledges::show))
         .route("/tasks/{charter}/pledges/{index}/qr.svg", get(pledges::qr))
-        .route("/tasks/{charter}/pledges/{index}/refunds", get(pledges::refunds))
         .route("/tasks/{charter}/refunds", post(pledges::secure))
         .route("/tasks/{charter}/submissions", post(ballot::submit))
         .route("/tasks/{charter}/submissions/{submission}", get(ballot::show))

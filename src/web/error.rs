@@ -132,6 +132,7 @@ fn status_of(refused: &Refused) -> StatusCode {
         | Refused::NoLongerAllowed { .. } => StatusCode::CONFLICT,
         Refused::Charter(_)
         | Refused::TextHash
+        | Refused::TextTooLong { .. }
         | Refused::NotSupported { .. }
         | Refused::TooFarAhead { .. }
         | Refused::AlreadyClosed { .. }

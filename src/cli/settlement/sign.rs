@@ -35,7 +35,7 @@ struct Signing {
     #[arg(long)]
     yes: bool,
     /// Verify the proof document with this Electrum server first, tcp://host:port
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "UPFRONT_ELECTRUM")]
     electrum: Option<String>,
     /// A vote its sponsor gave you directly (the file of `upfront vote --receipt`): refuse if it was left out
     #[arg(long = "vote", value_name = "FILE")]
@@ -169,6 +169,11 @@ fn consent_and_sign(
     if let Some(url) = &signing.electrum {
         let report = crate::verify::run_with(proof, &OneShotConfig::new(url, charter.network().bitcoin()))?;
         refuse_findings("the proof document is not true", &report.findings)?;
+    } else {
+        context.note(
+            "No Electrum server was asked: that these blocks are the chain's, that their time is this and that \
+             nothing is left out is the service's word. Give --electrum URL to check.",
+        );
     }
     let explanation = match allowed_hearing(proof, None, psbts, signing.role, &signing.heard()?) {
         Ok(explanation) => explanation,

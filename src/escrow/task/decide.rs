@@ -25,11 +25,16 @@ const MAX_AHEAD_SECS: u32 = 2 * 365 * DAY_SECS + DAY_SECS;
 const MAX_BLOCKS_BELOW: u32 = 2;
 /// How often one pledge may change its vote: more is only there to fill the disk.
 const MAX_VOTES_PER_PLEDGE: usize = 32;
+/// Longest text of a task, in bytes: it stands in the journal and in every proof document.
+const MAX_TEXT_BYTES: usize = 65_536;
 /// Longest link of a submission, in bytes.
 const MAX_LINK_BYTES: usize = 500;
 
 /// Checks a charter that is to be written down, and makes its first event.
 pub fn draft(charter: &[u8], text: &str, tip: Option<&Tip>) -> Result<(CharterId, Event), Refused> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(Refused::TextTooLong { max: MAX_TEXT_BYTES });
+    }
     let charter = Charter::parse(charter)?;
     let fields = charter.fields();
     if Digest::of(text.as_bytes()) != fields.text_hash {

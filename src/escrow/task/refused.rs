@@ -16,6 +16,12 @@ pub enum Refused {
     /// The text is not the one the charter names.
     #[error("the task's text does not have the hash that the charter names (text_hash)")]
     TextHash,
+    /// The text is longer than anybody reads.
+    #[error("the task's text is longer than {max} bytes: put the rest where the text links to")]
+    TextTooLong {
+        /// Most accepted.
+        max: usize,
+    },
     /// The charter asks for something this version cannot do.
     #[error("{feature} cannot be carried out by this version; leave it out of the charter")]
     NotSupported {
@@ -267,6 +273,7 @@ impl Refused {
         match self {
             Refused::Charter(error) | Refused::RefundAddress(error) => error.code(),
             Refused::TextHash => "text_hash",
+            Refused::TextTooLong { .. } => "text_too_long",
             Refused::NotSupported { .. } => "not_supported",
             Refused::TooFarAhead { .. } => "refund_time_too_far",
             Refused::AlreadyClosed { .. } => "funding_close_past",

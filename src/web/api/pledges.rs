@@ -74,18 +74,6 @@ pub(super) async fn qr(
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response())
 }
 
-pub(super) async fn refunds(
-    State(app): State<App>,
-    Params((charter, index)): Params<(CharterId, u32)>,
-) -> Result<Json<Vec<RefundSignatures>>, ApiError> {
-    let refunds = app.service.read_task(&charter, |task, _| {
-        task.pledges().get(&index)?;
-        let held = task.outpoints().values().filter(|held| held.slot.index == index);
-        Some(held.filter_map(|held| held.refund_signatures().cloned()).collect())
-    })?;
-    refunds.map(Json).ok_or(ApiError::missing("pledge"))
-}
-
 pub(super) async fn secure(
     State(app): State<App>,
     Params(charter): Params<CharterId>,

@@ -44,9 +44,10 @@ fn later(fields: &mut CharterFields, secs: u32) {
 fn drafts() {
     let world = verified(|_| {});
     let charter = testing::charter(Network::Regtest);
-    let draft = |bytes: &[u8], text| world.book.draft(bytes, text).unwrap_err().code();
+    let draft = |bytes: &[u8], text: &str| world.book.draft(bytes, text).unwrap_err().code();
     assert_eq!(draft(b"{", testing::TEXT), "charter_not_json");
     assert_eq!(draft(charter.bytes(), "another text"), "text_hash");
+    assert_eq!(draft(charter.bytes(), &"long ".repeat(20_000)), "text_too_long");
     assert_eq!(world.book.draft(charter.bytes(), testing::TEXT).unwrap().1, [], "again gives nothing");
     let half = |due| Milestone { share_bps: 5_000, due };
     let two = |fields: &mut CharterFields| {
@@ -406,8 +407,14 @@ fn every_refusal_has_its_code_and_changes_nothing() {
     // Whoever adds a refusal adds its case.
     let source = include_str!("../refused.rs");
     let codes = source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next());
-    let elsewhere =
-        ["text_hash", "not_supported", "refund_time_too_far", "funding_close_past", "settlement_plan"];
+    let elsewhere = [
+        "text_hash",
+        "text_too_long",
+        "not_supported",
+        "refund_time_too_far",
+        "funding_close_past",
+        "settlement_plan",
+    ];
     for code in codes {
         let reached = CASES.iter().any(|(known, _)| *known == code);
         assert!(reached || elsewhere.contains(&code) || UNREACHED.contains(&code), "{code} has no case");
