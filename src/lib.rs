@@ -37,6 +37,9 @@ pub mod escrow;
 pub mod failpoint;
 #[cfg(feature = "service")]
 pub mod keys;
+#[cfg(test)]
+#[cfg(feature = "service")]
+mod regtest;
 #[cfg(feature = "service")]
 pub mod serve;
 #[cfg(feature = "service")]

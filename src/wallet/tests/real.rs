@@ -1,49 +1,11 @@
-//! The fee wallet on a real node and a real electrs, started by `regtest/up`. Runs where
-//! `BITCOIND_EXE` and `ELECTRS_EXE` say which (as `regtest/test` does), and says so where not.
+//! The fee wallet on a real node and a real electrs.
 
 use super::*;
+use crate::regtest::Regtest;
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
-use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
-
-struct Regtest {
-    dir: String,
-    env: BTreeMap<String, String>,
-}
-
 impl Regtest {
-    fn start() -> Option<Regtest> {
-        if ["BITCOIND_EXE", "ELECTRS_EXE"].iter().any(|name| std::env::var_os(name).is_none()) {
-            eprintln!("skipped: BITCOIND_EXE and ELECTRS_EXE name no node and no Electrum server");
-            return None;
-        }
-        let up = Command::new(Path::new(PROJECT).join("regtest/up")).arg("--detach").output().unwrap();
-        assert!(up.status.success(), "regtest/up: {}", String::from_utf8_lossy(&up.stderr));
-        let dir = String::from_utf8(up.stdout).unwrap().trim().to_owned();
-        let text = std::fs::read_to_string(Path::new(&dir).join("env")).unwrap();
-        let env = text
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.replace('\\', "")))
-            .collect();
-        Some(Regtest { dir, env })
-    }
-
-    fn try_cli(&self, args: &[&str]) -> Result<String, String> {
-        let mut words = self.env["BITCOIN_CLI"].split(' ');
-        let mut command = Command::new(words.next().unwrap());
-        let output = command.args(words).arg("-rpcwallet=w").args(args).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap().trim().to_owned();
-        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
-    }
-
-    fn cli(&self, args: &[&str]) -> String {
-        self.try_cli(args).unwrap_or_else(|e| panic!("{args:?}: {e}"))
-    }
-
     fn send(&self, address: &Address, bitcoins: &str) -> Transaction {
         let txid = self.cli(&["sendtoaddress", &address.to_string(), bitcoins]);
         deserialize_hex(&self.cli(&["getrawtransaction", &txid])).unwrap()
@@ -57,21 +19,12 @@ impl Regtest {
     fn until(&self, wallet: &mut OperatorWallet, what: &str, reached: impl Fn(&OperatorWallet) -> bool) {
         let begun = Instant::now();
         loop {
-            wallet.sync(&self.env["ELECTRUM_URL"]).unwrap();
+            wallet.sync(self.url()).unwrap();
             if reached(wallet) {
                 return;
             }
             assert!(begun.elapsed() < Duration::from_secs(20), "{what}: {wallet:?}");
             std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-}
-
-impl Drop for Regtest {
-    fn drop(&mut self) {
-        let down = Command::new(Path::new(PROJECT).join("regtest/down")).arg(&self.dir).output();
-        if !down.is_ok_and(|output| output.status.success()) {
-            eprintln!("regtest/down {} failed", self.dir);
         }
     }
 }
@@ -96,7 +49,7 @@ fn paid_bundles(regtest: &Regtest, count: u32) -> Vec<RefundBundle> {
 
 #[test]
 fn a_real_node_takes_the_batch_and_its_replacement() {
-    let Some(regtest) = Regtest::start() else { return };
+    let regtest = Regtest::start(101);
     let (dir, mut wallet) = empty_wallet();
     regtest.until(&mut wallet, "an empty wallet", |wallet| wallet.tip_height() >= 101);
     assert_eq!(wallet.balance(), Balance::default());
@@ -157,9 +110,9 @@ fn balance_pending(own_change: Amount) -> Balance {
 
 #[test]
 fn a_server_of_another_network_is_refused() {
-    let Some(regtest) = Regtest::start() else { return };
+    let regtest = Regtest::start(101);
     let dir = tempfile::tempdir().unwrap();
     let mut wallet = OperatorWallet::create(dir.path(), Network::Signet).unwrap();
-    let refused = wallet.sync(&regtest.env["ELECTRUM_URL"]);
+    let refused = wallet.sync(regtest.url());
     assert!(matches!(refused, Err(WalletError::WrongNetwork { .. })), "{refused:?}");
 }

@@ -1,56 +1,14 @@
-//! The watcher on a real node and a real electrs, started by `regtest/up`. Runs where
-//! `BITCOIND_EXE` and `ELECTRS_EXE` say which (as `regtest/test` does), and says so where not.
+//! The watcher on a real node and a real electrs.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 use bitcoin::{Address, FeeRate};
 
 use super::*;
 use crate::chain::oneshot::{OneShot, OneShotConfig};
-
-const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
-
-struct Regtest {
-    dir: String,
-    env: BTreeMap<String, String>,
-}
+use crate::regtest::Regtest;
 
 impl Regtest {
-    /// `None`, with a word to the reader, where no node is named.
-    fn start() -> Option<Self> {
-        if ["BITCOIND_EXE", "ELECTRS_EXE"].iter().any(|name| std::env::var_os(name).is_none()) {
-            eprintln!("skipped: BITCOIND_EXE and ELECTRS_EXE name no node and no Electrum server");
-            return None;
-        }
-        let up = Command::new(Path::new(PROJECT).join("regtest/up"))
-            .args(["--detach", "--blocks", "120"])
-            .output();
-        let up = up.unwrap();
-        assert!(up.status.success(), "regtest/up: {}", String::from_utf8_lossy(&up.stderr));
-        let dir = String::from_utf8(up.stdout).unwrap().trim().to_owned();
-        let text = std::fs::read_to_string(Path::new(&dir).join("env")).unwrap();
-        let env = text
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.replace('\\', "")))
-            .collect();
-        Some(Self { dir, env })
-    }
-
-    fn url(&self) -> &str {
-        &self.env["ELECTRUM_URL"]
-    }
-
-    fn cli(&self, args: &[&str]) -> String {
-        let mut words = self.env["BITCOIN_CLI"].split(' ');
-        let mut command = Command::new(words.next().unwrap());
-        let output = command.args(words).arg("-rpcwallet=w").args(args).output().unwrap();
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
     fn height(&self) -> u32 {
         self.cli(&["getblockcount"]).parse().unwrap()
     }
@@ -72,18 +30,9 @@ impl Regtest {
         self.cli(&["invalidateblock", &hash]);
     }
 
-    fn send(&self, to: &ScriptBuf) {
+    fn pay(&self, to: &ScriptBuf) {
         let address = Address::from_script(to, Network::Regtest).unwrap().to_string();
         self.cli(&["sendtoaddress", &address, "0.001"]);
-    }
-}
-
-impl Drop for Regtest {
-    fn drop(&mut self) {
-        let down = Command::new(Path::new(PROJECT).join("regtest/down")).arg(&self.dir).output();
-        if !down.is_ok_and(|output| output.status.success()) {
-            eprintln!("regtest/down {} failed", self.dir);
-        }
     }
 }
 
@@ -97,7 +46,7 @@ fn client(regtest: &Regtest, watched: &[ScriptBuf]) -> Client {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_node_and_a_real_electrs() {
-    let Some(regtest) = Regtest::start() else { return };
+    let regtest = Regtest::start(120);
     let scripts: Vec<ScriptBuf> = (1..=24).map(script).collect();
     let mut client = client(&regtest, &scripts);
     client.until("all scripts", |c| c.height() == Some(120) && c.views.len() == 24).await;
@@ -105,7 +54,7 @@ async fn a_real_node_and_a_real_electrs() {
     // Seen within a second.
     let mut waited = Vec::new();
     for script in &scripts[..20] {
-        regtest.send(script);
+        regtest.pay(script);
         let sent = Instant::now();
         client.until("seen", |c| c.deposits(script) == [(100_000, None)]).await;
         waited.push(sent.elapsed().as_millis());
@@ -122,7 +71,7 @@ async fn a_real_node_and_a_real_electrs() {
     );
 
     for (depth, script) in [1u32, 2, 6].into_iter().zip(&scripts[20..]) {
-        regtest.send(script);
+        regtest.pay(script);
         regtest.mine(1);
         regtest.mine_empty(depth - 1);
         let at = regtest.height() - depth + 1;
