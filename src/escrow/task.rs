@@ -55,7 +55,7 @@ pub struct SettlementState {
     pub plan: Plan,
     /// Signatures so far.
     pub signatures: Signatures,
-    /// How many were proposed before it: of two that spend the same, the newer goes out.
+    /// Higher than that of every one proposed before it: of two that spend the same, the newer goes out.
     pub number: usize,
     /// Median time past when it was proposed.
     pub at_mtp_secs: u32,

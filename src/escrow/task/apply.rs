@@ -189,7 +189,8 @@ impl Task {
                 let state = SettlementState {
                     signatures: Signatures::new(&plan),
                     plan,
-                    number: self.settlements.len(),
+                    // Not their count: a lapsed one that is proposed again moves to the end.
+                    number: self.settlements.values().map(|s| s.number + 1).max().unwrap_or(0),
                     at_mtp_secs: self.mtp_secs,
                     broadcasts: BTreeMap::new(),
                 };
