@@ -57,7 +57,7 @@ pub fn due(book: &Book) -> Vec<Effect> {
     effects
 }
 
-/// Submissions whose named block the chain must be asked for again: those not buried yet.
+/// Every submission with the height it names: what block is there now is for the chain to say.
 pub fn submissions_to_check(book: &Book) -> Vec<(CharterId, SubmissionId, u32)> {
     let submissions = book.tasks().values().flat_map(|task| {
         task.submissions().iter().map(|s| (task.id(), s.id, s.signed.statement.block_height))
@@ -156,20 +156,14 @@ fn refunds_due(book: &Book, tip: &Tip, effects: &mut Vec<Effect>) {
         })
         .flat_map(|transaction| transaction.input.iter().map(|input| input.previous_output))
         .collect();
-    let batches: BTreeMap<Txid, (&BatchRecord, Transaction)> = book
-        .batches()
-        .iter()
-        .filter_map(|batch| {
-            let transaction: Transaction = deserialize_hex(&batch.transaction).ok()?;
-            Some((transaction.compute_txid(), (batch, transaction)))
-        })
-        .collect();
+    let mut batches: BTreeMap<Txid, (&BatchRecord, Transaction)> = BTreeMap::new();
     // The latest batch that names an outpoint is the one that counts.
     let mut latest: BTreeMap<OutPoint, Txid> = BTreeMap::new();
     for batch in book.batches() {
         if let Ok(transaction) = deserialize_hex::<Transaction>(&batch.transaction) {
             let txid = transaction.compute_txid();
             latest.extend(batch.refunds.iter().map(|outpoint| (*outpoint, txid)));
+            batches.insert(txid, (batch, transaction));
         }
     }
     // New ones by T; those of an earlier batch by that batch.

@@ -1,3 +1,5 @@
+//! What `upfront recover` makes of an outpoint: not yet, a refund held or signed anew, done already.
+
 use super::*;
 use crate::escrow::facts::Confirmation;
 use crate::escrow::network::Network;

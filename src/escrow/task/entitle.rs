@@ -70,10 +70,8 @@ impl Task {
             (Kind::Payout { .. }, Standing::Credited) => {
                 let ballot = ballot?;
                 let index = held.slot.index;
-                match ballot::verdict(&self.charter, &ballot.tally, &ballot.words, index) {
+                match self.verdict(ballot, index, held.confirmation?.height) {
                     Verdict::Pay if ballot.tally.choice(index) == Some(Choice::Yes) => pay(Reason::Yes),
-                    // Who came after the named block was never asked: that silence says nothing.
-                    Verdict::Pay if held.confirmation?.height > ballot.block_height => None,
                     Verdict::Pay => pay(Reason::Silent),
                     Verdict::Wait | Verdict::Contested => None,
                 }
@@ -119,17 +117,24 @@ impl Task {
         Ballot { tally, words, silence_pays, block_height: submission.signed.statement.block_height }
     }
 
-    /// What may be done with each pledge's credited money under a submission. Where nobody voted and all of
-    /// it came after the named block, it waits: that silence says nothing.
+    /// The verdict over what a pledge had confirmed at `height`. Who came after the named block was never
+    /// asked: that silence says nothing, and the money waits.
+    fn verdict(&self, ballot: &Ballot, pledge: u32, height: u32) -> Verdict {
+        match ballot::verdict(&self.charter, &ballot.tally, &ballot.words, pledge) {
+            Verdict::Pay if height > ballot.block_height && ballot.tally.choice(pledge).is_none() => {
+                Verdict::Wait
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// What may be done with each pledge's credited money under a submission; pay, if that may be done with
+    /// any of it.
     pub fn verdicts(&self, submission: &SubmissionState, tip: &Tip) -> BTreeMap<u32, Verdict> {
         let ballot = self.ballot(submission, tip);
         let mut verdicts = BTreeMap::new();
         for weight in self.electorate(tip) {
-            let silent = ballot.tally.choice(weight.pledge).is_none();
-            let verdict = match ballot::verdict(&self.charter, &ballot.tally, &ballot.words, weight.pledge) {
-                Verdict::Pay if silent && weight.height > ballot.block_height => Verdict::Wait,
-                verdict => verdict,
-            };
+            let verdict = self.verdict(&ballot, weight.pledge, weight.height);
             let kept = verdicts.entry(weight.pledge).or_insert(verdict);
             if verdict == Verdict::Pay {
                 *kept = Verdict::Pay;
@@ -262,9 +267,9 @@ impl Task {
             .collect()
     }
 
-    /// No settlement may share an outpoint with one that two have signed (any form), unless it spends an outpoint of
-    /// each of its transactions that may still confirm: then only one of the two can ever happen. A single
-    /// signature binds nobody else: any one of the three could hold everything up with it.
+    /// No settlement may share an outpoint with one that two have signed (any form), unless it spends an
+    /// outpoint of each of its transactions that may still confirm: then only one of the two can ever
+    /// happen. A single signature binds nobody else: any one of the three could hold everything up with it.
     pub(super) fn check_conflicts(
         &self,
         id: SettlementId,
