@@ -3,9 +3,11 @@
 pub mod api;
 mod body;
 mod error;
+mod problem;
 mod qr;
 
 pub use error::ApiError;
+pub use problem::{CODES, Problem};
 pub use qr::{qr_payload, qr_svg};
 
 use crate::service::Service;
@@ -35,14 +37,18 @@ pub struct App {
 
 /// Every route.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .nest("/api/v1", api::router())
-        .fallback(not_found)
+    let routes = Router::new().nest("/api/v1", api::router()).merge(problem::router()).fallback(not_found);
+    dress(routes, REQUEST_TIMEOUT).with_state(app)
+}
+
+/// What every route has around it, the outermost last.
+fn dress(routes: Router<App>, timeout: Duration) -> Router<App> {
+    routes
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(axum::middleware::from_fn(problem::shape))
         .layer(TraceLayer::new_for_http())
-        .with_state(app)
 }
 
 /// Serves until `stop` resolves, then finishes what is under way.
@@ -55,17 +61,12 @@ pub async fn serve(
 }
 
 async fn not_found(uri: Uri) -> ApiError {
-    ApiError::new(
-        StatusCode::NOT_FOUND,
-        "not_found",
-        format!("there is nothing at {}: the API is described in docs/API.md", uri.path()),
-    )
+    ApiError::not_found(uri.path())
 }
 
 /// A panic is a defect: logged by the panic hook, never shown.
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
-    let message = "the service made an error of its own; nothing was changed".to_owned();
-    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
+    ApiError::internal().into_response()
 }
 
 #[cfg(test)]

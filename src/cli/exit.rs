@@ -158,33 +158,35 @@ fn classify(cause: &(dyn std::error::Error + 'static)) -> Option<Known> {
                 Exit::Refused
             }
         };
-        return Some((exit, error.code().to_owned(), client_hint(error).map(str::to_owned)));
+        return Some((exit, error.code().to_owned(), client_hint(error)));
     }
     cause.downcast_ref::<KeyFileError>().map(|_| (Exit::Refused, "key".into(), None))
 }
 
-fn client_hint(error: &ClientError) -> Option<&'static str> {
-    match error {
+/// The command's own words where it knows better what to do here; otherwise the service's.
+fn client_hint(error: &ClientError) -> Option<String> {
+    let own = match error {
         ClientError::Unreachable { .. } => {
-            Some("is `upfront serve` running there? Name another service with --server or UPFRONT_SERVER")
+            "is `upfront serve` running there? Name another service with --server or UPFRONT_SERVER"
         }
-        ClientError::Answer { .. } => Some("is this an Upfront service, and of this version?"),
-        ClientError::Untrue { .. } => Some(
-            "pay nothing and sign nothing there; nothing was sent. Keep this message and tell the others",
-        ),
-        ClientError::Refused { code, .. } => match code.as_str() {
-            "psbt_no_signature" => Some(
+        ClientError::Answer { .. } => "is this an Upfront service, and of this version?",
+        ClientError::Untrue { .. } => {
+            "pay nothing and sign nothing there; nothing was sent. Keep this message and tell the others"
+        }
+        ClientError::Refused { code, hint, .. } => match code.as_str() {
+            "psbt_no_signature" => {
                 "the wallet signed nothing: its keys' range does not cover this address. See `upfront charter show --core`, \
-                 or use descriptorprocesspsbt",
-            ),
-            "other_receipt_key" => {
-                Some("make the charter with `upfront charter new`, which asks the service for its key")
+                 or use descriptorprocesspsbt"
             }
-            "not_open" => Some("`upfront task show` tells who has not attested"),
-            "chain_unknown" => Some("try again in a few seconds"),
-            _ => None,
+            "other_receipt_key" => {
+                "make the charter with `upfront charter new`, which asks the service for its key"
+            }
+            "not_open" => "`upfront task show` tells who has not attested",
+            "chain_unknown" => "try again in a few seconds",
+            _ => return hint.clone(),
         },
-    }
+    };
+    Some(own.to_owned())
 }
 
 #[cfg(test)]
@@ -194,7 +196,8 @@ mod tests {
 
     #[test]
     fn an_error_names_its_cause_its_code_and_what_to_do() {
-        let refused = ClientError::Refused { status: 409, code: "not_open".into(), message: "no".into() };
+        let refused =
+            ClientError::Refused { status: 409, code: "not_open".into(), message: "no".into(), hint: None };
         let error = Err::<(), _>(refused).context("cannot pledge").unwrap_err();
         let report = ErrorReport::new(&error);
         assert_eq!(report.exit().status(), 1);

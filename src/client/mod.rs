@@ -43,6 +43,8 @@ pub enum ClientError {
         code: String,
         /// For people.
         message: String,
+        /// What to do, if the service says so.
+        hint: Option<String>,
     },
     /// No service there, or none that answers.
     #[error("no answer from the service at {server}: {detail}")]
@@ -87,16 +89,12 @@ impl ClientError {
     }
 }
 
-/// The body of an error answer.
+/// The body of an error answer (RFC 9457), as far as it is used.
 #[derive(Deserialize)]
-struct ErrorBody {
-    error: ErrorDetail,
-}
-
-#[derive(Deserialize)]
-struct ErrorDetail {
+struct Problem {
     code: String,
-    message: String,
+    detail: String,
+    hint: Option<String>,
 }
 
 /// What `POST /tasks` answers.
@@ -165,11 +163,12 @@ impl Client {
         if status.is_success() {
             return Ok(body);
         }
-        Err(match serde_json::from_str::<ErrorBody>(&body) {
-            Ok(ErrorBody { error: ErrorDetail { code, message } }) => ClientError::Refused {
+        Err(match serde_json::from_str::<Problem>(&body) {
+            Ok(Problem { code, detail, hint }) => ClientError::Refused {
                 status: status.as_u16(),
                 code: visible(&code),
-                message: visible(&message),
+                message: visible(&detail),
+                hint: hint.map(|hint| visible(&hint)),
             },
             Err(_) => ClientError::Answer {
                 request: request.to_owned(),

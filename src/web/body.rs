@@ -25,7 +25,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 fn too_long(rejection: BytesRejection) -> ApiError {
     if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
         let message = format!("the body is longer than {} bytes", super::MAX_BODY_BYTES);
-        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_long", message);
+        return ApiError::new("too_long", message);
     }
     ApiError::shape("the body could not be read".into())
 }
@@ -39,7 +39,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Params<
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(params)) => Ok(Params(params)),
             // Not an id: there can be nothing of that name.
-            Err(rejection) => Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", rejection.body_text())),
+            Err(rejection) => Err(ApiError::new("not_found", rejection.body_text())),
         }
     }
 }

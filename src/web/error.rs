@@ -1,153 +1,117 @@
-//! Errors as the API tells them: a status, a stable code, words that say what to do. Internals are logged
-//! here once and never shown.
+//! Errors as the API tells them: a code of `problem/codes.rs`, and words that say what is wrong. Internals are
+//! logged here once and never shown.
 
+use super::problem::{Entry, Problem, entry, retry_after_secs};
 use crate::chain::{BroadcastError, ChainError};
-use crate::escrow::task::Refused;
 use crate::service::ServiceError;
-use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-
-/// The body of every error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorBody {
-    /// The error.
-    pub error: ErrorText,
-}
-
-/// Code and words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorText {
-    /// Stable code for programs.
-    pub code: String,
-    /// For people.
-    pub message: String,
-}
 
 /// An error on its way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
+    entry: &'static Entry,
+    detail: String,
+    retry_after_secs: Option<u32>,
 }
 
 impl ApiError {
-    /// An error of the edge itself.
-    pub fn new(status: StatusCode, code: &'static str, message: String) -> ApiError {
-        ApiError { status, code, message }
+    /// An error with a code of the table, which says its status. A code that is not there is a defect, and
+    /// told as one; the tests of `problem.rs` find it.
+    pub fn new(code: &'static str, detail: String) -> ApiError {
+        match entry(code) {
+            Some(entry) => ApiError { entry, detail, retry_after_secs: retry_after_secs(code) },
+            None => {
+                tracing::error!(code, detail, "an error's code is not in the table");
+                ApiError::internal()
+            }
+        }
     }
 
     /// The body is not what the documentation says.
-    pub fn shape(message: String) -> ApiError {
-        ApiError::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    pub fn shape(detail: String) -> ApiError {
+        ApiError::new("bad_request", detail)
     }
 
     /// No such thing.
     pub fn missing(what: &'static str) -> ApiError {
-        ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+        ApiError::new("not_found", format!("there is no such {what}"))
+    }
+
+    /// No such path.
+    pub fn not_found(path: &str) -> ApiError {
+        let detail = format!("there is nothing at {path}: the API is described in docs/API.md");
+        ApiError::new("not_found", detail)
+    }
+
+    /// A defect of ours. What it was is in the log.
+    pub fn internal() -> ApiError {
+        let detail = "the service made an error of its own; nothing was changed".to_owned();
+        let entry = entry("internal").expect("the table has it");
+        ApiError { entry, detail, retry_after_secs: None }
+    }
+
+    /// Worth another try after so long.
+    pub fn retry_after(mut self, secs: u32) -> ApiError {
+        self.retry_after_secs = Some(secs);
+        self
+    }
+
+    /// Its stable code.
+    pub fn code(&self) -> &'static str {
+        self.entry.code
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let error = ErrorText { code: self.code.to_owned(), message: self.message };
-        (self.status, Json(ErrorBody { error })).into_response()
+        let Entry { code, status, title, hint, .. } = *self.entry;
+        let problem = Problem {
+            kind: format!("/problems/{code}"),
+            title: title.to_owned(),
+            status,
+            detail: self.detail,
+            code: code.to_owned(),
+            hint: hint.to_owned(),
+        };
+        let mut response = problem.respond();
+        if let Some(secs) = self.retry_after_secs {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
+        }
+        response
     }
 }
 
 impl From<ServiceError> for ApiError {
     fn from(error: ServiceError) -> ApiError {
-        let message = error.to_string();
-        let (status, code) = match &error {
-            ServiceError::Refused(refused) => (status_of(refused), refused.code()),
-            ServiceError::UnknownTask { .. } => (StatusCode::NOT_FOUND, "unknown_task"),
-            ServiceError::OtherNetwork { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "other_network"),
-            ServiceError::OtherReceiptKey { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "other_receipt_key"),
-            ServiceError::TooManyTasks { .. } => (StatusCode::CONFLICT, "too_many_tasks"),
-            ServiceError::Psbt(error) => (StatusCode::UNPROCESSABLE_ENTITY, error.code()),
-            ServiceError::DiskFull => (StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
+        let detail = error.to_string();
+        let code = match &error {
+            ServiceError::Refused(refused) => refused.code(),
+            ServiceError::UnknownTask { .. } => "unknown_task",
+            ServiceError::OtherNetwork { .. } => "other_network",
+            ServiceError::OtherReceiptKey { .. } => "other_receipt_key",
+            ServiceError::TooManyTasks { .. } => "too_many_tasks",
+            ServiceError::Psbt(error) => error.code(),
+            ServiceError::DiskFull => "disk_full",
             ServiceError::Journal(source) => {
                 tracing::error!(error = %source, "the journal failed");
-                (StatusCode::SERVICE_UNAVAILABLE, "journal_failed")
+                "journal_failed"
             }
             ServiceError::Reload(source) => {
                 tracing::error!(error = %source, "the journal cannot be read back");
-                (StatusCode::SERVICE_UNAVAILABLE, "journal_failed")
+                "journal_failed"
             }
             ServiceError::Fold(source) => {
                 tracing::error!(error = %source, "a decision could not be folded");
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+                "internal"
             }
             ServiceError::Chain(ChainError::Offline)
             | ServiceError::Broadcast(BroadcastError::Offline | BroadcastError::TimedOut)
-            | ServiceError::Chain(ChainError::NoAnswer { .. }) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "chain_offline")
-            }
-            ServiceError::Chain(ChainError::Refused { .. } | ChainError::Wrong { .. }) => {
-                (StatusCode::BAD_GATEWAY, "chain_wrong")
-            }
-            ServiceError::Broadcast(BroadcastError::Rejected { .. }) => {
-                (StatusCode::BAD_GATEWAY, "broadcast_rejected")
-            }
-            ServiceError::Proof(_) => (StatusCode::SERVICE_UNAVAILABLE, "proof_not_ready"),
+            | ServiceError::Chain(ChainError::NoAnswer { .. }) => "chain_offline",
+            ServiceError::Chain(ChainError::Refused { .. } | ChainError::Wrong { .. }) => "chain_wrong",
+            ServiceError::Broadcast(BroadcastError::Rejected { .. }) => "broadcast_rejected",
+            ServiceError::Proof(_) => "proof_not_ready",
         };
-        ApiError { status, code, message }
-    }
-}
-
-/// 404 for what is not there, 409 for what contradicts the present state, 422 for what is wrong in itself.
-fn status_of(refused: &Refused) -> StatusCode {
-    match refused {
-        Refused::UnknownSubmission { .. }
-        | Refused::UnknownPledge { .. }
-        | Refused::UnknownSettlement { .. } => StatusCode::NOT_FOUND,
-        Refused::NoTip
-        | Refused::NotOpen
-        | Refused::FundingClosed { .. }
-        | Refused::IndexTaken { .. }
-        | Refused::NoIndexLeft
-        | Refused::AddressReused
-        | Refused::CapReached { .. }
-        | Refused::UnknownOutpoint { .. }
-        | Refused::SubmissionNumber { .. }
-        | Refused::SubmissionBlock { .. }
-        | Refused::WorkDeadline { .. }
-        | Refused::TargetMissing { .. }
-        | Refused::StillVoting
-        | Refused::VoteSettled
-        | Refused::VotingClosed
-        | Refused::TooManyVotes { .. }
-        | Refused::AlreadyJudged
-        | Refused::AlreadyRuled
-        | Refused::RulingTooEarly { .. }
-        | Refused::RulingTooLate { .. }
-        | Refused::NoRuling { .. }
-        | Refused::NothingToSettle
-        | Refused::SettlementUnderWay { .. }
-        | Refused::PastCutoff { .. }
-        | Refused::ProposalLapsed
-        | Refused::OtherTask { .. }
-        | Refused::NoLongerAllowed { .. } => StatusCode::CONFLICT,
-        Refused::Charter(_)
-        | Refused::TextHash
-        | Refused::TextTooLong { .. }
-        | Refused::NotSupported { .. }
-        | Refused::TooFarAhead { .. }
-        | Refused::AlreadyClosed { .. }
-        | Refused::Descriptor(_)
-        | Refused::Signature(_)
-        | Refused::RefundAddress(_)
-        | Refused::RefundToEscrow
-        | Refused::BelowMinimum { .. }
-        | Refused::GiftHasNoRefund { .. }
-        | Refused::Bundle(_)
-        | Refused::Link { .. }
-        | Refused::RulingShare { .. }
-        | Refused::Feerate { .. }
-        | Refused::Terms(_)
-        | Refused::Plan(_)
-        | Refused::SettlementSignature(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        ApiError::new(code, detail)
     }
 }

@@ -1,6 +1,7 @@
 //! Whole lives of tasks over HTTP, on a world of fakes: milliseconds instead of minutes, and the same
 //! service, router and rules as on a real chain.
 
+mod errors;
 mod fakes;
 
 use super::MAX_BODY_BYTES;
@@ -384,7 +385,7 @@ async fn wrong_requests_get_exact_errors() {
     let (status, _) = world.post_bytes(&world.path("votes"), vec![b' '; MAX_BODY_BYTES + 1]).await;
     assert_eq!(status.as_u16(), 413);
     let (status, body) = world.get("/api/v1/tasks/..%2f..%2fetc%2fpasswd").await;
-    assert_eq!((status.as_u16(), body["error"]["code"].as_str()), (404, Some("not_found")));
+    assert_eq!((status.as_u16(), body["code"].as_str()), (404, Some("not_found")));
     let (status, svg) = world.get(&world.path("pledges/1/qr.svg")).await;
     assert!(status.is_success() && svg.as_str().unwrap().contains("<svg"));
     let (status, _) = world.get(&world.path("pledges/9/qr.svg")).await;

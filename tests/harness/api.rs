@@ -55,8 +55,14 @@ impl Api {
         }
         let value: Value =
             serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}, not JSON: {text}"));
-        let word = |key: &str| value["error"][key].as_str().unwrap().to_owned();
-        Err(Failure::Refused { status: status.as_u16(), code: word("code"), message: word("message") })
+        // One shape for every error (RFC 9457).
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{text}");
+        let word = |key: &str| value[key].as_str().unwrap_or_else(|| panic!("no {key}: {text}")).to_owned();
+        let (code, message) = (word("code"), word("detail"));
+        assert_eq!(word("type"), format!("/problems/{code}"));
+        assert_eq!(value["status"], status.as_u16());
+        assert!(!word("hint").is_empty() && !word("title").is_empty(), "{text}");
+        Err(Failure::Refused { status: status.as_u16(), code, message })
     }
 
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {

@@ -87,7 +87,7 @@ fn respond(request: &str, body: &[u8], world: &mut World, lie: &Lie) -> (u16, St
             amount: Amount::from_sat(asked["amount_sat"].as_u64().unwrap()),
         };
         if let Err(refused) = world.give(&command) {
-            let error = json!({ "error": { "code": refused.code(), "message": refused.to_string() } });
+            let error = json!({ "code": refused.code(), "detail": refused.to_string() });
             return (409, error.to_string());
         }
         serde_json::to_value(PledgeView::of(world.task(), index, tip.as_ref()).unwrap()).unwrap()

@@ -69,7 +69,7 @@ pub(super) async fn qr(
     let payload = payload.ok_or(ApiError::missing("pledge"))?;
     let svg = qr_svg(&payload).map_err(|error| {
         tracing::error!(%error, "no QR code could be made");
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "no QR code could be made".into())
+        ApiError::internal()
     })?;
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response())
 }

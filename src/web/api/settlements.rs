@@ -67,11 +67,7 @@ pub(super) async fn sign(
     let mut psbts = Vec::with_capacity(signatures.psbts.len());
     for (at, text) in signatures.psbts.iter().enumerate() {
         let psbt: Psbt = text.trim().parse().map_err(|e| {
-            ApiError::new(
-                StatusCode::BAD_REQUEST,
-                "bad_psbt",
-                format!("psbts[{at}] is no PSBT (base64, BIP174): {e}"),
-            )
+            ApiError::new("bad_psbt", format!("psbts[{at}] is no PSBT (base64, BIP174): {e}"))
         })?;
         psbts.push(psbt);
     }

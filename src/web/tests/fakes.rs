@@ -241,9 +241,12 @@ impl World {
         self.look().await;
     }
 
+    pub fn app(&self) -> App {
+        App { service: Arc::clone(&self.service) }
+    }
+
     async fn ask(&self, request: Request<Body>) -> (StatusCode, Value) {
-        let app = App { service: Arc::clone(&self.service) };
-        let response = router(app).oneshot(request).await.unwrap();
+        let response = router(self.app()).oneshot(request).await.unwrap();
         let status = response.status();
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -276,7 +279,7 @@ impl World {
     /// Posts to a resource of the task, and expects a refusal with this status and code.
     pub async fn refused(&self, rest: &str, body: Value, status: u16, code: &str) {
         let (given, answer) = self.post(&self.path(rest), body).await;
-        assert_eq!((given.as_u16(), answer["error"]["code"].as_str()), (status, Some(code)), "{answer}");
+        assert_eq!((given.as_u16(), answer["code"].as_str()), (status, Some(code)), "{answer}");
     }
 
     /// The task as the API shows it.
