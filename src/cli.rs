@@ -4,6 +4,7 @@
 
 mod accept;
 mod charter;
+mod config;
 mod context;
 mod doctor;
 mod exit;
@@ -82,6 +83,9 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Run the service
     Serve(serve::ServeArgs),
+    /// The service's settings: check, show, begin
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// The operator's fee wallet
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -148,6 +152,7 @@ fn dispatch(context: &Context<'_>, command: Command) -> anyhow::Result<Exit> {
         Command::Recover(args) => recover::run(context, &args),
         Command::Doctor(args) => doctor::run(context, &args),
         Command::Serve(args) => serve::run(&args),
+        Command::Config(command) => config::run(context, &command),
         Command::Wallet(command) => wallet::run(context, &command),
         Command::Journal(command) => journal::run(context, &command),
     }

@@ -1,12 +1,23 @@
-//! The operator's settings: one TOML file, overridden by `UPFRONT_*` variables, checked once. A key that
-//! nobody knows is refused, so that a misspelt limit cannot go unnoticed.
+//! The operator's settings: one TOML file, overridden by `UPFRONT_*` variables, checked once and whole. A key
+//! that nobody knows is refused, so that a misspelt limit cannot go unnoticed.
+//!
+//! To add a setting: a field of [`Config`], its line in `Config::read`, its paragraph in
+//! `docs/upfront.example.toml`. A test compares the three.
+
+pub mod advice;
+pub mod read;
 
 use crate::chain::headers;
 use crate::escrow::network::Network;
 use bitcoin::consensus::encode::deserialize_hex;
-use serde::Deserialize;
+use read::{Effective, Problem, Reader, text_settings};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// The commented example, which is the reference of all keys.
+pub const EXAMPLE: &str = include_str!("../docs/upfront.example.toml");
 
 /// Everything that can be set. `docs/upfront.example.toml` explains each key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,42 +27,119 @@ pub struct Config {
     /// Where journal, index, receipt key and fee wallet are.
     pub data_dir: PathBuf,
     /// Where to listen.
-    pub listen: SocketAddr,
-    /// Electrum server, `tcp://host:port`.
-    pub electrum: String,
+    pub listen: Listen,
     /// The address people reach the service at.
     pub public_url: String,
-    /// Most the fee wallet spends on refunds in 144 blocks.
-    pub refund_budget_sat: u64,
-    /// Most tasks kept.
-    pub max_tasks: usize,
+    /// Electrum server, `tcp://host:port`.
+    pub electrum: String,
     /// Header to start from instead of the genesis block.
     pub checkpoint: Option<Checkpoint>,
+    /// Most the fee wallet spends on refunds in 144 blocks.
+    pub refund_budget_sat: u64,
+    /// Below this the fee wallet's balance is told as low.
+    pub fee_wallet_low_sat: u64,
+    /// Most tasks kept.
+    pub max_tasks: usize,
+    /// Where to serve `/metrics`; without it, to this machine only, at `listen`.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Bounds of the connections.
+    pub http: HttpLimits,
+    /// Filter of the log, as `RUST_LOG` is written.
+    pub log: String,
+    /// Form of the log.
+    pub log_format: LogFormat,
 }
+
+/// Bounds of what connections may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Most connections at once.
+    pub max_connections: usize,
+    /// Most from one address (IPv6: one /64) that is not this machine's; 0 is any number.
+    pub max_connections_per_address: usize,
+    /// Longest time a request's head may take.
+    pub header_timeout_secs: u64,
+    /// Longest time a request's body may take.
+    pub body_timeout_secs: u64,
+    /// Longest time a connection may rest between two requests.
+    pub idle_timeout_secs: u64,
+    /// Longest time a client may take nothing of its answer.
+    pub send_timeout_secs: u64,
+    /// Longest time that requests under way are given when the service is told to stop.
+    pub shutdown_timeout_secs: u64,
+}
+
+/// A place to listen at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// An address and port.
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+impl FromStr for Listen {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Listen, String> {
+        match text.strip_prefix("unix:") {
+            Some(path) if path.starts_with('/') => Ok(Listen::Unix(path.into())),
+            Some(_) => Err("the path after unix: must begin with /".into()),
+            None => text
+                .parse()
+                .map(Listen::Tcp)
+                .map_err(|_| "must be ADDRESS:PORT, as 127.0.0.1:8032, or unix:/path/of/socket".into()),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Listen::Tcp(address) => write!(f, "{address}"),
+            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<LogFormat, &'static str> {
+        match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err("must be text or json"),
+        }
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        })
+    }
+}
+
+text_settings!(Network, Listen, LogFormat);
 
 /// A block that the operator vouches for: headers before it are not fetched, and none that contradicts it
 /// is believed.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Height of the block.
     pub height: u32,
     /// Its header, 80 bytes in hex (`bitcoin-cli getblockheader HASH false`).
     pub header: String,
-}
-
-/// The file as written: everything may be left out.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    network: Option<String>,
-    data_dir: Option<PathBuf>,
-    listen: Option<String>,
-    electrum: Option<String>,
-    public_url: Option<String>,
-    refund_budget_sat: Option<u64>,
-    max_tasks: Option<usize>,
-    checkpoint: Option<Checkpoint>,
 }
 
 /// Why the settings cannot be used.
@@ -65,7 +153,7 @@ pub enum ConfigError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Not TOML, or a key nobody knows.
+    /// Not TOML.
     #[error("{}: {detail}", path.display())]
     Parse {
         /// The file.
@@ -73,32 +161,43 @@ pub enum ConfigError {
         /// What the parser said.
         detail: String,
     },
-    /// A value is missing.
-    #[error("{key} is not set: put it into the configuration file, or set {variable}")]
-    Missing {
-        /// Key in the file.
-        key: &'static str,
-        /// Name of the variable.
-        variable: &'static str,
-    },
-    /// A value cannot be used.
-    #[error("{key}: {detail}")]
-    Value {
-        /// Key in the file.
-        key: &'static str,
-        /// What is wrong.
-        detail: String,
-    },
+    /// Values that are missing, unknown or of no use.
+    #[error("{}", words(.0))]
+    Problems(Vec<Problem>),
+}
+
+fn words(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n  ")
+}
+
+/// Settings read, with everything there is to say about them.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// The settings; absent where there are problems.
+    pub config: Option<Config>,
+    /// Every setting as it is in force.
+    pub settings: Vec<Effective>,
+    /// Everything that is wrong.
+    pub problems: Vec<Problem>,
 }
 
 impl Config {
     /// Reads the file, if one is given, and lets `variable` (the environment) override it.
     pub fn load(
         path: Option<&Path>,
-        variable: impl Fn(&'static str) -> Option<String>,
+        variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Config, ConfigError> {
+        let Examined { config, problems, .. } = Config::examine(path, variable)?;
+        config.ok_or(ConfigError::Problems(problems))
+    }
+
+    /// As [`Config::load`], but tells every setting and every problem.
+    pub fn examine(
+        path: Option<&Path>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Examined, ConfigError> {
         let file = match path {
-            None => File::default(),
+            None => toml::Table::new(),
             Some(path) => {
                 let read = |source| ConfigError::Read { path: path.to_owned(), source };
                 let text = std::fs::read_to_string(path).map_err(read)?;
@@ -107,35 +206,74 @@ impl Config {
                 toml::from_str(&text).map_err(parse)?
             }
         };
-        let text = |key, name, given: Option<String>| {
-            variable(name).or(given).ok_or(ConfigError::Missing { key, variable: name })
+        let mut reader = Reader::new(file, &variable);
+        let config = Config::read(&mut reader);
+        let (settings, problems) = reader.finish();
+        Ok(Examined { config: config.filter(|_| problems.is_empty()), settings, problems })
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Config> {
+        let network = reader.required("network");
+        let data_dir = reader.required("data_dir");
+        let listen = reader.or("listen", Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8032))));
+        let here = match &listen {
+            Listen::Tcp(address) => format!("http://{address}"),
+            Listen::Unix(_) => "http://localhost".to_owned(),
         };
-        let network: Network = value("network", &text("network", "UPFRONT_NETWORK", file.network)?)?;
-        let number = |key: &'static str, name, given: Option<u64>, otherwise: u64| match variable(name) {
-            Some(text) => value(key, &text),
-            None => Ok(given.unwrap_or(otherwise)),
-        };
-        let data_dir = file.data_dir.map(|dir| dir.to_string_lossy().into_owned());
-        let listen = variable("UPFRONT_LISTEN").or(file.listen).unwrap_or_else(|| "127.0.0.1:8032".into());
-        let listen: SocketAddr = value("listen", &listen)?;
-        let public_url = variable("UPFRONT_PUBLIC_URL").or(file.public_url);
-        let max_tasks = file.max_tasks.and_then(|n| u64::try_from(n).ok());
-        Ok(Config {
-            network,
-            data_dir: PathBuf::from(text("data_dir", "UPFRONT_DATA_DIR", data_dir)?),
+        let public_url = reader.or("public_url", here);
+        if !["http://", "https://"].iter().any(|scheme| public_url.starts_with(scheme)) {
+            reader.problem("public_url", format!("{public_url:?} must begin with https:// or http://"));
+        }
+        let electrum = reader.required("electrum");
+        let checkpoint = Config::read_checkpoint(reader);
+        let refund_budget_sat = reader.or("refund_budget_sat", 1_000_000);
+        let fee_wallet_low_sat = reader.or("fee_wallet_low_sat", 100_000);
+        let max_tasks = reader.or("max_tasks", 10_000);
+        let metrics_listen = reader.optional("metrics_listen");
+        if metrics_listen.is_some_and(|metrics| Listen::Tcp(metrics) == listen) {
+            reader.problem("metrics_listen", "must be another address or port than listen");
+        }
+        let http = HttpLimits::read(reader);
+        let log: String = reader.or("log", "info".to_owned());
+        if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&log) {
+            reader.problem("log", format!("{log:?} is no filter: {error}"));
+        }
+        let log_format = reader.or("log_format", LogFormat::Text);
+        Some(Config {
+            network: network?,
+            data_dir: data_dir?,
             listen,
-            electrum: text("electrum", "UPFRONT_ELECTRUM", file.electrum)?,
-            public_url: public_url.unwrap_or_else(|| format!("http://{listen}")),
-            refund_budget_sat: number(
-                "refund_budget_sat",
-                "UPFRONT_REFUND_BUDGET_SAT",
-                file.refund_budget_sat,
-                1_000_000,
-            )?,
-            max_tasks: usize::try_from(number("max_tasks", "UPFRONT_MAX_TASKS", max_tasks, 10_000)?)
-                .map_err(|e| ConfigError::Value { key: "max_tasks", detail: e.to_string() })?,
-            checkpoint: file.checkpoint,
+            public_url,
+            electrum: electrum?,
+            checkpoint,
+            refund_budget_sat,
+            fee_wallet_low_sat,
+            max_tasks,
+            metrics_listen,
+            http,
+            log,
+            log_format,
         })
+    }
+
+    fn read_checkpoint(reader: &mut Reader<'_>) -> Option<Checkpoint> {
+        let height = reader.optional("checkpoint.height");
+        let header = reader.optional::<String>("checkpoint.header");
+        match (height, header) {
+            (Some(height), Some(header)) => {
+                if let Err(error) = deserialize_hex::<bitcoin::block::Header>(&header) {
+                    reader
+                        .problem("checkpoint.header", format!("is not a header of 80 bytes in hex: {error}"));
+                }
+                Some(Checkpoint { height, header })
+            }
+            (None, None) => None,
+            (height, _) => {
+                let missing = if height.is_some() { "checkpoint.header" } else { "checkpoint.height" };
+                reader.problem(missing, "is missing: a checkpoint is a height and a header");
+                None
+            }
+        }
     }
 
     /// The block that headers start from.
@@ -143,81 +281,70 @@ impl Config {
         let Some(checkpoint) = &self.checkpoint else {
             return Ok(headers::Checkpoint::genesis(self.network.bitcoin()));
         };
-        let header = deserialize_hex(&checkpoint.header)
-            .map_err(|e| ConfigError::Value { key: "checkpoint.header", detail: e.to_string() })?;
+        let header = deserialize_hex(&checkpoint.header).map_err(
+            |error: bitcoin::consensus::encode::FromHexError| {
+                let (key, detail) = ("checkpoint.header".to_owned(), error.to_string());
+                ConfigError::Problems(vec![Problem { key, detail }])
+            },
+        )?;
         Ok(headers::Checkpoint { height: checkpoint.height, header })
     }
 
     /// Reads the file and the process's environment.
     pub fn from_environment(path: Option<&Path>) -> Result<Config, ConfigError> {
-        Config::load(path, |name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        Config::load(path, environment)
     }
 }
 
-fn value<T: std::str::FromStr>(key: &'static str, text: &str) -> Result<T, ConfigError>
-where
-    T::Err: std::fmt::Display,
-{
-    text.parse().map_err(|e: T::Err| ConfigError::Value { key, detail: format!("{text:?}: {e}") })
+/// A variable of this process; an empty one counts as not set.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl HttpLimits {
+    fn read(reader: &mut Reader<'_>) -> HttpLimits {
+        let otherwise = HttpLimits::default();
+        let mut positive = |key, otherwise: u64| {
+            let value = reader.or(key, otherwise);
+            if value == 0 {
+                reader.problem(key, "must be at least 1");
+            }
+            value
+        };
+        let header_timeout_secs = positive("header_timeout_secs", otherwise.header_timeout_secs);
+        let body_timeout_secs = positive("body_timeout_secs", otherwise.body_timeout_secs);
+        let idle_timeout_secs = positive("idle_timeout_secs", otherwise.idle_timeout_secs);
+        let send_timeout_secs = positive("send_timeout_secs", otherwise.send_timeout_secs);
+        let max_connections = reader.or("max_connections", otherwise.max_connections);
+        if max_connections == 0 {
+            reader.problem("max_connections", "must be at least 1");
+        }
+        HttpLimits {
+            max_connections,
+            max_connections_per_address: reader
+                .or("max_connections_per_address", otherwise.max_connections_per_address),
+            header_timeout_secs,
+            body_timeout_secs,
+            idle_timeout_secs,
+            send_timeout_secs,
+            shutdown_timeout_secs: reader.or("shutdown_timeout_secs", otherwise.shutdown_timeout_secs),
+        }
+    }
+}
+
+impl Default for HttpLimits {
+    fn default() -> HttpLimits {
+        HttpLimits {
+            max_connections: 8192,
+            max_connections_per_address: 256,
+            header_timeout_secs: 10,
+            body_timeout_secs: 45,
+            idle_timeout_secs: 75,
+            send_timeout_secs: 30,
+            shutdown_timeout_secs: 30,
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn none(_: &'static str) -> Option<String> {
-        None
-    }
-
-    #[test]
-    fn the_commented_example_is_valid() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/upfront.example.toml");
-        let config = Config::load(Some(&path), none).unwrap();
-        assert_eq!(config.network, Network::Regtest);
-        assert_eq!(config.listen.to_string(), "127.0.0.1:8032");
-        assert_eq!(config.checkpoint().unwrap().height, 0);
-    }
-
-    #[test]
-    fn a_checkpoint_is_a_whole_header() {
-        let genesis = headers::Checkpoint::genesis(bitcoin::Network::Regtest).header;
-        let header = bitcoin::consensus::encode::serialize_hex(&genesis);
-        let mut config = Config {
-            network: Network::Regtest,
-            data_dir: "x".into(),
-            listen: "127.0.0.1:1".parse().unwrap(),
-            electrum: String::new(),
-            public_url: String::new(),
-            refund_budget_sat: 0,
-            max_tasks: 0,
-            checkpoint: Some(Checkpoint { height: 5, header }),
-        };
-        let checkpoint = config.checkpoint().unwrap();
-        assert_eq!((checkpoint.height, checkpoint.header), (5, genesis));
-        config.checkpoint = Some(Checkpoint { height: 5, header: "00".into() });
-        assert!(config.checkpoint().unwrap_err().to_string().contains("checkpoint.header"));
-    }
-
-    #[test]
-    fn variables_override_and_what_is_missing_is_named() {
-        let set = |name: &'static str| match name {
-            "UPFRONT_NETWORK" => Some("signet".to_owned()),
-            "UPFRONT_DATA_DIR" => Some("/tmp/x".to_owned()),
-            _ => None,
-        };
-        let error = Config::load(None, set).unwrap_err().to_string();
-        assert!(error.contains("electrum") && error.contains("UPFRONT_ELECTRUM"), "{error}");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/upfront.example.toml");
-        assert_eq!(Config::load(Some(&path), set).unwrap().network, Network::Signet);
-    }
-
-    #[test]
-    fn unknown_keys_and_bad_values_are_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("c.toml");
-        std::fs::write(&path, "network = \"regtest\"\nlisten_on = \"x\"\n").unwrap();
-        assert!(Config::load(Some(&path), none).unwrap_err().to_string().contains("listen_on"));
-        std::fs::write(&path, "network = \"testnet3\"\n").unwrap();
-        assert!(Config::load(Some(&path), none).unwrap_err().to_string().contains("testnet4"));
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 
 use crate::chain::ChainSource;
 use crate::chain::electrum::{ElectrumChain, ElectrumConfig};
-use crate::config::Config;
+use crate::config::{Config, Listen, LogFormat};
 use crate::escrow::event::Record;
 use crate::escrow::network::Network;
 use crate::escrow::refund::RefundBundle;
@@ -21,10 +21,11 @@ use anyhow::Context;
 use bitcoin::secp256k1::{Keypair, Secp256k1, SecretKey};
 use bitcoin::{Amount, FeeRate, OutPoint, Transaction};
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 
 /// Name of the file with the key of receipts, in the data directory.
 const RECEIPT_KEY_FILE: &str = "receipt.key";
@@ -33,23 +34,32 @@ const RECEIPT_KEY_FILE: &str = "receipt.key";
 /// to stop. Blocks.
 pub fn main(config: Option<&Path>) -> anyhow::Result<()> {
     let config = Config::from_environment(config)?;
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // A second call in one process (tests) keeps the first subscriber.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    log_to_stderr(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let public_url = config.public_url.clone();
-    let done = runtime.block_on(run(config, |address| {
-        println!("listening on http://{address}, public address {public_url}");
+    let (listen, public_url) = (config.listen.clone(), config.public_url.clone());
+    let done = runtime.block_on(run(config, |address| match (address, listen) {
+        (Some(address), _) => println!("listening on http://{address}, public address {public_url}"),
+        (None, listen) => println!("listening on {listen}, public address {public_url}"),
     }));
     // A broadcast that hangs must not hold up the end.
     runtime.shutdown_timeout(Duration::from_secs(5));
     done
 }
 
+fn log_to_stderr(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(&config.log));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second call in one process (tests) keeps the first subscriber.
+    let _ = match config.log_format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+}
+
 /// Runs the service until it is told to stop (SIGINT, SIGTERM) or its journal fails. `ready` is told the
-/// address it listens on.
-pub async fn run(config: Config, ready: impl FnOnce(std::net::SocketAddr)) -> anyhow::Result<()> {
+/// address it listens on; a socket in the file system has none.
+pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyhow::Result<()> {
     let files: Arc<dyn Files> = Arc::new(RealFiles);
     let mut instance = [0; 16];
     getrandom::fill(&mut instance).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
@@ -100,11 +110,21 @@ pub async fn run(config: Config, ready: impl FnOnce(std::net::SocketAddr)) -> an
         tokio::spawn(refresh_wallet(Arc::clone(&service), interval * 10)),
         watching,
     ];
-    let listener =
-        TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
-    ready(listener.local_addr()?);
+    let app = App { service: Arc::clone(&service) };
     let stop = stop(Arc::clone(&service));
-    web::serve(listener, App { service: Arc::clone(&service) }, stop).await?;
+    let at = || format!("listening on {}", config.listen);
+    match &config.listen {
+        Listen::Tcp(address) => {
+            let listener = TcpListener::bind(address).await.with_context(at)?;
+            ready(Some(listener.local_addr()?));
+            web::serve(listener, app, stop).await?;
+        }
+        Listen::Unix(path) => {
+            let listener = UnixListener::bind(path).with_context(at)?;
+            ready(None);
+            web::serve(listener, app, stop).await?;
+        }
+    }
     for job in jobs {
         job.abort();
     }

@@ -15,10 +15,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use axum::serve::Listener;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
@@ -52,8 +52,8 @@ fn dress(routes: Router<App>, timeout: Duration) -> Router<App> {
 }
 
 /// Serves until `stop` resolves, then finishes what is under way.
-pub async fn serve(
-    listener: TcpListener,
+pub async fn serve<L: Listener<Addr: std::fmt::Debug>>(
+    listener: L,
     app: App,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
