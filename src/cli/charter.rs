@@ -9,9 +9,10 @@ use super::exit::{Exit, Failure};
 use super::text::Rows;
 use crate::client::charter_of;
 use crate::escrow::charter::Charter;
+use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{Attest, CharterId, Role, Statement};
 use anyhow::Context as _;
-use bitcoin::secp256k1::{Secp256k1, schnorr};
+use bitcoin::secp256k1::Secp256k1;
 use clap::{Args, Subcommand};
 use draft::Draft;
 use serde::Serialize;
@@ -159,7 +160,7 @@ impl fmt::Display for Valid {
 struct Attestation {
     charter: CharterId,
     role: Role,
-    signature: schnorr::Signature,
+    signature: StatementSignature,
     sent: bool,
     /// Seats still to attest; known only after sending.
     #[serde(skip_serializing_if = "Option::is_none")]

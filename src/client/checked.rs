@@ -7,9 +7,10 @@ use super::{Client, ClientError};
 use crate::escrow::ballot::Window;
 use crate::escrow::charter::{Charter, address};
 use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
+use crate::escrow::signature::{Speaker, StatementSignature};
 use crate::escrow::statement::{CharterId, Digest, Pledge, Role, Signed, Statement, SubmissionId};
 use crate::service::views::{PledgeView, ReceiptView, SubmissionView, TaskView};
-use bitcoin::secp256k1::{All, Secp256k1, schnorr};
+use bitcoin::secp256k1::{All, Secp256k1};
 
 /// A charter of the service, whose bytes have the id that was asked for.
 ///
@@ -98,7 +99,7 @@ impl CheckedTask {
     ///
     /// # Errors
     /// The roles that have not attested yet.
-    pub fn attestations(&self) -> Result<[schnorr::Signature; 3], Vec<Role>> {
+    pub fn attestations(&self) -> Result<[StatementSignature; 3], Vec<Role>> {
         let held = Role::ALL.map(|role| self.view.attestations.get(&role).copied());
         match held {
             [Some(developer), Some(representative), Some(arbiter)] => {
@@ -134,7 +135,9 @@ impl CheckedTask {
             refund_address,
         };
         let signed = Signed { statement, signature: view.signature };
-        signed.verify(&self.secp, &view.sponsor_key).map_err(|error| untrue("signature", &error))?;
+        signed
+            .verify(&self.secp, &Speaker::sponsor(view.sponsor_key))
+            .map_err(|error| untrue("signature", &error))?;
         Ok((signed, output))
     }
 
@@ -158,7 +161,7 @@ impl CheckedTask {
             return Err(ClientError::untrue("submission", "it belongs to another task"));
         }
         view.submission
-            .verify(&self.secp, &self.charter.statement_key(Role::Developer))
+            .verify(&self.secp, &self.charter.speaker(Role::Developer))
             .map_err(|error| ClientError::untrue("submission", error))?;
         Ok(Some(view))
     }
@@ -190,7 +193,7 @@ impl CheckedTask {
             return Err(ClientError::untrue("receipt", "it is for another task"));
         }
         receipt
-            .verify(&self.secp, self.charter.receipt_key())
+            .verify(&self.secp, &self.charter.receipts())
             .map_err(|error| ClientError::untrue("receipt", error))
     }
 }

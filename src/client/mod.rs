@@ -8,6 +8,7 @@ pub use checked::{CheckedTask, charter_of};
 
 use crate::escrow::refund::RefundSignatures;
 use crate::escrow::settlement::Kind;
+use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{
     Acceptance, CharterId, Pledge, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
 };
@@ -15,7 +16,6 @@ use crate::service::views::{
     PledgeView, ReceiptView, SettlementPsbts, SettlementView, StatusView, SubmissionView, TaskSummary,
     TaskView,
 };
-use bitcoin::secp256k1::schnorr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -218,7 +218,7 @@ impl Client {
         &self,
         task: &CharterId,
         role: Role,
-        signature: &schnorr::Signature,
+        signature: &StatementSignature,
     ) -> Result<TaskView, ClientError> {
         self.post(&format!("/tasks/{task}/attestations"), &json!({ "role": role, "signature": signature }))
     }

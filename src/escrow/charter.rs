@@ -18,9 +18,10 @@ pub use fields::{
 
 use super::keys::SignerKey;
 use super::network::Network;
-use super::statement::{Attest, BadSignature, CharterId, Role, Statement, TaskId, tagged_hash};
+use super::signature::{Speaker, StatementSignature};
+use super::statement::{Attest, BadSignature, CharterId, Role, TaskId, tagged_hash};
 use bitcoin::absolute::LockTime;
-use bitcoin::secp256k1::{Secp256k1, Verification, XOnlyPublicKey, schnorr};
+use bitcoin::secp256k1::{Secp256k1, Verification, XOnlyPublicKey};
 use bitcoin::{Address, Amount, FeeRate};
 
 /// Longest charter accepted, in bytes. A charter with twenty payees and ten milestones has under 8 kB.
@@ -170,6 +171,16 @@ impl Charter {
         self.signer(role).statement_key()
     }
 
+    /// Under which keys a signer's statements verify.
+    pub fn speaker(&self, role: Role) -> Speaker {
+        self.signer(role).speaker()
+    }
+
+    /// Under which key the service's receipts verify.
+    pub fn receipts(&self) -> Speaker {
+        Speaker::service(self.receipt_key)
+    }
+
     /// Everybody who is paid, payees first, then leader and operator; shares make 10000.
     pub fn shares(&self) -> &[Share] {
         &self.shares
@@ -235,9 +246,9 @@ impl Charter {
         &self,
         secp: &Secp256k1<C>,
         role: Role,
-        signature: &schnorr::Signature,
+        signature: &StatementSignature,
     ) -> Result<(), BadSignature> {
-        Attest { charter: self.id }.verify(secp, &self.statement_key(role), signature)
+        self.speaker(role).verify(secp, &Attest { charter: self.id }, signature)
     }
 }
 

@@ -6,10 +6,11 @@ use super::descriptor::Slot;
 use super::facts::{Confirmation, Spend, Tip};
 use super::refund::RefundSignatures;
 use super::settlement::{Kind, RoleSignatures, Terms};
+use super::signature::StatementSignature;
 use super::statement::{
     Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
 };
-use bitcoin::secp256k1::{XOnlyPublicKey, schnorr};
+use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Amount, BlockHash, OutPoint};
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +69,7 @@ pub enum Event {
         /// Which seat.
         role: Role,
         /// BIP340 signature over the charter id.
-        signature: schnorr::Signature,
+        signature: StatementSignature,
     },
     /// All three agreed and the chain is known: addresses are issued from now on.
     TaskOpened,
@@ -81,7 +82,7 @@ pub enum Event {
         /// Where refunds and returns go.
         refund_address: String,
         /// The sponsor's signature over the pledge statement.
-        signature: schnorr::Signature,
+        signature: StatementSignature,
         /// What the sponsor means to pay.
         #[serde(with = "bitcoin::amount::serde::as_sat", rename = "amount_sat")]
         amount: Amount,
@@ -200,7 +201,7 @@ pub enum Command {
         /// Which seat.
         role: Role,
         /// Signature over the charter id.
-        signature: schnorr::Signature,
+        signature: StatementSignature,
     },
     /// Issue an address.
     IssuePledge {
@@ -211,7 +212,7 @@ pub enum Command {
         /// Where refunds and returns go.
         refund_address: String,
         /// Signature over the pledge statement.
-        signature: schnorr::Signature,
+        signature: StatementSignature,
         /// What the sponsor means to pay.
         amount: Amount,
     },

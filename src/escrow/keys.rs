@@ -4,6 +4,7 @@
 //! never repeated in an error: no error of this module quotes its input.
 
 use super::network::Network;
+use super::signature::Speaker;
 use bitcoin::NetworkKind;
 use bitcoin::bip32::{ChildNumber, DerivationPath, Fingerprint, Xpub};
 use bitcoin::key::Secp256k1;
@@ -226,6 +227,11 @@ impl SignerKey {
     /// The key at `xpub/1000/0`, which signs statements and never stands in an output.
     pub fn statement_key(&self) -> XOnlyPublicKey {
         self.child(STATEMENT_GENERATION, 0)
+    }
+
+    /// Under which keys this signer's statements verify.
+    pub fn speaker(&self) -> Speaker {
+        Speaker::signer(self.statement_key(), self.child(0, 0))
     }
 
     /// `87h/coin'h/k'h/generation/index`, from the root, as BIP174 derivations are written.

@@ -3,6 +3,7 @@
 //! No I/O, no clock, no randomness, no async, no logging: time, tip and keys come in as arguments.
 
 pub mod ballot;
+pub mod bip322;
 #[cfg(test)]
 mod bips;
 pub mod book;
@@ -23,6 +24,7 @@ pub mod proof;
 pub mod recovery;
 pub mod refund;
 pub mod settlement;
+pub mod signature;
 pub mod statement;
 pub mod task;
 #[doc(hidden)]

@@ -7,7 +7,8 @@ use super::charter::Charter;
 use super::descriptor::{EscrowOutput, OPEN_INDEX, Slot};
 use super::facts::{Confirmation, Spend, SpendPath, Tip};
 use super::refund::{RefundBundle, RefundSignatures};
-use bitcoin::secp256k1::{XOnlyPublicKey, schnorr};
+use super::signature::StatementSignature;
+use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Address, Amount, OutPoint, Txid};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,7 @@ pub struct Pledge {
     /// Where refunds and returns go; never changes.
     pub refund_address: Address,
     /// The sponsor's signature over the pledge statement.
-    pub signature: schnorr::Signature,
+    pub signature: StatementSignature,
     /// What the sponsor meant to pay.
     pub promised: Amount,
     /// Median time past when it was issued.

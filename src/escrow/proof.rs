@@ -29,10 +29,11 @@ use super::charter::{Charter, canonical};
 use super::facts::{Confirmation, SpendPath, Tip};
 use super::pledge::{Standing, Totals};
 use super::settlement::Terms;
+use super::signature::StatementSignature;
 use super::statement::{Acceptance, CharterId, Role, Ruling, SettlementId, Signed, Submission, SubmissionId};
 use bitcoin::block::Header;
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
-use bitcoin::secp256k1::{XOnlyPublicKey, schnorr};
+use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{BlockHash, OutPoint, ScriptBuf, Transaction, TxMerkleNode, Txid};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::Cow;
@@ -55,7 +56,7 @@ pub struct ProofDocument {
     /// The task's text, whose hash the charter names.
     pub text: String,
     /// Who agreed to the charter: BIP340 signatures over its id.
-    pub attestations: BTreeMap<Role, schnorr::Signature>,
+    pub attestations: BTreeMap<Role, StatementSignature>,
     /// Whether addresses are issued; needs all three attestations.
     pub opened: bool,
     /// The tip under which everything is computed.
@@ -105,7 +106,7 @@ pub struct PledgeProof {
     /// Where refunds and returns go.
     pub refund_address: String,
     /// The sponsor's signature over the pledge statement.
-    pub signature: schnorr::Signature,
+    pub signature: StatementSignature,
     /// What the sponsor meant to pay, in satoshis. The service's word; nothing follows from it.
     pub promised_sat: u64,
     /// Median time past when it was issued, Unix seconds. The service's word.

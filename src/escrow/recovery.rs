@@ -17,9 +17,10 @@ pub use error::RecoveryError;
 use super::charter::Charter;
 use super::descriptor::{Contract, EscrowOutput, Slot};
 use super::refund::{RefundBundle, RefundTarget};
+use super::signature::{Speaker, StatementSignature};
 use super::statement::{Pledge, Role, Signed};
 use bitcoin::absolute::LockTime;
-use bitcoin::secp256k1::{Keypair, Secp256k1, Signing, Verification, schnorr};
+use bitcoin::secp256k1::{Keypair, Secp256k1, Signing, Verification};
 use bitcoin::{Amount, OutPoint, PrivateKey, Transaction};
 use miniscript::descriptor::checksum::desc_checksum;
 use std::fmt;
@@ -53,7 +54,7 @@ impl fmt::Debug for Origin {
 pub struct RecoveryFile {
     charter: Charter,
     contract: Contract,
-    attestations: [schnorr::Signature; 3],
+    attestations: [StatementSignature; 3],
     pledge: Signed<Pledge>,
     output: EscrowOutput,
     key: Option<Keypair>,
@@ -98,7 +99,7 @@ impl RecoveryFile {
     pub fn new<C: Signing + Verification>(
         secp: &Secp256k1<C>,
         charter: Charter,
-        attestations: [schnorr::Signature; 3],
+        attestations: [StatementSignature; 3],
         pledge: Signed<Pledge>,
         key: Option<Keypair>,
         origin: Origin,
@@ -119,7 +120,7 @@ impl RecoveryFile {
         let contract = Contract::new(&charter)?;
         let output = contract.pledge(secp, Slot::pledge(statement.index), statement.sponsor_key)?;
         pledge
-            .verify(secp, &statement.sponsor_key)
+            .verify(secp, &Speaker::sponsor(statement.sponsor_key))
             .map_err(|_| RecoveryError::Signature { field: "pledge_signature".into() })?;
         if key.is_some_and(|key| key.x_only_public_key().0 != statement.sponsor_key) {
             return Err(differs("private_descriptor"));
@@ -186,7 +187,7 @@ impl RecoveryFile {
     }
 
     /// Attestations of developer, representative and arbiter, in the order of [`Role::ALL`].
-    pub fn attestations(&self) -> &[schnorr::Signature; 3] {
+    pub fn attestations(&self) -> &[StatementSignature; 3] {
         &self.attestations
     }
 

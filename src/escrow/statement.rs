@@ -6,8 +6,9 @@
 //! gives equal bytes, which the test vectors rely on and BIP340 permits.
 
 use super::network::Network;
+use super::signature::{Speaker, StatementSignature};
 use bitcoin::hashes::{Hash, HashEngine, sha256};
-use bitcoin::secp256k1::{Keypair, Message, Secp256k1, Signing, Verification, XOnlyPublicKey, schnorr};
+use bitcoin::secp256k1::{Keypair, Message, Secp256k1, Signing, Verification, XOnlyPublicKey};
 use bitcoin::{Address, BlockHash};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -193,19 +194,8 @@ pub trait Statement {
     }
 
     /// BIP340 signature without auxiliary randomness.
-    fn sign<C: Signing>(&self, secp: &Secp256k1<C>, key: &Keypair) -> schnorr::Signature {
-        secp.sign_schnorr_no_aux_rand(&Message::from_digest(self.digest().0), key)
-    }
-
-    /// Checks a signature over this statement.
-    fn verify<C: Verification>(
-        &self,
-        secp: &Secp256k1<C>,
-        key: &XOnlyPublicKey,
-        signature: &schnorr::Signature,
-    ) -> Result<(), BadSignature> {
-        secp.verify_schnorr(signature, &Message::from_digest(self.digest().0), key)
-            .map_err(|_| BadSignature { what: Self::NAME, key: *key })
+    fn sign<C: Signing>(&self, secp: &Secp256k1<C>, key: &Keypair) -> StatementSignature {
+        secp.sign_schnorr_no_aux_rand(&Message::from_digest(self.digest().0), key).into()
     }
 }
 
@@ -439,8 +429,8 @@ impl Statement for Receipt {
 pub struct Signed<S> {
     /// What is said.
     pub statement: S,
-    /// BIP340 signature, 128 hex digits.
-    pub signature: schnorr::Signature,
+    /// BIP340 signature, 128 hex digits; or BIP322's, `smp` and base64.
+    pub signature: StatementSignature,
 }
 
 impl<S: Statement> Signed<S> {
@@ -450,13 +440,13 @@ impl<S: Statement> Signed<S> {
         Signed { statement, signature }
     }
 
-    /// Checks the signature under `key`.
+    /// Checks that `speaker` signed.
     pub fn verify<C: Verification>(
         &self,
         secp: &Secp256k1<C>,
-        key: &XOnlyPublicKey,
+        speaker: &Speaker,
     ) -> Result<(), BadSignature> {
-        self.statement.verify(secp, key, &self.signature)
+        speaker.verify(secp, &self.statement, &self.signature)
     }
 }
 
@@ -491,8 +481,8 @@ mod tests {
             counter: 4,
         };
         let signed = Signed::new(&secp, vote, &key);
-        let public = key.x_only_public_key().0;
-        assert_eq!(signed.verify(&secp, &public), Ok(()));
+        let speaker = Speaker::sponsor(key.x_only_public_key().0);
+        assert_eq!(signed.verify(&secp, &speaker), Ok(()));
         for other in [
             Vote { network: Network::Signet, ..vote },
             Vote { charter: CharterId([9; 32]), ..vote },
@@ -501,7 +491,7 @@ mod tests {
             Vote { choice: Choice::No, ..vote },
             Vote { counter: 5, ..vote },
         ] {
-            assert!(other.verify(&secp, &public, &signed.signature).is_err(), "{other:?}");
+            assert!(speaker.verify(&secp, &other, &signed.signature).is_err(), "{other:?}");
         }
     }
 

@@ -24,8 +24,9 @@ use super::facts::Tip;
 use super::pledge::{self, Outpoint, Pledge, Standing, Totals};
 use super::refund::RefundTarget;
 use super::settlement::{Plan, Signatures};
+use super::signature::StatementSignature;
 use super::statement::{Acceptance, CharterId, Role, Ruling, SettlementId, Signed, Submission, SubmissionId};
-use bitcoin::secp256k1::{All, Secp256k1, schnorr};
+use bitcoin::secp256k1::{All, Secp256k1};
 use bitcoin::{Address, OutPoint, ScriptBuf};
 use std::collections::BTreeMap;
 
@@ -70,7 +71,7 @@ pub struct Task {
     contract: Contract,
     text: String,
     open_output: EscrowOutput,
-    attestations: BTreeMap<Role, schnorr::Signature>,
+    attestations: BTreeMap<Role, StatementSignature>,
     opened: bool,
     pledges: BTreeMap<u32, Pledge>,
     outpoints: BTreeMap<OutPoint, Outpoint>,
@@ -103,7 +104,7 @@ impl Task {
     }
 
     /// Who has attested.
-    pub fn attestations(&self) -> &BTreeMap<Role, schnorr::Signature> {
+    pub fn attestations(&self) -> &BTreeMap<Role, StatementSignature> {
         &self.attestations
     }
 

@@ -6,11 +6,12 @@ use crate::escrow::charter::CharterFields;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Ended, Outpoint, Pledge, Standing, Totals, ended};
 use crate::escrow::settlement::{Kind, OutputKind, Plan};
+use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{
     Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
 };
 use crate::escrow::task::{Fate, SettlementState, Stage, SubmissionState, Task};
-use bitcoin::secp256k1::{XOnlyPublicKey, schnorr};
+use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Address, OutPoint, Txid};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -82,7 +83,7 @@ pub struct TaskView {
     /// Where it stands.
     pub stage: Stage,
     /// Signatures over the charter id.
-    pub attestations: BTreeMap<Role, schnorr::Signature>,
+    pub attestations: BTreeMap<Role, StatementSignature>,
     /// The open address for gifts, once the task is open.
     pub open_address: Option<String>,
     /// Index that the next pledge must sign.
@@ -117,7 +118,7 @@ pub struct PledgeView {
     /// Where refunds and returns go.
     pub refund_address: String,
     /// Signature over the pledge statement.
-    pub signature: schnorr::Signature,
+    pub signature: StatementSignature,
     /// What the sponsor meant to pay.
     pub promised_sat: u64,
     /// BIP321 link.

@@ -3,7 +3,7 @@
 
 use super::{Api, Failure, World, wait_until};
 use bitcoin::address::Address;
-use bitcoin::secp256k1::{All, Keypair, Secp256k1, schnorr};
+use bitcoin::secp256k1::{All, Keypair, Secp256k1};
 use bitcoin::{Amount, OutPoint, Psbt};
 use serde_json::{Value, json};
 use std::cell::Cell;
@@ -13,6 +13,7 @@ use upfront::escrow::network::Network;
 use upfront::escrow::recovery::{Origin, RecoveryFile};
 use upfront::escrow::refund::{RefundBundle, RefundTarget};
 use upfront::escrow::settlement::{self, Kind, Plan};
+use upfront::escrow::signature::StatementSignature;
 use upfront::escrow::statement::{
     Acceptance, Attest, CharterId, Choice, Digest, Pledge, Role, Ruling, SettlementId, Signed, Statement,
     Submission, SubmissionId, Vote,
@@ -55,7 +56,7 @@ impl Signers {
         Seat { key: self.of(role).expression().to_string(), nominated_by: "everybody".into() }
     }
 
-    pub fn attestation(&self, charter: &Charter, role: Role) -> schnorr::Signature {
+    pub fn attestation(&self, charter: &Charter, role: Role) -> StatementSignature {
         Attest { charter: charter.id() }.sign(&Secp256k1::new(), &self.of(role).statement_key())
     }
 }
@@ -286,7 +287,7 @@ impl Task {
         let answer: ReceiptView = api.post(&self.path("/votes"), &vote)?;
         assert_eq!(answer.vote, vote);
         assert_eq!(answer.receipt.statement.vote, vote.statement.digest());
-        answer.receipt.verify(&self.secp, self.charter.receipt_key()).unwrap();
+        answer.receipt.verify(&self.secp, &self.charter.receipts()).unwrap();
         Ok(answer)
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::escrow::network::DAY_SECS;
+use crate::escrow::statement::Statement;
 use crate::escrow::testing;
 use proptest::prelude::*;
 

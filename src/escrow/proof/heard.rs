@@ -4,6 +4,7 @@
 //! counted, but it binds its own money as the count says: one without a receipt also where the pledge had
 //! said yes before, or a service that will not take a changed vote would win.
 
+use super::super::signature::Speaker;
 use super::Findings;
 use crate::escrow::ballot::CastVote;
 use crate::escrow::facts::Tip;
@@ -25,7 +26,7 @@ pub(super) fn direct(task: &Task, tip: &Tip, plan: &Plan, votes: &[CastVote], fi
             continue;
         };
         let same_task = said.network == task.charter().network() && said.charter == task.id();
-        if !same_task || cast.vote.verify(&secp, &pledge.sponsor_key).is_err() {
+        if !same_task || cast.vote.verify(&secp, &Speaker::sponsor(pledge.sponsor_key)).is_err() {
             findings.add(field, "it is not signed by that pledge's sponsor for this task");
             continue;
         }
@@ -53,7 +54,7 @@ fn in_time<C: Verification>(
     cast.receipt.as_ref().is_some_and(|receipt| {
         receipt.statement.vote == cast.vote.statement.digest()
             && receipt.statement.charter == task.id()
-            && receipt.verify(secp, task.charter().receipt_key()).is_ok()
+            && receipt.verify(secp, &task.charter().receipts()).is_ok()
             && !task.window(submission).closed(receipt.statement.tip_mtp_secs)
     })
 }
@@ -70,7 +71,7 @@ fn binds(task: &Task, tip: &Tip, submission: &SubmissionState, cast: &CastVote, 
             // A receipt that does not verify is none.
             let genuine = |receipt: &&Signed<Receipt>| {
                 receipt.statement.vote == said.digest()
-                    && receipt.verify(&secp, task.charter().receipt_key()).is_ok()
+                    && receipt.verify(&secp, &task.charter().receipts()).is_ok()
             };
             let receipt = vote.receipt.as_ref().filter(genuine).cloned();
             heard.votes.push(CastVote { vote: vote.vote.clone(), receipt });

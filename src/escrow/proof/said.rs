@@ -1,6 +1,7 @@
 //! What people said, in a document: every statement must name this task and verify under the key it
 //! should. Where a signature fails, the field that was changed is named if it can be told.
 
+use super::super::signature::Speaker;
 use super::check::Ground;
 use super::{Findings, PledgeProof, ProofDocument, SubmissionProof, mined};
 use crate::escrow::ballot::{CastVote, Window};
@@ -120,7 +121,8 @@ fn statement(
         sponsor_key: pledge.sponsor_key,
         refund_address,
     };
-    let Err(error) = said.verify(secp, &pledge.sponsor_key, &pledge.signature) else { return };
+    let speaker = Speaker::sponsor(pledge.sponsor_key);
+    let Err(error) = speaker.verify(secp, &said, &pledge.signature) else { return };
     // The address commits to charter, index and S. If it was paid, only the rest can be wrong.
     if derived_is_paid {
         let problem = format!("not the address that the sponsor signed, or not their signature: {error}");
@@ -174,7 +176,7 @@ fn submission(
         format!("{field}/id"),
         format!("the statement's is {}", statement.id()),
     );
-    let developer = ground.charter.statement_key(Role::Developer);
+    let developer = ground.charter.speaker(Role::Developer);
     if let Err(error) = proof.submission.verify(&ground.secp, &developer) {
         findings.add(format!("{field}/submission"), error);
     }
@@ -237,7 +239,7 @@ fn vote(
     match ground.sponsor(said.pledge) {
         None => findings.add(format!("{path}/pledge"), "there is no such pledge"),
         Some(key) => {
-            if let Err(error) = cast.vote.verify(&ground.secp, &key) {
+            if let Err(error) = cast.vote.verify(&ground.secp, &Speaker::sponsor(key)) {
                 let changed = Some(cast)
                     .filter(|_| findings.0.len() < DIAGNOSED)
                     .and_then(|cast| changed_field(ground, cast))
@@ -252,7 +254,7 @@ fn vote(
     let path = format!("{field}/receipt/statement");
     same_task(ground, receipt.statement.network, receipt.statement.charter, &path, findings);
     findings.unless(receipt.statement.vote == said.digest(), format!("{path}/vote"), "for another vote");
-    if let Err(error) = receipt.verify(&ground.secp, ground.charter.receipt_key()) {
+    if let Err(error) = receipt.verify(&ground.secp, &ground.charter.receipts()) {
         findings.add(format!("{field}/receipt"), error);
     }
 }
@@ -264,9 +266,9 @@ fn changed_field(ground: &Ground<'_>, cast: &CastVote) -> Option<&'static str> {
     let received = cast.receipt.as_ref().map(|receipt| receipt.statement.vote);
     let fits = |vote: &Vote| {
         received == Some(vote.digest())
-            || ground
-                .sponsor(vote.pledge)
-                .is_some_and(|key| vote.verify(&ground.secp, &key, &cast.vote.signature).is_ok())
+            || ground.sponsor(vote.pledge).is_some_and(|key| {
+                Speaker::sponsor(key).verify(&ground.secp, vote, &cast.vote.signature).is_ok()
+            })
     };
     let other = if said.choice == Choice::Yes { Choice::No } else { Choice::Yes };
     if fits(&Vote { choice: other, ..said }) {
@@ -297,10 +299,10 @@ fn acceptance(
         format!("{field}/statement/submission"),
         "another submission",
     );
-    let key = ground.charter.statement_key(Role::Representative);
-    if let Err(error) = signed.verify(&ground.secp, &key) {
+    let speaker = ground.charter.speaker(Role::Representative);
+    if let Err(error) = signed.verify(&ground.secp, &speaker) {
         let turned = Acceptance { accepted: !statement.accepted, ..*statement };
-        let name = if turned.verify(&ground.secp, &key, signature).is_ok() {
+        let name = if speaker.verify(&ground.secp, &turned, signature).is_ok() {
             "statement/accepted"
         } else {
             "signature"
@@ -324,7 +326,7 @@ fn ruling(
         "another submission",
     );
     findings.unless(statement.pay_bps <= 10_000, format!("{field}/statement/pay_bps"), "more than 10000");
-    if let Err(error) = signed.verify(&ground.secp, &ground.charter.statement_key(Role::Arbiter)) {
+    if let Err(error) = signed.verify(&ground.secp, &ground.charter.speaker(Role::Arbiter)) {
         findings.add(field, error);
     }
 }

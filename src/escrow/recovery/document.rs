@@ -13,6 +13,7 @@ use bitcoin::secp256k1::{Keypair, Secp256k1, Signing, Verification, XOnlyPublicK
 use bitcoin::{Address, Amount, OutPoint, PrivateKey, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::str::FromStr;
 
 const VERSION: u32 = 1;
 
@@ -273,7 +274,8 @@ fn entry(bundle: &RefundBundle) -> Entry {
     }
 }
 
-fn signature(text: &str, field: impl Fn() -> String) -> Result<schnorr::Signature, RecoveryError> {
+/// A statement's (BIP340 or BIP322) or a refund's (BIP340) signature.
+fn signature<S: FromStr>(text: &str, field: impl Fn() -> String) -> Result<S, RecoveryError> {
     text.parse().map_err(|_| RecoveryError::Unreadable { field: field() })
 }
 

@@ -1,6 +1,7 @@
 //! Folding events into state. Events were checked before they were written; on replay they are checked
 //! again, so that a journal from elsewhere cannot smuggle anything in.
 
+use super::super::signature::Speaker;
 use super::{SettlementState, SubmissionState, Task};
 use crate::escrow::ballot::CastVote;
 use crate::escrow::charter::{Charter, CharterError, address};
@@ -10,7 +11,7 @@ use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Pledge};
 use crate::escrow::refund::{BundleError, RefundBundle};
 use crate::escrow::settlement::{self, PlanError, SignatureError, Signatures};
-use crate::escrow::statement::{BadSignature, Digest, Role, Statement};
+use crate::escrow::statement::{BadSignature, Digest, Role};
 use bitcoin::OutPoint;
 use bitcoin::secp256k1::Secp256k1;
 use std::collections::BTreeMap;
@@ -113,7 +114,8 @@ impl Task {
                     promised: *amount,
                     at_mtp_secs: *at_mtp_secs,
                 };
-                self.pledge_statement(&pledge).verify(&self.secp, sponsor_key, signature)?;
+                let speaker = Speaker::sponsor(*sponsor_key);
+                speaker.verify(&self.secp, &self.pledge_statement(&pledge), signature)?;
                 self.pledges.insert(*index, pledge);
             }
             Event::OutpointSeen { slot, outpoint, amount, coinbase, confirmation } => {
@@ -153,7 +155,7 @@ impl Task {
                 self.outpoint_mut(&refund.outpoint)?.refund = Some(bundle);
             }
             Event::WorkSubmitted { submission, block_mtp_secs } => {
-                submission.verify(&self.secp, &self.charter.statement_key(Role::Developer))?;
+                submission.verify(&self.secp, &self.charter.speaker(Role::Developer))?;
                 self.submissions.push(SubmissionState {
                     id: submission.statement.id(),
                     signed: submission.clone(),
@@ -171,17 +173,17 @@ impl Task {
             }
             Event::VoteCast { vote, receipt } => {
                 let pledge = self.pledges.get(&vote.statement.pledge).ok_or(unknown("a pledge"))?;
-                vote.verify(&self.secp, &pledge.sponsor_key)?;
-                receipt.verify(&self.secp, self.charter.receipt_key())?;
+                vote.verify(&self.secp, &Speaker::sponsor(pledge.sponsor_key))?;
+                receipt.verify(&self.secp, &self.charter.receipts())?;
                 let cast = CastVote { vote: vote.clone(), receipt: Some(receipt.clone()) };
                 self.submission_mut(&vote.statement.submission)?.votes.push(cast);
             }
             Event::WorkJudged { acceptance } => {
-                acceptance.verify(&self.secp, &self.charter.statement_key(Role::Representative))?;
+                acceptance.verify(&self.secp, &self.charter.speaker(Role::Representative))?;
                 self.submission_mut(&acceptance.statement.submission)?.acceptance = Some(acceptance.clone());
             }
             Event::NoesRuled { ruling } => {
-                ruling.verify(&self.secp, &self.charter.statement_key(Role::Arbiter))?;
+                ruling.verify(&self.secp, &self.charter.speaker(Role::Arbiter))?;
                 self.submission_mut(&ruling.statement.submission)?.ruling = Some(ruling.clone());
             }
             Event::SettlementProposed { terms } => {

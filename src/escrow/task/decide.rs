@@ -1,6 +1,7 @@
 //! Commands: what is asked, checked against state and tip, and the events it leads to. A command that
 //! was carried out already gives no events and no error: delivering it twice does no harm.
 
+use super::super::signature::{Speaker, StatementSignature};
 use super::entitle::PROPOSAL_SECS;
 use super::{Refused, Task};
 use crate::escrow::charter::{Charter, SubmissionsOpen, VoteOpens, address, unseen};
@@ -15,7 +16,7 @@ use crate::escrow::statement::{
     Acceptance, CharterId, Digest, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission,
     SubmissionId, Vote,
 };
-use bitcoin::secp256k1::{XOnlyPublicKey, schnorr};
+use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Amount, BlockHash};
 use std::collections::BTreeSet;
 
@@ -105,7 +106,7 @@ impl Task {
     fn attest(
         &self,
         role: Role,
-        signature: &schnorr::Signature,
+        signature: &StatementSignature,
         tip: Option<&Tip>,
     ) -> Result<Vec<Event>, Refused> {
         self.charter.verify_attestation(&self.secp, role, signature)?;
@@ -127,7 +128,7 @@ impl Task {
         index: u32,
         sponsor_key: &XOnlyPublicKey,
         refund_address: &str,
-        signature: &schnorr::Signature,
+        signature: &StatementSignature,
         amount: Amount,
         tip: &Tip,
     ) -> Result<Vec<Event>, Refused> {
@@ -160,7 +161,8 @@ impl Task {
             promised: amount,
             at_mtp_secs: tip.mtp_secs,
         };
-        self.pledge_statement(&pledge).verify(&self.secp, sponsor_key, signature)?;
+        let speaker = Speaker::sponsor(*sponsor_key);
+        speaker.verify(&self.secp, &self.pledge_statement(&pledge), signature)?;
         let script = pledge.refund_address.script_pubkey();
         if script == pledge.output.script_pubkey || self.scripts().iter().any(|(own, _)| *own == script) {
             return Err(Refused::RefundToEscrow);
@@ -205,7 +207,7 @@ impl Task {
         self.need_open()?;
         let submission = &signed.statement;
         self.same_task("submission", submission.network, submission.charter)?;
-        signed.verify(&self.secp, &self.charter.statement_key(Role::Developer))?;
+        signed.verify(&self.secp, &self.charter.speaker(Role::Developer))?;
         if self.submission(&submission.id()).is_some() {
             return Ok(Vec::new());
         }
@@ -262,7 +264,7 @@ impl Task {
         let submission = self.need_submission(&statement.submission)?;
         let pledge =
             self.pledges.get(&statement.pledge).ok_or(Refused::UnknownPledge { pledge: statement.pledge })?;
-        vote.verify(&self.secp, &pledge.sponsor_key)?;
+        vote.verify(&self.secp, &Speaker::sponsor(pledge.sponsor_key))?;
         if submission.votes.iter().any(|cast| cast.vote.statement == *statement) {
             return Ok(Vec::new());
         }
@@ -281,7 +283,7 @@ impl Task {
         if words.vote != statement.digest() {
             return Err(Refused::OtherTask { what: "receipt", field: "vote" });
         }
-        receipt.verify(&self.secp, self.charter.receipt_key())?;
+        receipt.verify(&self.secp, &self.charter.receipts())?;
         Ok(vec![Event::VoteCast { vote: vote.clone(), receipt: receipt.clone() }])
     }
 
@@ -289,7 +291,7 @@ impl Task {
         let statement = &acceptance.statement;
         self.same_task("acceptance", statement.network, statement.charter)?;
         let submission = self.need_submission(&statement.submission)?;
-        acceptance.verify(&self.secp, &self.charter.statement_key(Role::Representative))?;
+        acceptance.verify(&self.secp, &self.charter.speaker(Role::Representative))?;
         match &submission.acceptance {
             Some(known) if known.statement == *statement => Ok(Vec::new()),
             Some(_) => Err(Refused::AlreadyJudged),
@@ -304,7 +306,7 @@ impl Task {
         let statement = &ruling.statement;
         self.same_task("ruling", statement.network, statement.charter)?;
         let submission = self.need_submission(&statement.submission)?;
-        ruling.verify(&self.secp, &self.charter.statement_key(Role::Arbiter))?;
+        ruling.verify(&self.secp, &self.charter.speaker(Role::Arbiter))?;
         if statement.pay_bps > 10_000 {
             return Err(Refused::RulingShare { given: statement.pay_bps });
         }

@@ -4,6 +4,7 @@ use super::super::body::{Body, Params};
 use super::super::{ApiError, App, qr_payload, qr_svg};
 use crate::escrow::event::Command;
 use crate::escrow::refund::RefundSignatures;
+use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::CharterId;
 use crate::service::views::PledgeView;
 use axum::Json;
@@ -11,7 +12,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bitcoin::Amount;
-use bitcoin::secp256k1::{XOnlyPublicKey, schnorr};
+use bitcoin::secp256k1::XOnlyPublicKey;
 use serde::{Deserialize, Serialize};
 
 /// A pledge to be issued.
@@ -25,7 +26,7 @@ pub struct NewPledge {
     /// Where refunds and returns go.
     pub refund_address: String,
     /// BIP340 signature over the pledge statement, tag `upfront/pledge`.
-    pub signature: schnorr::Signature,
+    pub signature: StatementSignature,
     /// What the sponsor means to pay.
     pub amount_sat: u64,
 }

@@ -4,13 +4,13 @@ use super::super::body::{Body, Params};
 use super::super::{ApiError, App};
 use crate::escrow::event::Command;
 use crate::escrow::proof::ProofDocument;
+use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{CharterId, Role};
 use crate::service::views::{TaskSummary, TaskView};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bitcoin::secp256k1::schnorr;
 use serde::{Deserialize, Serialize};
 
 /// A task to be written down.
@@ -37,7 +37,7 @@ pub struct NewAttestation {
     /// Which seat.
     pub role: Role,
     /// BIP340 signature over the charter id, tag `upfront/attest`.
-    pub signature: schnorr::Signature,
+    pub signature: StatementSignature,
 }
 
 pub(super) async fn create(
