@@ -5,6 +5,7 @@
 //! `docs/upfront.example.toml`. A test compares the three.
 
 pub mod advice;
+pub mod electrum;
 pub mod read;
 
 use crate::chain::headers;
@@ -30,8 +31,8 @@ pub struct Config {
     pub listen: Listen,
     /// The address people reach the service at.
     pub public_url: String,
-    /// Electrum server, `tcp://host:port`.
-    pub electrum: String,
+    /// Electrum servers, and how they are used.
+    pub electrum: electrum::Servers,
     /// Header to start from instead of the genesis block.
     pub checkpoint: Option<Checkpoint>,
     /// Most the fee wallet spends on refunds in 144 blocks.
@@ -224,7 +225,7 @@ impl Config {
         if !["http://", "https://"].iter().any(|scheme| public_url.starts_with(scheme)) {
             reader.problem("public_url", format!("{public_url:?} must begin with https:// or http://"));
         }
-        let electrum = reader.required("electrum");
+        let electrum = electrum::Servers::read(reader);
         let checkpoint = Config::read_checkpoint(reader);
         let refund_budget_sat = reader.or("refund_budget_sat", 1_000_000);
         let fee_wallet_low_sat = reader.or("fee_wallet_low_sat", 100_000);

@@ -71,7 +71,8 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
     }
     let receipt = receipt_key(&config.data_dir)?;
 
-    let mut electrum = ElectrumConfig::new(&config.electrum, config.network.bitcoin())?;
+    let mut electrum =
+        ElectrumConfig::new(&config.electrum.servers[0].address.to_string(), config.network.bitcoin())?;
     electrum.checkpoint = config.checkpoint()?;
     let instance = &opened.recovery.header.instance;
     let (index, found) = Index::open(&config.data_dir, instance).context("opening the index")?;
@@ -86,7 +87,8 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
         );
     }
     let wallet = wallet.map(|wallet| {
-        Box::new(ElectrumFeeWallet { wallet, url: config.electrum.clone() }) as Box<dyn FeeWallet>
+        Box::new(ElectrumFeeWallet { wallet, servers: config.electrum.urls().collect() })
+            as Box<dyn FeeWallet>
     });
     let service = Service::new(Parts {
         journal: Box::new(opened.journal),
@@ -178,10 +180,10 @@ fn receipt_key(dir: &Path) -> anyhow::Result<Keypair> {
     Ok(Keypair::from_secret_key(&secp, &key))
 }
 
-/// The operator's wallet with the server it asks.
+/// The operator's wallet with the servers it asks, the first that answers.
 struct ElectrumFeeWallet {
     wallet: OperatorWallet,
-    url: String,
+    servers: Vec<String>,
 }
 
 impl From<WalletError> for FundError {
@@ -197,7 +199,15 @@ impl From<WalletError> for FundError {
 
 impl FeeWallet for ElectrumFeeWallet {
     fn sync(&mut self) -> Result<(), FundError> {
-        Ok(self.wallet.sync(&self.url)?)
+        let mut failed = FundError::Failed { detail: "no Electrum server is configured".into() };
+        for server in &self.servers {
+            match self.wallet.sync(server) {
+                Ok(()) => return Ok(()),
+                Err(error @ WalletError::Server { .. }) => failed = error.into(),
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Err(failed)
     }
 
     fn view(&mut self) -> Result<FeeWalletView, FundError> {

@@ -548,6 +548,8 @@ impl Service {
             tip: tip.copied(),
             server: state.server.clone(),
             server_error: state.server_error.clone(),
+            servers: self.chain.servers(),
+            alarms: self.chain.alarms(),
             receipt_key: self.receipt_key(),
             tasks: state.book.tasks().len(),
             unsecured,

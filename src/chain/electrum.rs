@@ -4,6 +4,7 @@
 //!
 //! What it must not do: publish a view or a tip that its own headers do not carry.
 
+mod address;
 mod connection;
 mod outbox;
 mod session;
@@ -19,12 +20,14 @@ use futures::future::BoxFuture;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
+pub use self::address::{BadServerUrl, ServerAddress, is_host_port};
 use self::connection::Connection;
 use self::outbox::Outbox;
 use self::session::Watcher;
 use super::fetch;
 use super::headers::{Checkpoint, HeaderChain, Tie};
-use super::{BroadcastError, ChainCache, ChainError, ChainSource, ChainUpdate, TxProof};
+use super::{BroadcastError, ChainAlarm, ChainCache, ChainError, ChainSource, ChainUpdate, TxProof};
+use super::{ServerState, ServerStatus, ServerTip};
 
 /// How to reach and treat the server.
 #[derive(Clone, Debug)]
@@ -44,26 +47,14 @@ pub struct ElectrumConfig {
     pub backoff: (Duration, Duration),
 }
 
-/// The server's address cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{url:?} is no address of an Electrum server that can be watched: tcp://host:port is")]
-pub struct BadServerUrl {
-    /// What was configured.
-    pub url: String,
-}
-
 impl ElectrumConfig {
     /// The usual settings for a server at `tcp://host:port`, with headers from the genesis block.
     ///
     /// # Errors
     /// If `url` is anything else.
     pub fn new(url: &str, network: Network) -> Result<Self, BadServerUrl> {
-        let bad = || BadServerUrl { url: url.to_owned() };
-        let address = url.strip_prefix("tcp://").ok_or_else(bad)?.trim_end_matches('/');
-        let (host, port) = address.rsplit_once(':').ok_or_else(bad)?;
-        if host.is_empty() || port.parse::<u16>().is_err() {
-            return Err(bad());
-        }
+        url.parse::<ServerAddress>()?;
+        let address = url.strip_prefix("tcp://").ok_or(BadServerUrl)?.trim_end_matches('/');
         let ping_secs = Duration::from_secs(30);
         let ping_interval = if network == Network::Regtest { Duration::from_millis(100) } else { ping_secs };
         Ok(Self {
@@ -192,6 +183,29 @@ impl ChainSource for ElectrumChain {
         if live.len() > before {
             self.shared.grew.notify_one();
         }
+    }
+
+    fn retire(&self, scripts: Vec<ScriptBuf>) {
+        // Kept in the live set: looking at them too often is no harm.
+        drop(scripts);
+    }
+
+    fn servers(&self) -> Vec<ServerStatus> {
+        let connected = self.shared.connection().is_some();
+        let headers = fetch::read(&self.shared.headers);
+        vec![ServerStatus {
+            address: self.shared.config.server(),
+            state: if connected { ServerState::Connected } else { ServerState::Connecting { reason: None } },
+            tip: connected.then(|| ServerTip { height: headers.height(), hash: headers.tip_hash() }),
+            at_best_tip: connected,
+            watches: connected,
+            subscriptions: if connected { self.shared.scripts().len() } else { 0 },
+            last_answer_age_secs: connected.then_some(0),
+        }]
+    }
+
+    fn alarms(&self) -> Vec<ChainAlarm> {
+        if self.shared.connection().is_some() { Vec::new() } else { vec![ChainAlarm::NoServer] }
     }
 
     fn broadcast(&self, tx: Transaction) -> BoxFuture<'_, Result<Txid, BroadcastError>> {

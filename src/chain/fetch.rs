@@ -118,7 +118,8 @@ pub async fn announced_tip(rpc: &impl Rpc) -> Result<(u32, Header), FetchError> 
 }
 
 /// Brings `chain` to the tip that the server announced, walking back to where the two part.
-/// New headers go to `cache`. The lock is never held while waiting.
+/// New headers go to `cache`. The lock is never held while waiting. `tie` says which of two branches of
+/// equal work to follow.
 ///
 /// # Errors
 /// An invalid header, another chain, or one with less work: the server is no use then.
@@ -127,6 +128,7 @@ pub async fn sync_headers(
     chain: &RwLock<HeaderChain>,
     cache: &dyn ChainCache,
     announced: (u32, Header),
+    tie: Tie,
 ) -> Result<(), FetchError> {
     let (height, header) = announced;
     let (ours, known, next) = {
@@ -142,7 +144,10 @@ pub async fn sync_headers(
         return if height < ours { Err(FetchError::Behind { theirs: height, ours }) } else { Ok(()) };
     }
     if next && height == ours + 1 {
-        return accept(chain, cache, height, &[header]).map(|_| ());
+        return match accept(chain, cache, height, &[header], tie)? {
+            Accepted::LessWork { .. } => Err(FetchError::Behind { theirs: height, ours }),
+            _ => Ok(()),
+        };
     }
     let common = find_common(rpc, chain, height).await?;
     let extending = common == ours;
@@ -164,7 +169,7 @@ pub async fn sync_headers(
         branch.extend(headers);
         // On top of our tip they can be taken as they come; a branch counts only as a whole.
         if extending || at > height {
-            outcome = accept(chain, cache, from, &branch)?;
+            outcome = accept(chain, cache, from, &branch, tie)?;
             branch.clear();
             from = at;
         }
@@ -180,8 +185,11 @@ fn accept(
     cache: &dyn ChainCache,
     from: u32,
     headers: &[Header],
+    tie: Tie,
 ) -> Result<Accepted, FetchError> {
-    let accepted = write(chain).accept(from, headers, Tie::TakeTheirs)?;
+    // Chain and cache change together, or two servers' headers could leave a gap in the cache.
+    let mut chain = write(chain);
+    let accepted = chain.accept(from, headers, tie)?;
     if matches!(accepted, Accepted::Extended | Accepted::Reorganised { .. }) {
         cache.put_headers(from, headers);
     }

@@ -14,6 +14,7 @@ pub mod headers;
 pub mod merkle;
 pub mod oneshot;
 pub mod reconcile;
+pub mod status;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod wire;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cache::{ChainCache, MemoryCache, ProvedTransaction, ScriptRecord};
 pub use headers::{Checkpoint, HeaderChain};
+pub use status::{ChainAlarm, ServerState, ServerStatus, ServerTip};
 
 use crate::escrow::facts::{ScriptView, Tip};
 
@@ -113,8 +115,18 @@ pub enum BroadcastError {
 
 /// The chain, for who uses it. Updates come through the channel handed out at construction.
 pub trait ChainSource: Send + Sync {
-    /// Adds to the live set; again is no harm; also while offline.
+    /// Adds to the live set; again is no harm; also while offline. One that was retired is live again.
     fn watch(&self, scripts: Vec<ScriptBuf>);
+
+    /// Takes out of the live set what is settled: it is looked at now and then only. What pays or spends
+    /// one all the same is told like anything else.
+    fn retire(&self, scripts: Vec<ScriptBuf>);
+
+    /// Every configured server as it stands, in the order of the configuration.
+    fn servers(&self) -> Vec<ServerStatus>;
+
+    /// What the operator should look at now. Empty when all is well.
+    fn alarms(&self) -> Vec<ChainAlarm>;
 
     /// Sends a transaction to the network. One that is already known or mined counts as sent.
     fn broadcast(&self, tx: Transaction) -> BoxFuture<'_, Result<Txid, BroadcastError>>;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::cache::MemoryCache;
 use super::fetch::{self, FetchError, Rpc, RpcError};
-use super::headers::{Checkpoint, HeaderChain};
+use super::headers::{Checkpoint, HeaderChain, Tie};
 use super::{BroadcastError, ChainError, TxProof};
 use crate::escrow::facts::{ScriptView, Tip};
 
@@ -73,7 +73,7 @@ impl OneShot {
     fn sync_headers(&self) -> Result<(), FetchError> {
         finish(async {
             let announced = fetch::announced_tip(&self.server).await?;
-            fetch::sync_headers(&self.server, &self.headers, &self.cache, announced).await
+            fetch::sync_headers(&self.server, &self.headers, &self.cache, announced, Tie::TakeTheirs).await
         })
     }
 

@@ -151,14 +151,16 @@ fn check(examined: Examined, online: bool) -> Checked {
     let mut warnings = config.as_ref().map(|config| advice::warnings(config, now)).unwrap_or_default();
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     warnings.extend(unknown_variables(names, &settings));
-    let servers =
-        config.filter(|_| online).map(|config| vec![ask(&config.electrum, &config)]).unwrap_or_default();
+    let asked = |config: Config| config.electrum.urls().map(|url| ask(&url, &config)).collect();
+    let servers = config.filter(|_| online).map(asked).unwrap_or_default();
     Checked { shown: Shown { settings }, problems, warnings, servers }
 }
 
 fn ask(server: &str, config: &Config) -> ServerChecked {
     let server = server.to_owned();
-    match OneShot::connect(&OneShotConfig::new(&server, config.network.bitcoin())) {
+    let mut at = OneShotConfig::new(&server, config.network.bitcoin());
+    at.socks5.clone_from(&config.electrum.socks5);
+    match OneShot::connect(&at) {
         Ok(chain) => ServerChecked { server, height: chain.tip().map(|tip| tip.height), error: None },
         Err(error) => ServerChecked { server, height: None, error: Some(error.to_string()) },
     }

@@ -111,8 +111,10 @@ pub fn run(context: &Context<'_>, args: &DoctorArgs) -> anyhow::Result<Exit> {
         None => found.add("data directory", Outcome::Skipped, "name it with --data-dir or --config"),
         Some(dir) => data_dir(&mut found, &dir, network),
     }
-    match (args.electrum.clone().or(config.map(|config| config.electrum)), network) {
-        (Some(url), Some(network)) => electrum(&mut found, &url, network),
+    let configured = || config.map(|config| config.electrum.urls().collect());
+    let servers: Option<Vec<String>> = args.electrum.clone().map(|url| vec![url]).or_else(configured);
+    match (servers, network) {
+        (Some(urls), Some(network)) => urls.iter().for_each(|url| electrum(&mut found, url, network)),
         (Some(_), None) => found.add("Electrum server", Outcome::Skipped, "of which network? give --network"),
         (None, _) => found.add("Electrum server", Outcome::Skipped, "name it with --electrum or --config"),
     }

@@ -34,16 +34,17 @@ pub fn warnings(config: &Config, now_secs: u64) -> Vec<String> {
             "metrics_listen = {address}: whoever reaches it reads sums and load; guard it by a firewall"
         ));
     }
-    if config.network == Network::Mainnet {
+    if config.network == Network::Mainnet && config.electrum.servers.len() == 1 {
         told.push(
             "a single Electrum server on mainnet: one that hides things is noticed by nobody".to_owned(),
         );
     }
-    if let Some(host) = plain_remote(&config.electrum) {
-        told.push(format!(
-            "electrum = {}: plain TCP to {host}; whoever is on the way can hide and change what it says",
-            config.electrum
-        ));
+    for url in config.electrum.urls().filter(|_| config.electrum.socks5.is_none()) {
+        if let Some(host) = plain_remote(&url) {
+            told.push(format!(
+                "electrum = {url}: plain TCP to {host}; whoever is on the way can hide and change what it says"
+            ));
+        }
     }
     data_dir(&config.data_dir, &mut told);
     if now_secs < EARLIEST_SECS {
@@ -130,7 +131,7 @@ mod tests {
         };
         one(|c| c.listen = "0.0.0.0:8032".parse().unwrap(), NOW, "reverse proxy");
         one(|c| c.metrics_listen = Some("10.0.0.1:9".parse().unwrap()), NOW, "firewall");
-        one(|c| c.electrum = "tcp://203.0.113.9:50001".to_owned(), NOW, "plain TCP");
+        one(|c| c.electrum.servers[0].address = "tcp://203.0.113.9:50001".parse().unwrap(), NOW, "plain TCP");
         one(|c| c.network = Network::Signet, NOW, "without TLS");
         one(|c| c.data_dir = PathBuf::from("/nowhere/at/all"), NOW, "not there yet");
         one(|_| (), 5, "clock");

@@ -222,7 +222,11 @@ impl<'a> Reader<'a> {
     pub fn finish(mut self) -> (Vec<Effective>, Vec<Problem>) {
         let mut unknown = Vec::new();
         leaves(&self.file, "", &mut unknown);
-        unknown.retain(|key| !self.settings.iter().any(|setting| setting.key == key));
+        // A setting may be a table itself: what is in it was its own to judge.
+        let within = |key: &str, of: &str| {
+            key.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        unknown.retain(|key| !self.settings.iter().any(|setting| within(key, setting.key)));
         for key in unknown {
             let keys = self.settings.iter().map(|setting| setting.key);
             let detail = match nearest(&key, keys) {

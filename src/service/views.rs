@@ -1,6 +1,7 @@
 //! What the service tells: one struct a resource, written by the API and read back by the client. Amounts
 //! are satoshis, times Unix seconds of the chain's median time past.
 
+use crate::chain::{ChainAlarm, ServerStatus};
 use crate::escrow::ballot::{self, Tally, Verdict, Window};
 use crate::escrow::charter::CharterFields;
 use crate::escrow::facts::Tip;
@@ -29,6 +30,10 @@ pub struct StatusView {
     pub server: Option<String>,
     /// Why there is none.
     pub server_error: Option<String>,
+    /// Every configured Electrum server as it stands.
+    pub servers: Vec<ServerStatus>,
+    /// What the operator should look at on the chain's side; empty when all is well.
+    pub alarms: Vec<ChainAlarm>,
     /// Key that receipts are signed with: goes into charters as `receipt_key`.
     pub receipt_key: XOnlyPublicKey,
     /// Tasks it keeps.

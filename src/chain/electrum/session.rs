@@ -18,7 +18,7 @@ use super::connection::{self, Connection, Inbox, Status};
 use super::{Outbox, Shared};
 use crate::chain::cache::ScriptRecord;
 use crate::chain::fetch::{self, FetchError, RpcError};
-use crate::chain::headers::HeaderChain;
+use crate::chain::headers::{HeaderChain, Tie};
 use crate::chain::{ChainCache, ChainUpdate};
 use crate::escrow::facts::{ScriptView, Tip};
 
@@ -131,7 +131,7 @@ impl<'a> Watcher<'a> {
         announced: (u32, bitcoin::block::Header),
     ) -> Result<(), SessionError> {
         let Shared { headers, cache, .. } = self.shared;
-        fetch::sync_headers(&session.connection, headers, &**cache, announced).await?;
+        fetch::sync_headers(&session.connection, headers, &**cache, announced, Tie::TakeTheirs).await?;
         let headers = fetch::read(headers);
         for tracked in self.scripts.values_mut() {
             tracked.dirty |= tracked.view.as_ref().is_some_and(|view| undone(view, &headers));

@@ -359,14 +359,3 @@ async fn the_task_ends_when_nobody_listens() {
     drop(updates);
     timeout(Duration::from_secs(5), task).await.expect("ends by itself").unwrap();
 }
-
-#[test]
-fn only_tcp_addresses_are_taken() {
-    for bad in ["ssl://host:1", "host:1", "tcp://host", "tcp://:1", "tcp://host:99999", ""] {
-        assert!(ElectrumConfig::new(bad, Network::Regtest).is_err(), "{bad}");
-    }
-    assert_eq!(
-        ElectrumConfig::new("tcp://[::1]:50001", Network::Bitcoin).unwrap().server(),
-        "tcp://[::1]:50001"
-    );
-}

@@ -1,7 +1,9 @@
 //! The real service and router on a chain, a journal, a clock and a fee wallet in memory. What is faked
 //! is the world; nothing of our own.
 
-use crate::chain::{BroadcastError, ChainError, ChainSource, TxProof};
+use crate::chain::{
+    BroadcastError, ChainAlarm, ChainError, ChainSource, ServerState, ServerStatus, ServerTip, TxProof,
+};
 use crate::escrow::charter::{Charter, CharterFields};
 use crate::escrow::event::Record;
 use crate::escrow::fee;
@@ -39,6 +41,24 @@ pub struct FakeSource {
 impl ChainSource for FakeSource {
     fn watch(&self, scripts: Vec<ScriptBuf>) {
         self.watched.lock().unwrap().extend(scripts);
+    }
+    fn retire(&self, scripts: Vec<ScriptBuf>) {
+        self.watched.lock().unwrap().retain(|script| !scripts.contains(script));
+    }
+    fn servers(&self) -> Vec<ServerStatus> {
+        let tip = self.chain.lock().unwrap().tip();
+        vec![ServerStatus {
+            address: "tcp://fake:1".into(),
+            state: ServerState::Connected,
+            tip: Some(ServerTip { height: tip.height, hash: tip.hash }),
+            at_best_tip: true,
+            watches: true,
+            subscriptions: self.watched.lock().unwrap().len(),
+            last_answer_age_secs: Some(0),
+        }]
+    }
+    fn alarms(&self) -> Vec<ChainAlarm> {
+        Vec::new()
     }
     fn broadcast(&self, tx: Transaction) -> BoxFuture<'_, Result<Txid, BroadcastError>> {
         let sent = self.chain.lock().unwrap().broadcast(&tx);

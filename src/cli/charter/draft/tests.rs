@@ -13,6 +13,8 @@ fn status(network: Network, mtp_secs: u32) -> StatusView {
         tip: Some(Tip { height: 100, hash: bitcoin::BlockHash::all_zeros(), mtp_secs }),
         server: None,
         server_error: None,
+        servers: Vec::new(),
+        alarms: Vec::new(),
         receipt_key: testing::receipt_keypair().x_only_public_key().0,
         tasks: 0,
         unsecured: 0,
