@@ -37,6 +37,8 @@ pub mod escrow;
 pub mod failpoint;
 #[cfg(feature = "service")]
 pub mod keys;
+#[cfg(feature = "service")]
+pub mod metrics;
 #[cfg(test)]
 #[cfg(feature = "service")]
 mod regtest;

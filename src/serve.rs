@@ -1,9 +1,12 @@
 //! `upfront serve`, put together: journal, index, chain, fee wallet, service, HTTP; and taken apart again in
 //! order. Wiring only: no rules.
 
+mod notify;
+mod stop;
+
 use crate::chain::ChainSource;
 use crate::chain::electrum::{ElectrumChain, ElectrumConfig};
-use crate::config::{Config, Listen, LogFormat};
+use crate::config::{Config, HttpLimits, Listen, LogFormat};
 use crate::escrow::event::Record;
 use crate::escrow::network::Network;
 use crate::escrow::refund::RefundBundle;
@@ -16,19 +19,26 @@ use crate::store::index::Index;
 use crate::store::journal::{Birth, FileJournal};
 use crate::wallet::{BatchRequest, OperatorWallet, WalletError};
 use crate::watcher::IndexCache;
+use crate::web::listen::{self, Listener};
 use crate::web::{self, App};
 use anyhow::Context;
 use bitcoin::secp256k1::{Keypair, Secp256k1, SecretKey};
 use bitcoin::{Amount, FeeRate, OutPoint, Transaction};
+use notify::{Notifier, watchdog_interval};
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use stop::Signals;
 use tokio::net::{TcpListener, UnixListener};
 
 /// Name of the file with the key of receipts, in the data directory.
 const RECEIPT_KEY_FILE: &str = "receipt.key";
+/// Files that are open besides connections: index, journal, servers, and some to spare.
+const OWN_FILES: usize = 256;
+/// Longest time the last records may take to get to the disk.
+const FLUSH: Duration = Duration::from_secs(30);
 
 /// `upfront serve`: reads the settings, logs to standard error (`RUST_LOG` sets how much), and runs until told
 /// to stop. Blocks.
@@ -113,43 +123,95 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
         watching,
     ];
     let app = App { service: Arc::clone(&service) };
-    let stop = stop(Arc::clone(&service));
-    let at = || format!("listening on {}", config.listen);
-    match &config.listen {
-        Listen::Tcp(address) => {
-            let listener = TcpListener::bind(address).await.with_context(at)?;
-            ready(Some(listener.local_addr()?));
-            web::serve(listener, app, stop).await?;
-        }
-        Listen::Unix(path) => {
-            let listener = UnixListener::bind(path).with_context(at)?;
-            ready(None);
-            web::serve(listener, app, stop).await?;
-        }
+    let notifier = Arc::new(Notifier::from_environment());
+    let signals = Signals::listen().context("listening to signals")?;
+    let limits = allowed(&config.http);
+    let (listener, address) = bind(&config.listen).await?;
+    ready(address);
+    notifier.tell("READY=1");
+    let watchdog = tokio::spawn(feed_watchdog(Arc::clone(&notifier), Arc::clone(&service)));
+    let stop = async {
+        signals.stop(&service).await;
+        notifier.tell("STOPPING=1");
+    };
+    listen::serve(listener, web::router(app), &limits, service.metrics(), stop).await;
+    if let Listen::Unix(path) = &config.listen {
+        // Gone already is as good.
+        let _ = std::fs::remove_file(path);
     }
+    // What was begun is made durable before those who began it are stopped.
+    let flushed = tokio::time::timeout(FLUSH, service.flush()).await;
     for job in jobs {
         job.abort();
+        let _ = job.await;
     }
-    match service.status().journal_error {
-        None => Ok(()),
-        Some(reason) => anyhow::bail!("stopped because the journal failed: {reason}"),
+    watchdog.abort();
+    if let Some(reason) = service.status().journal_error {
+        anyhow::bail!("stopped because the journal failed: {reason}");
+    }
+    match flushed {
+        Ok(Ok(())) => {
+            tracing::info!("stopped: everything is on the disk");
+            Ok(())
+        }
+        Ok(Err(error)) => Err(error).context("stopped, and what was begun last was not recorded"),
+        Err(_) => anyhow::bail!("stopped, and the journal did not answer within {} s", FLUSH.as_secs()),
     }
 }
 
-/// Resolves when the process is told to stop, or has to.
-async fn stop(service: Arc<Service>) {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+/// The limits, as far as this process may open files. The soft limit is raised to the hard one first.
+fn allowed(limits: &HttpLimits) -> HttpLimits {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: now.maximum, maximum: now.maximum });
+    let files = if raised.is_ok() { now.maximum } else { now.current };
+    let room = files.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    let most = room.saturating_sub(OWN_FILES).max(1);
+    if most < limits.max_connections {
+        tracing::warn!(
+            max_connections = limits.max_connections,
+            taken = most,
+            "the system allows fewer open files than max_connections asks for (ulimit -n, LimitNOFILE=)"
+        );
+    }
+    HttpLimits { max_connections: limits.max_connections.min(most), ..limits.clone() }
+}
+
+async fn bind(listen: &Listen) -> anyhow::Result<(Listener, Option<SocketAddr>)> {
+    let at = || format!("listening on {listen}");
+    match listen {
+        Listen::Tcp(address) => {
+            let listener = TcpListener::bind(address).await.with_context(at)?;
+            let address = listener.local_addr()?;
+            Ok((Listener::Tcp(listener), Some(address)))
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => tracing::info!("stopping: interrupted"),
-        () = terminated => tracing::info!("stopping: terminated"),
-        reason = service.failed() => tracing::error!(reason, "stopping: the journal failed"),
+        Listen::Unix(path) => {
+            // One left behind by a process that was killed would be in the way; one that answers is in use.
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                anyhow::bail!("another process listens on {listen}");
+            }
+            let left = std::fs::symlink_metadata(path);
+            if left.is_ok_and(|left| std::os::unix::fs::FileTypeExt::is_socket(&left.file_type())) {
+                std::fs::remove_file(path).with_context(at)?;
+            }
+            Ok((Listener::Unix(UnixListener::bind(path).with_context(at)?), None))
+        }
+    }
+}
+
+/// Tells the service manager, as often as it asks for it, that decisions are still made.
+async fn feed_watchdog(notifier: Arc<Notifier>, service: Arc<Service>) {
+    let variable = crate::config::environment;
+    let interval =
+        watchdog_interval(variable("WATCHDOG_USEC").as_deref(), variable("WATCHDOG_PID").as_deref());
+    let Some(interval) = interval else { return };
+    loop {
+        // Takes the lock that every decision takes.
+        let looked = Arc::clone(&service);
+        if tokio::task::spawn_blocking(move || looked.read(|_| ())).await.is_ok() {
+            notifier.tell("WATCHDOG=1");
+        }
+        tokio::time::sleep(interval).await;
     }
 }
 

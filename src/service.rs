@@ -26,6 +26,7 @@ use crate::escrow::statement::{
 };
 use crate::escrow::task::{Refused, Task};
 use crate::failpoint;
+use crate::metrics::Metrics;
 use crate::store::journal::{AppendError, Journal, OpenError, Ticket};
 use bitcoin::ScriptBuf;
 use bitcoin::secp256k1::{All, Keypair, Secp256k1, XOnlyPublicKey};
@@ -125,6 +126,7 @@ pub struct Service {
     /// What the fee wallet said last, so that a status page never waits for a server.
     wallet_view: Mutex<Option<FeeWalletView>>,
     policy: Policy,
+    metrics: Arc<Metrics>,
     /// Number of the last durable record, and how often the book went back to what is durable.
     durable: watch::Sender<(u64, u64)>,
     /// Counts changes; whoever waits for something due looks again.
@@ -164,6 +166,7 @@ impl Service {
         }
         parts.chain.watch(book.scripts().cloned().collect());
         let next_seq = parts.journal.next_seq();
+        let metrics = Metrics { journal: parts.journal.metrics(), ..Metrics::default() };
         Ok(Arc::new_cyclic(|me| Service {
             me: Weak::clone(me),
             state: Mutex::new(State { book, next_seq, server: None, server_error: None }),
@@ -174,6 +177,7 @@ impl Service {
             wallet: parts.wallet.map(tokio::sync::Mutex::new),
             wallet_view: Mutex::new(None),
             policy: parts.policy,
+            metrics: Arc::new(metrics),
             durable: watch::Sender::new((next_seq.saturating_sub(1), 0)),
             changed: watch::Sender::new(0),
             fatal: watch::Sender::new(None),
@@ -210,6 +214,16 @@ impl Service {
     /// The operator's settings.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Waits until everything decided so far is on the disk.
+    pub async fn flush(&self) -> Result<(), ServiceError> {
+        self.commit(|_| Ok(((), Vec::new()))).await
     }
 
     /// The chain.

@@ -2,7 +2,9 @@
 
 pub mod api;
 mod body;
+pub mod connections;
 mod error;
+pub mod listen;
 mod problem;
 mod qr;
 
@@ -15,8 +17,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::serve::Listener;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -49,15 +49,6 @@ fn dress(routes: Router<App>, timeout: Duration) -> Router<App> {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn(problem::shape))
         .layer(TraceLayer::new_for_http())
-}
-
-/// Serves until `stop` resolves, then finishes what is under way.
-pub async fn serve<L: Listener<Addr: std::fmt::Debug>>(
-    listener: L,
-    app: App,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(app)).with_graceful_shutdown(stop).await
 }
 
 async fn not_found(uri: Uri) -> ApiError {

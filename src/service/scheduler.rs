@@ -106,6 +106,13 @@ impl Service {
         failpoint::hit("before_broadcast");
         let sent = self.chain.broadcast(transaction).await;
         failpoint::hit("after_broadcast");
+        let result = match &sent {
+            Ok(_) => "taken",
+            Err(BroadcastError::Rejected { .. }) => "rejected",
+            Err(BroadcastError::Offline) => "offline",
+            Err(BroadcastError::TimedOut) => "timed_out",
+        };
+        self.metrics.chain.broadcasts.get_or_create(&[("result", result)]).inc();
         match &sent {
             Ok(_) => tracing::info!(%txid, "handed to the network"),
             Err(error) => tracing::warn!(%txid, %error, "not taken by the network"),

@@ -60,6 +60,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
+use crate::metrics::JournalMetrics;
 use bitcoin::Network;
 use bitcoin::hashes::sha256;
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,11 @@ pub trait Journal<E>: Send + Sync {
 
     /// The durable events numbered `seq` or above, read back from where they are stored.
     fn read_from(&self, seq: u64) -> Result<Vec<Recorded<E>>, OpenError>;
+
+    /// What its writer counts.
+    fn metrics(&self) -> JournalMetrics {
+        JournalMetrics::default()
+    }
 }
 
 /// An event as it stands in the journal.

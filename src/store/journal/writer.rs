@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bitcoin::hashes::sha256;
 use serde::Serialize;
@@ -18,6 +18,7 @@ use super::file::{OpenError, scan_file};
 use super::mark::{Mark, MarkFile};
 use super::{Answer, AppendError, Appended, Head, Journal, Recorded, Ticket, format, to_json};
 use crate::failpoint;
+use crate::metrics::JournalMetrics;
 use crate::store::files::{Files, Lock, StoredFile, write_all_at};
 
 /// How long the writer is idle before it syncs the mark. Under load the next append's lines say
@@ -30,6 +31,7 @@ pub struct FileJournal<E> {
     files: Arc<dyn Files>,
     shared: Arc<Shared>,
     writer: Option<JoinHandle<()>>,
+    metrics: JournalMetrics,
     // Given back when everything else is done.
     _lock: Lock,
     _events: PhantomData<fn(E) -> E>,
@@ -90,9 +92,18 @@ impl<E> FileJournal<E> {
         let state =
             State { queue: VecDeque::new(), next_seq: head.seq + 1, durable, poisoned: None, closing: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new() });
-        let mut writer = Writer { shared: shared.clone(), file, mark, durable };
+        let metrics = JournalMetrics::default();
+        let mut writer = Writer { shared: shared.clone(), file, mark, durable, metrics: metrics.clone() };
         let writer = std::thread::Builder::new().name("journal".into()).spawn(move || writer.run())?;
-        Ok(FileJournal { dir, files, shared, writer: Some(writer), _lock: lock, _events: PhantomData })
+        Ok(FileJournal {
+            dir,
+            files,
+            shared,
+            writer: Some(writer),
+            metrics,
+            _lock: lock,
+            _events: PhantomData,
+        })
     }
 }
 
@@ -142,6 +153,10 @@ impl<E: Serialize + DeserializeOwned> Journal<E> for FileJournal<E> {
             None => Ok(recorded),
         }
     }
+
+    fn metrics(&self) -> JournalMetrics {
+        self.metrics.clone()
+    }
 }
 
 struct Writer {
@@ -149,6 +164,7 @@ struct Writer {
     file: Box<dyn StoredFile>,
     mark: MarkFile,
     durable: Durable,
+    metrics: JournalMetrics,
 }
 
 /// How a group of batches fared.
@@ -222,7 +238,10 @@ impl Writer {
             return self.take_back(from, &error);
         }
         failpoint::hit("journal_before_sync");
-        if let Err(error) = self.file.sync_data() {
+        let begun = Instant::now();
+        let synced = self.file.sync_data();
+        self.metrics.sync_seconds.observe(begun.elapsed().as_secs_f64());
+        if let Err(error) = synced {
             return Outcome::Lost(AppendError::SyncFailed { detail: error.to_string() });
         }
         failpoint::hit("journal_after_sync");
@@ -253,6 +272,7 @@ impl Writer {
     }
 
     fn finish(&mut self, group: Vec<Pending>, outcome: Outcome) {
+        self.count(&group, &outcome);
         let mut state = self.shared.state();
         match outcome {
             Outcome::Durable(durable, heads) => {
@@ -283,6 +303,22 @@ impl Writer {
                 for batch in group {
                     batch.answer.give(Err(error.clone()));
                 }
+            }
+        }
+    }
+}
+
+impl Writer {
+    fn count(&self, group: &[Pending], outcome: &Outcome) {
+        let batches = u32::try_from(group.len()).unwrap_or(u32::MAX);
+        match outcome {
+            Outcome::Durable(durable, _) => {
+                self.metrics.appends.inc_by(u64::from(batches));
+                self.metrics.bytes.inc_by(durable.len.saturating_sub(self.durable.len));
+                self.metrics.group_size.observe(f64::from(batches));
+            }
+            Outcome::Refused(_) | Outcome::Lost(_) => {
+                self.metrics.failures.inc();
             }
         }
     }
