@@ -9,6 +9,7 @@ mod proof;
 mod psbts;
 mod refunds;
 mod scheduler;
+pub mod schema;
 pub mod views;
 
 pub use ports::{Clock, FeeWallet, FundError, Funded, SystemClock};

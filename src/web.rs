@@ -5,6 +5,7 @@ mod body;
 pub mod connections;
 mod error;
 pub mod listen;
+pub mod openapi;
 mod problem;
 mod qr;
 
@@ -37,7 +38,8 @@ pub struct App {
 
 /// Every route.
 pub fn router(app: App) -> Router {
-    let routes = Router::new().nest("/api/v1", api::router()).merge(problem::router()).fallback(not_found);
+    let (api, _) = openapi::build(api::router());
+    let routes = Router::new().merge(api).merge(problem::router()).fallback(not_found);
     dress(routes, REQUEST_TIMEOUT).with_state(app)
 }
 

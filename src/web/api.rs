@@ -1,39 +1,49 @@
 //! `/api/v1`: one file a group of resources. `docs/API.md` describes it.
 
 mod ballot;
+mod paths;
 mod pledges;
 mod settlements;
 mod tasks;
 
 use super::App;
 use crate::service::views::StatusView;
+use axum::Json;
 use axum::extract::State;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-pub(super) fn router() -> Router<App> {
-    Router::new()
-        .route("/status", get(status))
-        .route("/tasks", get(tasks::list).post(tasks::create))
-        .route("/tasks/{charter}", get(tasks::show))
-        .route("/tasks/{charter}/charter", get(tasks::charter))
-        .route("/tasks/{charter}/proof", get(tasks::proof))
-        .route("/tasks/{charter}/attestations", post(tasks::attest))
-        .route("/tasks/{charter}/pledges", post(pledges::issue))
-        .route("/tasks/{charter}/pledges/{index}", get(pledges::show))
-        .route("/tasks/{charter}/pledges/{index}/qr.svg", get(pledges::qr))
-        .route("/tasks/{charter}/refunds", post(pledges::secure))
-        .route("/tasks/{charter}/submissions", post(ballot::submit))
-        .route("/tasks/{charter}/submissions/{submission}", get(ballot::show))
-        .route("/tasks/{charter}/votes", post(ballot::vote))
-        .route("/tasks/{charter}/acceptances", post(ballot::accept))
-        .route("/tasks/{charter}/rulings", post(ballot::rule))
-        .route("/tasks/{charter}/settlements", post(settlements::propose))
-        .route("/tasks/{charter}/settlements/{settlement}", get(settlements::show))
-        .route("/tasks/{charter}/settlements/{settlement}/psbts", get(settlements::psbts))
-        .route("/tasks/{charter}/settlements/{settlement}/signatures", post(settlements::sign))
+/// Every route with its description, below [`super::openapi::BASE`].
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(status))
+        .routes(routes!(tasks::list, tasks::create))
+        .routes(routes!(tasks::show))
+        .routes(routes!(tasks::charter))
+        .routes(routes!(tasks::proof))
+        .routes(routes!(tasks::attest))
+        .routes(routes!(pledges::issue))
+        .routes(routes!(pledges::show))
+        .routes(routes!(pledges::qr))
+        .routes(routes!(pledges::secure))
+        .routes(routes!(ballot::submit))
+        .routes(routes!(ballot::show))
+        .routes(routes!(ballot::vote))
+        .routes(routes!(ballot::accept))
+        .routes(routes!(ballot::rule))
+        .routes(routes!(settlements::propose))
+        .routes(routes!(settlements::show))
+        .routes(routes!(settlements::psbts))
+        .routes(routes!(settlements::sign))
 }
 
+/// Read the service's status
+///
+/// The service and what it knows of the chain.
+#[utoipa::path(
+    get, path = "/status", operation_id = "getStatus", tag = "service",
+    responses((status = 200, description = "The status.", body = StatusView))
+)]
 async fn status(State(app): State<App>) -> Json<StatusView> {
     Json(app.service.status())
 }

@@ -3,6 +3,7 @@
 
 mod errors;
 mod fakes;
+mod openapi;
 
 use super::MAX_BODY_BYTES;
 use crate::escrow::charter::Silence;

@@ -2,7 +2,9 @@
 
 use super::super::body::{Body, Params};
 use super::super::{ApiError, App};
+use super::paths::{SubmissionPath, TaskPath};
 use crate::escrow::statement::{Acceptance, CharterId, Ruling, Signed, Submission, SubmissionId, Vote};
+use crate::service::schema::{SignedAcceptance, SignedRuling, SignedSubmission, SignedVote};
 use crate::service::views::{ReceiptView, SubmissionView};
 use axum::Json;
 use axum::extract::State;
@@ -15,6 +17,15 @@ fn view(app: &App, charter: &CharterId, id: &SubmissionId) -> Result<Json<Submis
     view.map(Json).ok_or(ApiError::missing("submission"))
 }
 
+/// Submit work
+///
+/// Puts work before the sponsors. The window for votes begins with the block it names.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/submissions", operation_id = "submitWork", tag = "votes",
+    params(TaskPath),
+    request_body = SignedSubmission,
+    responses((status = 201, description = "The submission.", body = SubmissionView))
+)]
 pub(super) async fn submit(
     State(app): State<App>,
     Params(charter): Params<CharterId>,
@@ -25,6 +36,14 @@ pub(super) async fn submit(
     Ok((StatusCode::CREATED, view(&app, &charter, &id)?))
 }
 
+/// Read a submission
+///
+/// With every vote, its receipt, the count and what follows from it.
+#[utoipa::path(
+    get, path = "/tasks/{charter}/submissions/{submission}", operation_id = "getSubmission", tag = "votes",
+    params(SubmissionPath),
+    responses((status = 200, description = "The submission with its count.", body = SubmissionView))
+)]
 pub(super) async fn show(
     State(app): State<App>,
     Params((charter, submission)): Params<(CharterId, SubmissionId)>,
@@ -32,6 +51,15 @@ pub(super) async fn show(
     view(&app, &charter, &submission)
 }
 
+/// Vote
+///
+/// With the key of one pledge. The same vote again keeps its first receipt.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/votes", operation_id = "vote", tag = "votes",
+    params(TaskPath),
+    request_body = SignedVote,
+    responses((status = 200, description = "The vote as kept, with its receipt: keep it, it proves an omission.", body = ReceiptView))
+)]
 pub(super) async fn vote(
     State(app): State<App>,
     Params(charter): Params<CharterId>,
@@ -40,6 +68,15 @@ pub(super) async fn vote(
     Ok(Json(app.service.vote(&charter, vote).await?))
 }
 
+/// Accept or refuse work
+///
+/// The representative's word, which frees the money of the silent.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/acceptances", operation_id = "accept", tag = "votes",
+    params(TaskPath),
+    request_body = SignedAcceptance,
+    responses((status = 200, description = "The submission.", body = SubmissionView))
+)]
 pub(super) async fn accept(
     State(app): State<App>,
     Params(charter): Params<CharterId>,
@@ -50,6 +87,15 @@ pub(super) async fn accept(
     view(&app, &charter, &id)
 }
 
+/// Rule over the noes
+///
+/// The arbiter's word.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/rulings", operation_id = "rule", tag = "votes",
+    params(TaskPath),
+    request_body = SignedRuling,
+    responses((status = 200, description = "The submission.", body = SubmissionView))
+)]
 pub(super) async fn rule(
     State(app): State<App>,
     Params(charter): Params<CharterId>,

@@ -2,10 +2,12 @@
 
 use super::super::body::{Body, Params};
 use super::super::{ApiError, App, qr_payload, qr_svg};
+use super::paths::{PledgePath, TaskPath};
 use crate::escrow::event::Command;
 use crate::escrow::refund::RefundSignatures;
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::CharterId;
+use crate::service::schema;
 use crate::service::views::PledgeView;
 use axum::Json;
 use axum::extract::State;
@@ -14,20 +16,25 @@ use axum::response::{IntoResponse, Response};
 use bitcoin::Amount;
 use bitcoin::secp256k1::XOnlyPublicKey;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A pledge to be issued.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPledge {
     /// The task's next index.
+    #[schema(value_type = schema::PledgeIndex)]
     pub index: u32,
     /// S.
+    #[schema(value_type = schema::PublicKey)]
     pub sponsor_key: XOnlyPublicKey,
     /// Where refunds and returns go.
+    #[schema(value_type = schema::BitcoinAddress)]
     pub refund_address: String,
     /// BIP340 signature over the pledge statement, tag `upfront/pledge`.
     pub signature: StatementSignature,
     /// What the sponsor means to pay.
+    #[schema(value_type = schema::Sat)]
     pub amount_sat: u64,
 }
 
@@ -36,6 +43,15 @@ fn view(app: &App, charter: &CharterId, index: u32) -> Result<PledgeView, ApiErr
     view.ok_or(ApiError::missing("pledge"))
 }
 
+/// Issue a pledge
+///
+/// Gives out the address of the next index. When somebody else was faster, the answer is 409 `index_taken` with the next free index in its words: sign again for that one.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/pledges", operation_id = "issuePledge", tag = "pledges",
+    params(TaskPath),
+    request_body = NewPledge,
+    responses((status = 201, description = "The pledge with its address. Check that charter and key give it before paying.", body = PledgeView))
+)]
 pub(super) async fn issue(
     State(app): State<App>,
     Params(charter): Params<CharterId>,
@@ -52,6 +68,14 @@ pub(super) async fn issue(
     Ok((StatusCode::CREATED, Json(view(&app, &charter, new.index)?)))
 }
 
+/// Read a pledge
+///
+/// Where to pay, and what arrived.
+#[utoipa::path(
+    get, path = "/tasks/{charter}/pledges/{index}", operation_id = "getPledge", tag = "pledges",
+    params(PledgePath),
+    responses((status = 200, description = "The pledge.", body = PledgeView))
+)]
 pub(super) async fn show(
     State(app): State<App>,
     Params((charter, index)): Params<(CharterId, u32)>,
@@ -59,6 +83,14 @@ pub(super) async fn show(
     Ok(Json(view(&app, &charter, index)?))
 }
 
+/// Read a pledge's QR code
+///
+/// The payment link (BIP321) as a picture.
+#[utoipa::path(
+    get, path = "/tasks/{charter}/pledges/{index}/qr.svg", operation_id = "getPledgeQr", tag = "pledges",
+    params(PledgePath),
+    responses((status = 200, description = "QR code of the payment link.", body = String, content_type = "image/svg+xml"))
+)]
 pub(super) async fn qr(
     State(app): State<App>,
     Params((charter, index)): Params<(CharterId, u32)>,
@@ -75,6 +107,15 @@ pub(super) async fn qr(
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response())
 }
 
+/// Hand in a refund
+///
+/// Signed in advance by the sponsor, for exactly this outpoint and amount. It is kept and never given out.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/refunds", operation_id = "secureRefund", tag = "pledges",
+    params(TaskPath),
+    request_body = RefundSignatures,
+    responses((status = 200, description = "The pledge, its outpoint secured.", body = PledgeView))
+)]
 pub(super) async fn secure(
     State(app): State<App>,
     Params(charter): Params<CharterId>,

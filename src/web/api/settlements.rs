@@ -2,30 +2,35 @@
 
 use super::super::body::{Body, Params};
 use super::super::{ApiError, App};
+use super::paths::{SettlementPath, TaskPath};
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{CharterId, SettlementId};
+use crate::service::schema;
 use crate::service::views::{SettlementPsbts, SettlementView};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bitcoin::Psbt;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A settlement to be proposed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewSettlement {
     /// What for.
     #[serde(flatten)]
     pub kind: Kind,
     /// Its lowest feerate, sat/vB; estimated if left out.
+    #[schema(value_type = Option<schema::Feerate>)]
     pub feerate_sat_per_vb: Option<u64>,
 }
 
 /// Signed PSBTs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSignatures {
     /// Base64 (BIP174), any number of forms.
+    #[schema(value_type = Vec<schema::PsbtBase64>)]
     pub psbts: Vec<String>,
 }
 
@@ -36,6 +41,15 @@ fn view(app: &App, charter: &CharterId, id: &SettlementId) -> Result<Json<Settle
     view.map(Json).ok_or(ApiError::missing("settlement"))
 }
 
+/// Propose a settlement
+///
+/// Of all that votes and rulings allow now. The same again answers the same.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/settlements", operation_id = "proposeSettlement", tag = "settlements",
+    params(TaskPath),
+    request_body = NewSettlement,
+    responses((status = 201, description = "The settlement of all that votes and rulings allow now.", body = SettlementView))
+)]
 pub(super) async fn propose(
     State(app): State<App>,
     Params(charter): Params<CharterId>,
@@ -45,6 +59,14 @@ pub(super) async fn propose(
     Ok((StatusCode::CREATED, view(&app, &charter, &id)?))
 }
 
+/// Read a settlement
+///
+/// Its transactions, forms, and how far it is.
+#[utoipa::path(
+    get, path = "/tasks/{charter}/settlements/{settlement}", operation_id = "getSettlement", tag = "settlements",
+    params(SettlementPath),
+    responses((status = 200, description = "The settlement.", body = SettlementView))
+)]
 pub(super) async fn show(
     State(app): State<App>,
     Params((charter, settlement)): Params<(CharterId, SettlementId)>,
@@ -52,6 +74,14 @@ pub(super) async fn show(
     view(&app, &charter, &settlement)
 }
 
+/// Read a settlement's PSBTs
+///
+/// For signers. Check every one against charter and votes before signing.
+#[utoipa::path(
+    get, path = "/tasks/{charter}/settlements/{settlement}/psbts", operation_id = "getSettlementPsbts", tag = "settlements",
+    params(SettlementPath),
+    responses((status = 200, description = "One PSBT for each form of each transaction, unsigned.", body = SettlementPsbts))
+)]
 pub(super) async fn psbts(
     State(app): State<App>,
     Params((charter, settlement)): Params<(CharterId, SettlementId)>,
@@ -59,6 +89,15 @@ pub(super) async fn psbts(
     Ok(Json(app.service.psbts(&charter, &settlement)?))
 }
 
+/// Hand in signed PSBTs
+///
+/// Each signature is checked against the very settlement proposed. With two signers it goes out.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/settlements/{settlement}/signatures", operation_id = "signSettlement", tag = "settlements",
+    params(SettlementPath),
+    request_body = NewSignatures,
+    responses((status = 200, description = "The settlement with the signatures that are new.", body = SettlementView))
+)]
 pub(super) async fn sign(
     State(app): State<App>,
     Params((charter, settlement)): Params<(CharterId, SettlementId)>,

@@ -2,6 +2,8 @@
 
 use super::super::body::{Body, Params};
 use super::super::{ApiError, App};
+use super::paths::TaskPath;
+use crate::escrow::charter::CharterFields;
 use crate::escrow::event::Command;
 use crate::escrow::proof::ProofDocument;
 use crate::escrow::signature::StatementSignature;
@@ -12,26 +14,28 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A task to be written down.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTask {
     /// Canonical bytes of the charter.
+    #[schema(max_length = 65536)]
     pub charter: String,
     /// Text whose hash the charter names.
     pub text: String,
 }
 
 /// Its id.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Created {
     /// Id of the charter.
     pub charter: CharterId,
 }
 
 /// A signer's agreement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAttestation {
     /// Which seat.
@@ -40,6 +44,14 @@ pub struct NewAttestation {
     pub signature: StatementSignature,
 }
 
+/// Write a task down
+///
+/// Keeps a charter and its text. The same again answers the same.
+#[utoipa::path(
+    post, path = "/tasks", operation_id = "createTask", tag = "tasks",
+    request_body = NewTask,
+    responses((status = 201, description = "The task is written down; nothing is attested yet.", body = Created))
+)]
 pub(super) async fn create(
     State(app): State<App>,
     Body(task): Body<NewTask>,
@@ -48,6 +60,13 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, Json(Created { charter })))
 }
 
+/// List tasks
+///
+/// Every task, in the order of their charters' ids.
+#[utoipa::path(
+    get, path = "/tasks", operation_id = "listTasks", tag = "tasks",
+    responses((status = 200, description = "The tasks.", body = Vec<TaskSummary>))
+)]
 pub(super) async fn list(State(app): State<App>) -> Json<Vec<TaskSummary>> {
     Json(
         app.service
@@ -59,6 +78,14 @@ pub(super) fn view(app: &App, charter: &CharterId) -> Result<Json<TaskView>, Api
     Ok(Json(app.service.read_task(charter, TaskView::new)?))
 }
 
+/// Read a task
+///
+/// The task with its pledges, submissions and settlements, computed under one tip.
+#[utoipa::path(
+    get, path = "/tasks/{charter}", operation_id = "getTask", tag = "tasks",
+    params(TaskPath),
+    responses((status = 200, description = "The task.", body = TaskView))
+)]
 pub(super) async fn show(
     State(app): State<App>,
     Params(charter): Params<CharterId>,
@@ -66,6 +93,14 @@ pub(super) async fn show(
     view(&app, &charter)
 }
 
+/// Read a charter
+///
+/// The canonical bytes, as they are hashed.
+#[utoipa::path(
+    get, path = "/tasks/{charter}/charter", operation_id = "getCharter", tag = "tasks",
+    params(TaskPath),
+    responses((status = 200, description = "Canonical bytes (RFC 8785) of the charter: their tagged hash is its id.", body = CharterFields))
+)]
 pub(super) async fn charter(
     State(app): State<App>,
     Params(charter): Params<CharterId>,
@@ -74,6 +109,14 @@ pub(super) async fn charter(
     Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
 }
 
+/// Read the proof document
+///
+/// All public data of the task, for `upfront verify`: addresses, balances and the tally can be recomputed from it.
+#[utoipa::path(
+    get, path = "/tasks/{charter}/proof", operation_id = "getProof", tag = "tasks",
+    params(TaskPath),
+    responses((status = 200, description = "The proof document.", body = ProofDocument))
+)]
 pub(super) async fn proof(
     State(app): State<App>,
     Params(charter): Params<CharterId>,
@@ -81,6 +124,15 @@ pub(super) async fn proof(
     Ok(Json(app.service.proof(&charter).await?))
 }
 
+/// Attest a charter
+///
+/// A signer agrees to the charter. With the third attestation the task is open.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/attestations", operation_id = "attest", tag = "tasks",
+    params(TaskPath),
+    request_body = NewAttestation,
+    responses((status = 200, description = "The task, attested.", body = TaskView))
+)]
 pub(super) async fn attest(
     State(app): State<App>,
     Params(charter): Params<CharterId>,

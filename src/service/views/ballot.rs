@@ -1,0 +1,76 @@
+//! What the service tells of submissions and votes.
+
+use crate::escrow::ballot::{self, Tally, Verdict, Window};
+use crate::escrow::facts::Tip;
+use crate::escrow::statement::{Acceptance, Receipt, Ruling, Signed, Submission, SubmissionId, Vote};
+use crate::escrow::task::{SubmissionState, Task};
+use crate::service::schema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A submission with its count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SubmissionView {
+    /// Its id.
+    pub id: SubmissionId,
+    /// As signed by the developer.
+    #[schema(value_type = schema::SignedSubmission)]
+    pub submission: Signed<Submission>,
+    /// When sponsors vote and the arbiter rules.
+    pub window: Window,
+    /// Whether voting is over.
+    pub closed: bool,
+    /// The count; absent while the chain is not known.
+    #[schema(required)]
+    pub tally: Option<Tally>,
+    /// What may be done with each pledge's money.
+    #[schema(value_type = BTreeMap<schema::IndexKey, Verdict>)]
+    pub verdicts: BTreeMap<u32, Verdict>,
+    /// Whether the money of the silent, and gifts, may be paid.
+    pub silence_pays: bool,
+    /// Every vote with its receipt.
+    pub votes: Vec<ballot::CastVote>,
+    /// The representative's word.
+    #[schema(required, value_type = Option<schema::SignedAcceptance>)]
+    pub acceptance: Option<Signed<Acceptance>>,
+    /// The arbiter's word.
+    #[schema(required, value_type = Option<schema::SignedRuling>)]
+    pub ruling: Option<Signed<Ruling>>,
+}
+
+/// Answer to a vote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReceiptView {
+    /// The vote as kept.
+    #[schema(value_type = schema::SignedVote)]
+    pub vote: Signed<Vote>,
+    /// The service's receipt: keep it, it proves an omission.
+    #[schema(value_type = schema::SignedReceipt)]
+    pub receipt: Signed<Receipt>,
+}
+
+impl SubmissionView {
+    /// Of a submission of a task.
+    pub fn new(task: &Task, submission: &SubmissionState, tip: Option<&Tip>) -> SubmissionView {
+        let window = task.window(submission);
+        let tally = tip.map(|tip| task.tally(submission, tip));
+        let counted = tally.as_ref().zip(tip).map(|(tally, tip)| {
+            let words = task.words(submission, tip);
+            (task.verdicts(submission, tip), ballot::silence_pays(task.charter(), tally, &words))
+        });
+        let (verdicts, silence_pays) = counted.unwrap_or_default();
+        SubmissionView {
+            id: submission.id,
+            submission: submission.signed.clone(),
+            window,
+            closed: tip.is_some_and(|tip| window.closed(tip.mtp_secs)),
+            tally,
+            verdicts,
+            silence_pays,
+            votes: submission.votes.clone(),
+            acceptance: submission.acceptance.clone(),
+            ruling: submission.ruling.clone(),
+        }
+    }
+}

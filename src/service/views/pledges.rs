@@ -1,0 +1,119 @@
+//! What the service tells of a pledge: where to pay, what arrived.
+
+use crate::escrow::facts::Tip;
+use crate::escrow::pledge::{Ended, Outpoint, Pledge, Standing, ended};
+use crate::escrow::signature::StatementSignature;
+use crate::escrow::task::Task;
+use crate::service::schema;
+use bitcoin::secp256k1::XOnlyPublicKey;
+use bitcoin::{Address, OutPoint};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A pledge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PledgeView {
+    /// Derivation index.
+    #[schema(value_type = schema::PledgeIndex)]
+    pub index: u32,
+    /// Where to pay.
+    #[schema(value_type = schema::BitcoinAddress)]
+    pub address: String,
+    /// Descriptor with every key in place, and checksum.
+    #[schema(value_type = schema::Descriptor)]
+    pub descriptor: String,
+    /// S.
+    #[schema(value_type = schema::PublicKey)]
+    pub sponsor_key: XOnlyPublicKey,
+    /// Where refunds and returns go.
+    #[schema(value_type = schema::BitcoinAddress)]
+    pub refund_address: String,
+    /// Signature over the pledge statement.
+    pub signature: StatementSignature,
+    /// What the sponsor meant to pay.
+    #[schema(value_type = schema::Sat)]
+    pub promised_sat: u64,
+    /// BIP321 link.
+    #[schema(value_type = schema::PaymentUri)]
+    pub uri: String,
+    /// What arrived.
+    pub outpoints: Vec<OutpointView>,
+}
+
+/// An arrival.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OutpointView {
+    /// The output.
+    #[schema(value_type = schema::Outpoint)]
+    pub outpoint: OutPoint,
+    /// Generation of the address it pays.
+    #[schema(value_type = schema::Generation)]
+    pub generation: u32,
+    /// Its value.
+    #[schema(value_type = schema::Sat)]
+    pub amount_sat: u64,
+    /// What it counts as; absent while the chain is not known.
+    #[serde(flatten)]
+    #[schema(value_type = schema::StandingIfKnown)]
+    pub standing: Option<Standing>,
+    /// Confirmations.
+    #[schema(value_type = schema::Confirmations)]
+    pub confirmations: u32,
+    /// Whether a refund is held for it.
+    pub secured: bool,
+    /// Whether the refund held is a pair without ladder.
+    pub pair_only: bool,
+    /// What spends it.
+    #[schema(required)]
+    pub ended: Option<Ended>,
+}
+
+/// What the sponsor's wallet is given (BIP321): address in lower case, amount in BTC.
+pub fn payment_uri(address: &Address, amount: bitcoin::Amount) -> String {
+    let mut uri = bitcoin_uri::Uri::new(address.clone());
+    uri.amount = Some(amount);
+    uri.to_string()
+}
+
+impl PledgeView {
+    pub(super) fn new(pledge: &Pledge, outpoints: Vec<OutpointView>) -> PledgeView {
+        PledgeView {
+            index: pledge.index,
+            address: pledge.output.address.to_string(),
+            descriptor: pledge.output.descriptor(),
+            sponsor_key: pledge.sponsor_key,
+            refund_address: pledge.refund_address.to_string(),
+            signature: pledge.signature,
+            promised_sat: pledge.promised.to_sat(),
+            uri: payment_uri(&pledge.output.address, pledge.promised),
+            outpoints,
+        }
+    }
+
+    /// Of pledge `index` of a task.
+    pub fn of(task: &Task, index: u32, tip: Option<&Tip>) -> Option<PledgeView> {
+        let standings = tip.map(|tip| task.standings(tip)).unwrap_or_default();
+        let outpoints = task
+            .outpoints()
+            .values()
+            .filter(|held| held.slot.index == index)
+            .map(|held| OutpointView::new(held, standings.get(&held.outpoint), tip))
+            .collect();
+        Some(PledgeView::new(task.pledges().get(&index)?, outpoints))
+    }
+}
+
+impl OutpointView {
+    pub(super) fn new(held: &Outpoint, standing: Option<&Standing>, tip: Option<&Tip>) -> OutpointView {
+        OutpointView {
+            outpoint: held.outpoint,
+            generation: held.slot.generation,
+            amount_sat: held.amount.to_sat(),
+            standing: standing.copied(),
+            confirmations: held.confirmation.zip(tip).map_or(0, |(at, tip)| at.depth(tip)),
+            secured: held.secured(),
+            pair_only: held.refund.as_ref().is_some_and(crate::escrow::refund::RefundBundle::pair_only),
+            ended: held.spend.zip(tip).map(|(spend, tip)| ended(&spend, tip)),
+        }
+    }
+}

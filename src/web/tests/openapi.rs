@@ -1,0 +1,157 @@
+//! The OpenAPI document against its standard, against the router, and against the copy that reviewers see.
+
+use super::fakes::World;
+use crate::web::{App, api, openapi, router};
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use tower::ServiceExt;
+
+const METHODS: [Method; 6] =
+    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+
+fn document() -> Value {
+    openapi::build(api::router()).1
+}
+
+fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    paths.iter().flat_map(|(path, item)| {
+        item.as_object()
+            .unwrap()
+            .iter()
+            .map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+    })
+}
+
+/// Where every reference below `value` leads.
+fn each_ref<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(target)) = fields.get("$ref") {
+                found.push(target);
+            }
+            fields.values().for_each(|field| each_ref(field, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| each_ref(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_document_is_valid_openapi_3_1() {
+    let document = document();
+    let text = include_str!("../../../tests/data/openapi-3.1-schema.json");
+    let standard = jsonschema::draft202012::new(&serde_json::from_str(text).unwrap()).unwrap();
+    let errors: Vec<String> =
+        standard.iter_errors(&document).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    // The standard leaves the schemas to JSON Schema.
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        if let Err(error) = jsonschema::draft202012::meta::validate(schema) {
+            panic!("{name}: {error}");
+        }
+    }
+    let mut refs = Vec::new();
+    each_ref(&document, &mut refs);
+    for target in refs {
+        let pointer = target.strip_prefix('#').unwrap_or_else(|| panic!("{target} leads elsewhere"));
+        assert!(document.pointer(pointer).is_some(), "{target} leads nowhere");
+    }
+}
+
+#[test]
+fn everything_is_described() {
+    let document = document();
+    let tags: BTreeSet<&str> =
+        document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    let mut ids = BTreeSet::new();
+    for (path, method, operation) in operations(&document) {
+        let told = |field: &str| operation[field].as_str().is_some_and(|text| !text.is_empty());
+        assert!(told("summary") && told("description"), "{method} {path} is not described");
+        let id = operation["operationId"].as_str().unwrap();
+        assert!(ids.insert(id), "two operations are called {id}");
+        assert!(
+            operation["tags"].as_array().unwrap().iter().all(|tag| tags.contains(tag.as_str().unwrap())),
+            "{id}"
+        );
+        for parameter in operation["parameters"].as_array().unwrap_or(&Vec::new()) {
+            assert!(parameter["description"].is_string(), "{id}: {parameter}");
+        }
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        assert!(schema["description"].is_string(), "{name} is not described");
+        let none = serde_json::Map::new();
+        for (field, schema) in schema["properties"].as_object().unwrap_or(&none) {
+            let told = schema["description"].is_string() || schema["$ref"].is_string();
+            assert!(told, "{name}.{field} is not described");
+        }
+    }
+}
+
+/// What reviewers see of a change of the API.
+#[test]
+fn docs_openapi_json_is_what_is_served() {
+    let served = serde_json::to_string_pretty(&document()).unwrap() + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
+    if std::env::var_os("UPFRONT_RENEW").is_some() {
+        std::fs::write(&path, &served).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == served,
+        "docs/openapi.json differs from what is served: UPFRONT_RENEW=1 cargo test --lib web::tests::openapi, then \
+         look at the difference before you commit it"
+    );
+}
+
+/// A path of the document with something in place of its parameters.
+fn filled(path: &str) -> String {
+    let digits = "0".repeat(64);
+    path.replace("{charter}", &digits)
+        .replace("{submission}", &digits)
+        .replace("{settlement}", &digits)
+        .replace("{index}", "1")
+}
+
+/// Every path that the router itself knows, as its `Debug` tells.
+fn routes_of(router: &axum::Router) -> BTreeSet<String> {
+    let told = format!("{router:?}");
+    let paths = told.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/'));
+    paths.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn router_and_document_agree() {
+    let world = World::new(None, |_| {}).await;
+    let app = || router(App { service: Arc::clone(&world.service) });
+    let document = document();
+    let paths = document["paths"].as_object().unwrap();
+
+    let known = routes_of(&app());
+    assert!(known.len() > 15, "the router does not tell its routes any more: {known:?}");
+    let undocumented: Vec<_> =
+        known.iter().filter(|path| path.starts_with(openapi::BASE) && !paths.contains_key(*path)).collect();
+    assert!(undocumented.is_empty(), "routes that the document does not have: {undocumented:?}");
+
+    for (path, item) in paths {
+        assert!(known.contains(path), "{path} is in the document and not in the router");
+        for method in &METHODS {
+            let request = Request::builder().method(method).uri(filled(path)).body(Body::empty()).unwrap();
+            let response = app().oneshot(request).await.unwrap();
+            let documented = item.get(method.as_str().to_lowercase()).is_some();
+            let refused = response.status() == StatusCode::METHOD_NOT_ALLOWED;
+            assert_eq!(refused, !documented, "{method} {path}: {}", response.status());
+            if refused {
+                let allowed = response.headers()[header::ALLOW].to_str().unwrap().to_owned();
+                let allowed: BTreeSet<String> =
+                    allowed.split(',').map(str::to_lowercase).filter(|m| m != "head").collect();
+                let told: BTreeSet<String> = item.as_object().unwrap().keys().cloned().collect();
+                assert_eq!(allowed, told, "{path}");
+            }
+        }
+    }
+}
