@@ -19,6 +19,7 @@ mod settlement;
 mod submission;
 mod task;
 mod text;
+mod unlock;
 mod verify;
 mod vote;
 mod wallet;
@@ -40,6 +41,8 @@ struct Cli {
     /// The service to ask
     #[arg(long, global = true, value_name = "URL", env = "UPFRONT_SERVER", default_value = DEFAULT_SERVER)]
     server: String,
+    #[command(flatten)]
+    passphrases: unlock::PassphraseArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -52,7 +55,7 @@ const LONG_VERSION: &str = concat!(
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a recovery phrase, and show the public keys of one
+    /// Make, encrypt, check and show keys
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// Draft, check, attest and show charters
@@ -113,7 +116,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
     } else {
         match Cli::try_parse_from(args) {
             Ok(cli) => {
-                let context = Context::new(cli.json, cli.server, out, err);
+                let context = Context::new(cli.json, cli.server, cli.passphrases.into(), out, err);
                 dispatch(&context, cli.command)
             }
             Err(error) if json && error.use_stderr() => {

@@ -3,15 +3,23 @@
 //! Used by commands on a person's own machine. The service holds none of these keys (the operator's fee
 //! wallet reads its phrase through here, and pays network fees only). A phrase comes from a file or
 //! standard input, never from an argument; no `Debug`, error or log of this module shows one. Phrases
-//! are English BIP39 without a passphrase.
+//! are English BIP39 without a BIP39 passphrase ("25th word"): the passphrase of a key file is age's, and
+//! protects that file alone. Words on paper need no passphrase.
 
 mod file;
+mod passphrase;
+mod sealed;
 mod signer;
 mod sponsor;
+mod stored;
 
-pub use file::{replace_file, write_new_secret};
+pub use age::secrecy::zeroize::Zeroizing;
+pub use file::{replace_file, replace_secret, write_new_secret};
+pub use passphrase::{Passphrase, PassphraseError};
+pub use sealed::{SealedError, is_sealed};
 pub use signer::SignerKeys;
 pub use sponsor::{RecoveryMismatch, SponsorKeys};
+pub use stored::{Sealed, Stored, sealed_or_plain};
 
 use crate::escrow::network::Network;
 use bip39::{Language, Mnemonic};
@@ -22,7 +30,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// No phrase with its comments is longer; reading stops here.
-const MAX_FILE_BYTES: u64 = 16_384;
+pub const MAX_KEY_FILE_BYTES: u64 = 16_384;
 /// Entropy of a new phrase: 128 bits, twelve words.
 const ENTROPY_BYTES: usize = 16;
 
@@ -46,10 +54,38 @@ pub enum KeyFileError {
         path: PathBuf,
     },
     /// Too long for a phrase.
-    #[error("this is longer than any recovery phrase file ({max} bytes)")]
+    #[error("this is longer than any such file ({max} bytes)")]
     TooLong {
         /// Longest accepted.
         max: u64,
+    },
+    /// It takes a passphrase, and there is none.
+    #[error("{} is encrypted, and no passphrase was given", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It does not open.
+    #[error("{} does not open: {source}", path.display())]
+    Sealed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: SealedError,
+    },
+    /// A file that should hold a passphrase.
+    #[error("the passphrase from {}: {source}", path.display())]
+    Passphrase {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PassphraseError,
+    },
+    /// What was written does not read back; the old file is untouched.
+    #[error("{}: what was written does not read back; the file is as it was before", path.display())]
+    Unverified {
+        /// The file that was to be replaced.
+        path: PathBuf,
     },
     /// Not text.
     #[error("this is not UTF-8 text")]
@@ -102,13 +138,17 @@ impl Phrase {
     /// [`KeyFileError::WordCount`], [`KeyFileError::UnknownWord`], [`KeyFileError::Checksum`].
     pub fn parse(text: &str) -> Result<Phrase, KeyFileError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let words: Vec<String> = text
+        let words: Vec<Zeroizing<String>> = text
             .lines()
             .map(|line| line.split('#').next().unwrap_or_default())
             .flat_map(str::split_whitespace)
-            .map(str::to_ascii_lowercase)
+            .map(|word| Zeroizing::new(word.to_ascii_lowercase()))
             .collect();
-        let mnemonic = Mnemonic::parse_in(Language::English, words.join(" ")).map_err(|e| match e {
+        let mut joined = Zeroizing::new(String::with_capacity(text.len() + words.len()));
+        for (at, word) in words.iter().enumerate() {
+            joined.extend([if at == 0 { "" } else { " " }, word.as_str()]);
+        }
+        let mnemonic = Mnemonic::parse_in(Language::English, joined.as_str()).map_err(|e| match e {
             bip39::Error::UnknownWord(index) => KeyFileError::UnknownWord { position: index + 1 },
             bip39::Error::InvalidChecksum => KeyFileError::Checksum,
             bip39::Error::BadWordCount(_)
@@ -118,28 +158,23 @@ impl Phrase {
         Ok(Phrase(mnemonic))
     }
 
-    /// Reads a phrase from a file or standard input.
+    /// Reads a phrase that is not encrypted from a file or standard input.
     pub fn read(source: impl Read) -> Result<Phrase, KeyFileError> {
-        Phrase::read_named(source, Path::new("standard input"))
+        let stored = Stored::read(source, Path::new("standard input"), MAX_KEY_FILE_BYTES)?;
+        Phrase::from_bytes(&stored.plain()?)
     }
 
-    /// Reads a phrase from a file.
+    /// Reads a phrase that is not encrypted from a file.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Locked`] where it takes a passphrase: then see [`Stored`].
     pub fn read_file(path: &Path) -> Result<Phrase, KeyFileError> {
-        let failed = |source| KeyFileError::File { action: "cannot read", path: path.to_owned(), source };
-        Phrase::read_named(std::fs::File::open(path).map_err(failed)?, path)
+        Phrase::from_bytes(&Stored::read_file(path, MAX_KEY_FILE_BYTES)?.plain()?)
     }
 
-    fn read_named(source: impl Read, path: &Path) -> Result<Phrase, KeyFileError> {
-        let mut bytes = Vec::new();
-        source.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|source| KeyFileError::File {
-            action: "cannot read",
-            path: path.to_owned(),
-            source,
-        })?;
-        if u64::try_from(bytes.len()).is_ok_and(|read| read > MAX_FILE_BYTES) {
-            return Err(KeyFileError::TooLong { max: MAX_FILE_BYTES });
-        }
-        Phrase::parse(std::str::from_utf8(&bytes).map_err(|_| KeyFileError::NotText)?)
+    /// Reads a phrase from what a file held.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Phrase, KeyFileError> {
+        Phrase::parse(std::str::from_utf8(bytes).map_err(|_| KeyFileError::NotText)?)
     }
 
     /// Twelve new words from the system's randomness.
@@ -155,25 +190,33 @@ impl Phrase {
     }
 
     /// The words, to be shown to their owner or written to their file.
-    pub fn expose(&self) -> String {
-        self.0.to_string()
+    pub fn expose(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.0.to_string())
     }
 
     /// Writes the words to a new file that its owner alone can read; `comment` goes above, line by line.
+    /// With a passphrase the whole of it is encrypted.
     ///
     /// # Errors
     /// [`KeyFileError::Exists`] where there is a file already; [`KeyFileError::File`].
-    pub fn write_new(&self, path: &Path, comment: &str) -> Result<(), KeyFileError> {
-        let mut text: String = comment.lines().map(|line| format!("# {line}\n")).collect();
+    pub fn write_new(
+        &self,
+        path: &Path,
+        comment: &str,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<(), KeyFileError> {
+        let mut text: Zeroizing<String> = Zeroizing::new(String::with_capacity(1024));
+        comment.lines().for_each(|line| text.extend(["# ", line, "\n"]));
         text.push_str(&self.expose());
         text.push('\n');
-        write_new_secret(path, text.as_bytes())
+        write_new_secret(path, &sealed_or_plain(text.as_bytes(), passphrase))
     }
 
     /// BIP32 root key.
     pub(crate) fn root(&self, network: Network) -> Xpriv {
         // A seed is refused for odds of 2^-127 only, which BIP32 tells to treat as a bad seed.
-        Xpriv::new_master(network.kind(), &self.0.to_seed_normalized("")).expect("64 bytes of HMAC output")
+        let seed = Zeroizing::new(self.0.to_seed_normalized(""));
+        Xpriv::new_master(network.kind(), &*seed).expect("64 bytes of HMAC output")
     }
 }
 

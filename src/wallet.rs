@@ -177,7 +177,7 @@ impl OperatorWallet {
             "Upfront's fee wallet on {network}: pays network fees. BIP86, m/86'/{}'/0'.\nWhoever reads these words can spend its money.",
             network.coin_type()
         );
-        phrase.write_new(&dir.join(PHRASE_FILE), &comment)?;
+        phrase.write_new(&dir.join(PHRASE_FILE), &comment, None)?;
         OperatorWallet::load(dir, network, FeeKeys::from_phrase(&phrase, network))
     }
 

@@ -25,7 +25,7 @@ pub struct AcceptArgs {
 pub fn run(context: &Context<'_>, args: &AcceptArgs) -> anyhow::Result<Exit> {
     let client = context.client();
     let task = CheckedTask::fetch(&client, &args.task)?;
-    let key = args.key.signer(task.charter().network())?.statement_key();
+    let key = args.key.signer(context, task.charter().network())?.statement_key();
     require_seat(task.charter(), Role::Representative, &key)?;
     let statement = Acceptance {
         network: task.charter().network(),

@@ -226,7 +226,7 @@ fn new(context: &Context<'_>, args: NewArgs) -> anyhow::Result<()> {
 
 fn attest(context: &Context<'_>, args: &AttestArgs) -> anyhow::Result<()> {
     let charter = args.source.read(context)?;
-    let keys = args.key.signer(charter.network())?;
+    let keys = args.key.signer(context, charter.network())?;
     let key = keys.statement_key();
     require_seat(&charter, args.role, &key)?;
     let signature = Attest { charter: charter.id() }.sign(&Secp256k1::new(), &key);

@@ -2,9 +2,10 @@
 //! keys and files. The one place that touches standard input and output.
 
 use super::exit::Failure;
+use super::unlock::{Passphrases, Unlocked};
 use crate::client::Client;
 use crate::escrow::network::Network;
-use crate::keys::{Phrase, SignerKeys, SponsorKeys};
+use crate::keys::{SignerKeys, SponsorKeys};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::cell::RefCell;
@@ -20,14 +21,26 @@ const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 pub struct Context<'a> {
     json: bool,
     server: String,
+    passphrases: Passphrases,
     out: RefCell<&'a mut dyn Write>,
     notes: RefCell<&'a mut dyn Write>,
 }
 
 impl<'a> Context<'a> {
     /// Answers go to `out`, progress to `notes`.
-    pub fn new(json: bool, server: String, out: &'a mut dyn Write, notes: &'a mut dyn Write) -> Context<'a> {
-        Context { json, server, out: RefCell::new(out), notes: RefCell::new(notes) }
+    pub fn new(
+        json: bool,
+        server: String,
+        passphrases: Passphrases,
+        out: &'a mut dyn Write,
+        notes: &'a mut dyn Write,
+    ) -> Context<'a> {
+        Context { json, server, passphrases, out: RefCell::new(out), notes: RefCell::new(notes) }
+    }
+
+    /// Where passphrases come from.
+    pub fn passphrases(&self) -> &Passphrases {
+        &self.passphrases
     }
 
     /// The service.
@@ -73,30 +86,31 @@ impl<'a> Context<'a> {
 /// A key file given on the command line: `-` is standard input.
 #[derive(clap::Args, Clone, Debug)]
 pub struct KeyArg {
-    /// File with the recovery phrase, or - for standard input
+    /// File with the recovery phrase, encrypted or not, or - for standard input
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 }
 
 impl KeyArg {
     /// Reads the phrase.
-    pub fn phrase(&self) -> anyhow::Result<Phrase> {
-        read_phrase(&self.key)
+    pub fn read(&self, context: &Context<'_>, network: Network) -> anyhow::Result<Unlocked> {
+        context.read_phrase(&self.key, Some(network))
     }
 }
 
 /// A key file that may be left out where a recovery file holds the key.
 #[derive(clap::Args, Clone, Debug)]
 pub struct OptionalKeyArg {
-    /// File with the recovery phrase, or - for standard input
+    /// File with the recovery phrase, encrypted or not, or - for standard input
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 }
 
 impl OptionalKeyArg {
     /// The keys of a sponsor, if a file is named.
-    pub fn sponsor(&self, network: Network) -> anyhow::Result<Option<SponsorKeys>> {
-        self.key.as_ref().map(|path| Ok(SponsorKeys::new(read_phrase(path)?, network))).transpose()
+    pub fn sponsor(&self, context: &Context<'_>, network: Network) -> anyhow::Result<Option<SponsorKeys>> {
+        let Some(path) = &self.key else { return Ok(None) };
+        Ok(Some(SponsorKeys::new(context.read_phrase(path, Some(network))?.phrase, network)))
     }
 }
 
@@ -112,16 +126,9 @@ pub struct SignerArg {
 
 impl SignerArg {
     /// The keys of a signer.
-    pub fn signer(&self, network: Network) -> anyhow::Result<SignerKeys> {
-        Ok(SignerKeys::new(&self.key.phrase()?, network, self.account)?)
+    pub fn signer(&self, context: &Context<'_>, network: Network) -> anyhow::Result<SignerKeys> {
+        Ok(SignerKeys::new(&self.key.read(context, network)?.phrase, network, self.account)?)
     }
-}
-
-/// Reads a phrase from a file, or for `-` from standard input.
-pub fn read_phrase(path: &Path) -> anyhow::Result<Phrase> {
-    let phrase =
-        if path == Path::new("-") { Phrase::read(io::stdin().lock()) } else { Phrase::read_file(path) };
-    phrase.context("cannot read the key")
 }
 
 /// Reads a whole text file.

@@ -1,7 +1,7 @@
 //! How a command ends: its exit status, and its errors in words or JSON.
 
 use crate::client::ClientError;
-use crate::keys::KeyFileError;
+use crate::keys::{KeyFileError, SealedError};
 use serde::Serialize;
 use std::fmt;
 
@@ -18,6 +18,8 @@ pub enum Exit {
     NotYet,
     /// Something that was checked is not so.
     Untrue,
+    /// A passphrase is wrong or missing.
+    Locked,
 }
 
 impl Exit {
@@ -29,6 +31,7 @@ impl Exit {
             Exit::Usage => 2,
             Exit::NotYet => 3,
             Exit::Untrue => 4,
+            Exit::Locked => 5,
         }
     }
 }
@@ -41,6 +44,7 @@ Exit status:
   2  the command line is wrong
   3  not yet: something has not happened so far, or not within --timeout
   4  something that was checked is not so; nothing was signed or sent
+  5  a passphrase is wrong, or there is none and no terminal to ask at
 
 Keys are read from a file or, for \"-\", from standard input, never from the command line.
 With --json every answer is one JSON object on one line of standard output, and an error is
@@ -79,6 +83,11 @@ impl Failure {
     /// Ends with status 4.
     pub fn untrue(code: &'static str, message: impl Into<String>) -> Failure {
         Failure::new(Exit::Untrue, code, message)
+    }
+
+    /// Ends with status 5.
+    pub fn locked(code: &'static str, message: impl Into<String>) -> Failure {
+        Failure::new(Exit::Locked, code, message)
     }
 
     /// Adds what to do about it.
@@ -160,7 +169,36 @@ fn classify(cause: &(dyn std::error::Error + 'static)) -> Option<Known> {
         };
         return Some((exit, error.code().to_owned(), client_hint(error)));
     }
-    cause.downcast_ref::<KeyFileError>().map(|_| (Exit::Refused, "key".into(), None))
+    cause.downcast_ref::<KeyFileError>().map(key_error)
+}
+
+fn key_error(error: &KeyFileError) -> Known {
+    match error {
+        KeyFileError::Sealed { source: SealedError::WrongPassphrase, .. } => {
+            let hint = "nothing was opened. The passphrase is that of the file, not the words in it";
+            (Exit::Locked, "wrong_passphrase".into(), Some(hint.into()))
+        }
+        KeyFileError::Locked { .. } => (Exit::Locked, "passphrase_needed".into(), None),
+        KeyFileError::Sealed {
+            source:
+                SealedError::NotPassphrase
+                | SealedError::TooMuchWork { .. }
+                | SealedError::Damaged
+                | SealedError::TooLong { .. },
+            ..
+        }
+        | KeyFileError::File { .. }
+        | KeyFileError::Exists { .. }
+        | KeyFileError::TooLong { .. }
+        | KeyFileError::NotText
+        | KeyFileError::WordCount { .. }
+        | KeyFileError::UnknownWord { .. }
+        | KeyFileError::Checksum
+        | KeyFileError::Index { .. }
+        | KeyFileError::Randomness { .. }
+        | KeyFileError::Passphrase { .. }
+        | KeyFileError::Unverified { .. } => (Exit::Refused, "key".into(), None),
+    }
 }
 
 /// The command's own words where it knows better what to do here; otherwise the service's.

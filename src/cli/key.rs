@@ -1,21 +1,32 @@
-//! `upfront key`: makes a phrase, and shows the public side of one. Never prints a word of it.
+//! `upfront key`: makes phrases, keeps their files, and shows the public side of one. Words are printed by
+//! `key show --words` alone.
 
-use super::context::{Context, KeyArg};
-use super::exit::Exit;
+mod file;
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
 use super::text::Rows;
+use super::unlock::NoPassphraseArg;
 use crate::escrow::network::Network;
 use crate::keys::{Phrase, SignerKeys, SponsorKeys};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::fmt;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 #[derive(Subcommand)]
 pub enum KeyCommand {
-    /// Write twelve new words to a file that only you can read
+    /// Write twelve new words to an encrypted file that only you can read
     New(NewArgs),
-    /// Show the public keys of a phrase
+    /// Show the public keys of a phrase; its words only with --words
     Show(ShowArgs),
+    /// Encrypt a key or recovery file in place
+    Encrypt(file::EncryptArgs),
+    /// Give an encrypted file another passphrase, or none
+    Passwd(file::PasswdArgs),
+    /// Tell what a key or recovery file holds, and whether words on paper are those in it
+    Check(file::CheckArgs),
 }
 
 #[derive(Args)]
@@ -26,15 +37,27 @@ pub struct NewArgs {
     /// Show the public keys for this network as well
     #[arg(long, value_name = "NETWORK")]
     network: Option<Network>,
+    #[command(flatten)]
+    without: NoPassphraseArg,
 }
 
 #[derive(Args)]
 pub struct ShowArgs {
-    #[command(flatten)]
-    key: KeyArg,
+    /// File with the recovery phrase, encrypted or not, or - for standard input
+    #[arg(value_name = "FILE", required_unless_present = "key", conflicts_with = "key")]
+    file: Option<PathBuf>,
+    /// The same, by name
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
     /// mainnet, testnet4, signet or regtest
-    #[arg(long, value_name = "NETWORK", env = "UPFRONT_NETWORK")]
-    network: Network,
+    #[arg(long, value_name = "NETWORK", env = "UPFRONT_NETWORK", required_unless_present = "words")]
+    network: Option<Network>,
+    /// Print the words themselves instead, at a terminal that nobody else sees
+    #[arg(long)]
+    words: bool,
+    /// With --words: print them even where no terminal shows them
+    #[arg(long, requires = "words")]
+    force: bool,
     #[command(flatten)]
     which: Which,
 }
@@ -70,6 +93,7 @@ struct PublicKeys {
 #[derive(Serialize)]
 struct NewKey {
     file: PathBuf,
+    encrypted: bool,
     #[serde(flatten)]
     public: Option<PublicKeys>,
 }
@@ -105,26 +129,78 @@ impl fmt::Display for PublicKeys {
 
 impl fmt::Display for NewKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Twelve words are in {}, which only you can read.", self.file.display())?;
+        let file = self.file.display();
+        if self.encrypted {
+            writeln!(
+                f,
+                "Twelve words are in {file}, encrypted with your passphrase; `age -d` opens it, too."
+            )?;
+        } else {
+            writeln!(f, "Twelve words are in {file}, not encrypted.")?;
+        }
         writeln!(
             f,
-            "Write them on paper now: whoever has them has the money, and nobody can give them back."
+            "Write them on paper now (`upfront key show --words {file}`): whoever has them has the money, and"
+        )?;
+        writeln!(
+            f,
+            "nobody can give them back, nor a passphrase. `upfront key check --against - {file}` compares."
         )?;
         self.public.iter().try_for_each(|public| write!(f, "{public}"))
     }
 }
 
+/// The words, for their owner.
+#[derive(Serialize)]
+struct Words {
+    words: String,
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (word, number) in self.words.split(' ').zip(1..) {
+            writeln!(f, "{number:2}  {word}")?;
+        }
+        Ok(())
+    }
+}
+
 pub fn run(context: &Context<'_>, command: KeyCommand) -> anyhow::Result<Exit> {
     match command {
-        KeyCommand::New(NewArgs { out, network }) => {
-            let phrase = Phrase::generate()?;
-            phrase.write_new(&out, "Upfront recovery phrase. Keep it secret; write it on paper.")?;
-            let public = network.map(|network| PublicKeys::new(phrase, network, &Which::default()));
-            context.report(&NewKey { file: out, public: public.transpose()? })?;
-        }
-        KeyCommand::Show(ShowArgs { key, network, which }) => {
-            context.report(&PublicKeys::new(key.phrase()?, network, &which)?)?;
-        }
+        KeyCommand::New(args) => new(context, args)?,
+        KeyCommand::Show(args) => show(context, &args)?,
+        KeyCommand::Encrypt(args) => file::encrypt(context, &args)?,
+        KeyCommand::Passwd(args) => file::passwd(context, &args)?,
+        KeyCommand::Check(args) => return file::check(context, &args),
     }
     Ok(Exit::Done)
+}
+
+fn new(context: &Context<'_>, NewArgs { out, network, without }: NewArgs) -> anyhow::Result<()> {
+    // Before somebody types a passphrase for nothing; writing looks again.
+    if out.exists() {
+        return Err(crate::keys::KeyFileError::Exists { path: out }.into());
+    }
+    let passphrase = context.new_passphrase(&out.display().to_string(), without)?;
+    let phrase = Phrase::generate()?;
+    let comment = "Upfront recovery phrase. Keep it secret; write it on paper.";
+    phrase.write_new(&out, comment, passphrase.as_ref())?;
+    let public = network.map(|network| PublicKeys::new(phrase, network, &Which::default())).transpose()?;
+    context.report(&NewKey { file: out, encrypted: passphrase.is_some(), public })
+}
+
+fn show(context: &Context<'_>, args: &ShowArgs) -> anyhow::Result<()> {
+    let named = args.file.as_ref().or(args.key.as_ref());
+    let path = named.ok_or_else(|| Failure::usage("name a key file"))?;
+    if args.words && !args.force && (cfg!(test) || !std::io::stdout().is_terminal()) {
+        return Err(Failure::refused("not_a_terminal", "words are printed at a terminal only")
+            .hint("--force prints them into a pipe or a file all the same")
+            .into());
+    }
+    let phrase = context.read_phrase(path, args.network)?.phrase;
+    match args.network {
+        _ if args.words => context.report(&Words { words: phrase.expose().to_string() }),
+        Some(network) => context.report(&PublicKeys::new(phrase, network, &args.which)?),
+        None => Err(Failure::usage("name a network").into()),
+    }
 }

@@ -11,8 +11,11 @@ use super::exit::{Exit, Failure};
 use super::task::outpoint_rows;
 use super::text::{Rows, groups, sat};
 use crate::client::CheckedTask;
-use crate::escrow::recovery::RecoveryFile;
+use crate::escrow::recovery::{MAX_RECOVERY_BYTES, RecoveryFile};
 use crate::escrow::statement::CharterId;
+use crate::keys::{
+    KeyFileError, Passphrase, Stored, Zeroizing, replace_secret, sealed_or_plain, write_new_secret,
+};
 use crate::service::views::PledgeView;
 use bitcoin::secp256k1::Secp256k1;
 use clap::{Args, Subcommand};
@@ -92,10 +95,60 @@ impl fmt::Display for Shown {
     }
 }
 
+/// A recovery file with the place it is kept at, and the passphrase it is kept under.
+pub struct KeptRecovery {
+    /// What it says.
+    pub file: RecoveryFile,
+    path: PathBuf,
+    passphrase: Option<Passphrase>,
+}
+
+impl KeptRecovery {
+    /// Writes a new one; with a passphrase it is encrypted.
+    pub fn create(
+        path: PathBuf,
+        file: RecoveryFile,
+        passphrase: Option<Passphrase>,
+    ) -> Result<KeptRecovery, KeyFileError> {
+        let text = Zeroizing::new(file.to_json());
+        write_new_secret(&path, &sealed_or_plain(text.as_bytes(), passphrase.as_ref()))?;
+        Ok(KeptRecovery { file, path, passphrase })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Replaces the file by what is known now, which may be the only copy of it.
+    pub fn save(&self) -> Result<(), KeyFileError> {
+        let text = Zeroizing::new(self.file.to_json());
+        let bytes = sealed_or_plain(text.as_bytes(), self.passphrase.as_ref());
+        replace_secret(&self.path, &bytes, |written| {
+            let plain = Stored::read(written, &self.path, max_recovery_bytes()).and_then(|stored| {
+                stored.open(|path| {
+                    self.passphrase.clone().ok_or_else(|| KeyFileError::Locked { path: path.to_owned() })
+                })
+            });
+            plain.is_ok_and(|plain| *plain == text.as_bytes())
+        })
+    }
+}
+
+/// Longest recovery file.
+pub fn max_recovery_bytes() -> u64 {
+    u64::try_from(MAX_RECOVERY_BYTES).unwrap_or(u64::MAX)
+}
+
 /// Reads a recovery file and derives everything in it again.
-pub fn read_recovery(path: &Path) -> anyhow::Result<RecoveryFile> {
-    let bytes = super::context::read_bytes(path)?;
-    RecoveryFile::parse(&Secp256k1::new(), &bytes).map_err(|error| {
+pub fn read_recovery(context: &Context<'_>, path: &Path) -> anyhow::Result<KeptRecovery> {
+    let (bytes, passphrase) = context.unlock(Stored::read_file(path, max_recovery_bytes())?)?;
+    Ok(KeptRecovery { file: read_recovery_bytes(path, &bytes)?, path: path.to_owned(), passphrase })
+}
+
+/// The same from what the file at `path` holds.
+pub fn read_recovery_bytes(path: &Path, bytes: &[u8]) -> anyhow::Result<RecoveryFile> {
+    RecoveryFile::parse(&Secp256k1::new(), bytes).map_err(|error| {
         anyhow::Error::from(Failure::untrue("recovery_file", error.to_string()))
             .context(format!("{} cannot be used", path.display()))
     })
@@ -119,18 +172,19 @@ pub fn run(context: &Context<'_>, command: PledgeCommand) -> anyhow::Result<Exit
 }
 
 fn secure(context: &Context<'_>, args: &SecureArgs) -> anyhow::Result<Exit> {
-    let mut file = read_recovery(&args.recovery)?;
+    let mut kept = read_recovery(context, &args.recovery)?;
+    let file = &kept.file;
     if file.charter().id() != args.task {
         let message = format!("this recovery file is for task {}", file.charter().id());
         return Err(Failure::refused("other_task", message).into());
     }
-    let key = refund::key_of(&file, &args.key)?;
+    let key = refund::key_of(context, file, &args.key)?;
     let client = context.client();
     let chain = refund::Chain::connect(args.electrum.as_deref(), file.charter().network())?;
     let view = client.pledge_view(&args.task, file.pledge().index)?;
     let checked = CheckedTask::fetch(&client, &args.task)?;
-    refund::same_pledge(&checked, &view, &file)?;
-    let view = refund::secure(&client, &chain, &view, &mut file, &key, &args.recovery)?;
+    refund::same_pledge(&checked, &view, file)?;
+    let view = refund::secure(&client, &chain, &view, &mut kept, &key)?;
     context.report(&refund::Secured::new(view, args.recovery.clone()))?;
     Ok(Exit::Done)
 }

@@ -27,7 +27,7 @@ const MAX_ESTIMATE_SAT_PER_VB: u64 = 200;
 
 #[derive(Args)]
 pub struct RecoverArgs {
-    /// Recovery file of the pledge
+    /// Recovery file of the pledge, encrypted or not
     file: PathBuf,
     /// Electrum server, tcp://host:port or ssl://host:port; any one will do
     #[arg(long, value_name = "URL", env = "UPFRONT_ELECTRUM")]
@@ -131,7 +131,7 @@ impl fmt::Display for Recovered {
 }
 
 pub fn run(context: &Context<'_>, args: &RecoverArgs) -> anyhow::Result<Exit> {
-    let file = read_recovery(&args.file)?;
+    let file = read_recovery(context, &args.file)?.file;
     let network = file.charter().network();
     let server = OneShot::connect(&OneShotConfig::new(&args.electrum, network.bitcoin()))
         .with_context(|| format!("cannot use the Electrum server {}", args.electrum))?;

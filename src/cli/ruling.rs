@@ -25,7 +25,7 @@ pub struct RulingArgs {
 pub fn run(context: &Context<'_>, args: &RulingArgs) -> anyhow::Result<Exit> {
     let client = context.client();
     let task = CheckedTask::fetch(&client, &args.task)?;
-    let key = args.key.signer(task.charter().network())?.statement_key();
+    let key = args.key.signer(context, task.charter().network())?.statement_key();
     require_seat(task.charter(), Role::Arbiter, &key)?;
     let statement = Ruling {
         network: task.charter().network(),

@@ -76,7 +76,7 @@ pub fn run(context: &Context<'_>, command: SubmissionCommand) -> anyhow::Result<
 fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<()> {
     let client = context.client();
     let task = CheckedTask::fetch(&client, &args.task)?;
-    let key = args.key.signer(task.charter().network())?.statement_key();
+    let key = args.key.signer(context, task.charter().network())?.statement_key();
     require_seat(task.charter(), Role::Developer, &key)?;
     let unknown =
         || Failure::not_yet("chain_unknown", "the service does not know the chain yet; try again shortly");

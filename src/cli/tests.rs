@@ -1,5 +1,6 @@
 //! The command line as a stranger uses it, as far as no service is needed.
 
+mod keys;
 mod liar;
 
 use super::*;
@@ -64,7 +65,7 @@ fn a_secret_on_the_command_line_is_refused_and_never_repeated() {
 fn a_new_key_is_written_once_and_shown_by_its_public_side_only() {
     let dir = tempfile::tempdir().unwrap();
     let file = path(dir.path(), "sponsor.words");
-    let ran = upfront(&["--json", "key", "new", "--out", &file, "--network", "regtest"]);
+    let ran = upfront(&["--json", "key", "new", "--no-passphrase", "--out", &file, "--network", "regtest"]);
     assert_eq!(ran.status, 0, "{}", ran.err);
     let shown: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert!(shown["signer_key"].as_str().unwrap().contains("/87h/1h/0h]tpub"));

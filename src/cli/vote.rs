@@ -85,7 +85,7 @@ pub fn run(context: &Context<'_>, args: &VoteArgs) -> anyhow::Result<Exit> {
     let submission = submission::find(&task, args.submission)?;
     let unknown = || Failure::refused("unknown_pledge", format!("there is no pledge {}", args.pledge));
     let pledge = task.view().pledges.iter().find(|pledge| pledge.index == args.pledge).ok_or_else(unknown)?;
-    let key = voting_key(args, &task, pledge.sponsor_key)?;
+    let key = voting_key(context, args, &task, pledge.sponsor_key)?;
     let known = submission.votes.iter().map(|cast| &cast.vote.statement);
     let counters = known.filter(|vote| vote.pledge == args.pledge).map(|vote| vote.counter);
     let next = match counters.max() {
@@ -126,15 +126,16 @@ fn keep(args: &VoteArgs, vote: &impl Serialize) -> anyhow::Result<()> {
 }
 
 fn voting_key(
+    context: &Context<'_>,
     args: &VoteArgs,
     task: &CheckedTask,
     sponsor_key: bitcoin::secp256k1::XOnlyPublicKey,
 ) -> anyhow::Result<Keypair> {
-    if let Some(keys) = args.key.sponsor(task.charter().network())? {
+    if let Some(keys) = args.key.sponsor(context, task.charter().network())? {
         return find_key(&keys, &sponsor_key);
     }
     let path = args.recovery.as_ref().ok_or_else(|| Failure::usage("give --key or --recovery"))?;
-    let file = read_recovery(path)?;
+    let file = read_recovery(context, path)?.file;
     let none = || Failure::refused("no_key", "the recovery file holds no key").hint("give --key FILE");
     let key = *file.key().ok_or_else(none)?;
     if key.x_only_public_key().0 != sponsor_key {

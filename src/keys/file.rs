@@ -1,7 +1,7 @@
 //! Files with secrets and files of state: the first are never overwritten, the second replaced whole.
 //! Both are on the disk before the call returns.
 
-use super::KeyFileError;
+use super::{KeyFileError, Zeroizing};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -47,6 +47,41 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
         sync_parent(path)
     };
     write().map_err(|source| KeyFileError::File { action: "cannot write", path: path.to_owned(), source })
+}
+
+/// Replaces a file of secrets that may be the only copy: the new one is on the disk, read back from there and
+/// found good by `verify` before it takes the old one's place.
+///
+/// # Errors
+/// [`KeyFileError::Unverified`] where `verify` refuses; [`KeyFileError::File`]. The old file is untouched then.
+pub fn replace_secret(
+    path: &Path,
+    bytes: &[u8],
+    verify: impl FnOnce(&[u8]) -> bool,
+) -> Result<(), KeyFileError> {
+    let failed = |source| KeyFileError::File { action: "cannot write", path: path.to_owned(), source };
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let temporary = Path::new(&name);
+    let write = || -> std::io::Result<Zeroizing<Vec<u8>>> {
+        // Left behind by a crash. It never was the only copy, for then it would have been renamed.
+        match std::fs::remove_file(temporary) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        let mut file = only_for_owner(options.write(true).create_new(true)).open(temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::read(temporary).map(Zeroizing::new)
+    };
+    let written = write().map_err(failed)?;
+    if *written != bytes || !verify(&written) {
+        // What cannot be removed is a copy that nobody needs.
+        let _ = std::fs::remove_file(temporary);
+        return Err(KeyFileError::Unverified { path: path.to_owned() });
+    }
+    std::fs::rename(temporary, path).and_then(|()| sync_parent(path)).map_err(failed)
 }
 
 /// A new name is durable once its directory is.

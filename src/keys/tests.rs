@@ -56,9 +56,9 @@ fn phrases_are_read_with_comments_and_capitals() {
     let text =
         format!("# made on paper\n\n  {}  # the first half\n{}\n", "Abandon ".repeat(6), &ABANDON[48..]);
     assert_eq!(Phrase::parse(&text).unwrap(), Phrase::parse(ABANDON).unwrap());
-    assert_eq!(Phrase::read(text.as_bytes()).unwrap().expose(), ABANDON);
+    assert_eq!(*Phrase::read(text.as_bytes()).unwrap().expose(), ABANDON);
     let long = format!("{} art", ["abandon"; 23].join(" "));
-    assert_eq!(Phrase::parse(&long).unwrap().expose(), long);
+    assert_eq!(*Phrase::parse(&long).unwrap().expose(), long);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn new_phrases_have_twelve_words_and_differ() {
     let phrase = Phrase::generate().unwrap();
     assert_eq!(phrase.expose().split(' ').count(), 12);
     assert_ne!(phrase, Phrase::generate().unwrap());
-    assert_eq!(Phrase::from_entropy(&[0; 16]).expose(), ABANDON);
+    assert_eq!(*Phrase::from_entropy(&[0; 16]).expose(), ABANDON);
 }
 
 #[test]
@@ -90,14 +90,14 @@ fn key_files_are_private_and_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sponsor.phrase");
     let phrase = Phrase::from_entropy(&[7; 16]);
-    phrase.write_new(&path, "one line\nanother").unwrap();
+    phrase.write_new(&path, "one line\nanother", None).unwrap();
     assert_eq!(Phrase::read_file(&path).unwrap(), phrase);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    let again = Phrase::from_entropy(&[8; 16]).write_new(&path, "");
+    let again = Phrase::from_entropy(&[8; 16]).write_new(&path, "", None);
     assert!(matches!(again, Err(KeyFileError::Exists { .. })));
     assert_eq!(Phrase::read_file(&path).unwrap(), phrase);
     assert!(matches!(Phrase::read_file(&dir.path().join("none")), Err(KeyFileError::File { .. })));
@@ -162,4 +162,70 @@ fn a_recovery_file_is_compared_with_the_words() {
     assert_eq!(mainnet.check_recovery(&file), wrong("network"));
     let others = SponsorKeys::new(Phrase::from_entropy(&[9; 16]), Network::Regtest);
     assert_eq!(others.check_recovery(&file), wrong("sponsor_key_path"));
+}
+
+fn passphrase(text: &str) -> Passphrase {
+    Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
+}
+
+#[test]
+fn an_encrypted_key_file_takes_its_passphrase() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("signer.key");
+    let phrase = Phrase::from_entropy(&[7; 16]);
+    phrase.write_new(&path, "a comment", Some(&passphrase("eight letters"))).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(is_sealed(&bytes));
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(
+        !text.contains("comment") && phrase.expose().split(' ').all(|word| !text.contains(word)),
+        "{text}"
+    );
+    assert!(matches!(Phrase::read_file(&path), Err(KeyFileError::Locked { .. })));
+    let open = |with: &str| {
+        let stored = Stored::read_file(&path, MAX_KEY_FILE_BYTES).unwrap();
+        stored.open(|_| Ok::<_, KeyFileError>(passphrase(with)))
+    };
+    assert_eq!(Phrase::from_bytes(&open("eight letters").unwrap()).unwrap(), phrase);
+    let error = open("nine letters").unwrap_err();
+    assert!(matches!(error, KeyFileError::Sealed { source: SealedError::WrongPassphrase, .. }));
+    let shown = format!("{error} {error:?} {:?}", passphrase("nine letters"));
+    assert!(!shown.contains("nine"), "{shown}");
+}
+
+#[test]
+fn a_passphrase_is_one_line_and_no_error_repeats_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pass");
+    let read = |content: &[u8]| {
+        std::fs::write(&path, content).unwrap();
+        Passphrase::read_file(&path)
+    };
+    for content in [&b"with spaces "[..], b"with spaces \n", b"with spaces \r\n"] {
+        assert!(read(content).unwrap() == passphrase("with spaces "));
+    }
+    assert!(matches!(read(b""), Err(PassphraseError::Empty)));
+    assert!(matches!(read(b"\n"), Err(PassphraseError::Empty)));
+    assert!(matches!(read(b"one\ntwo\n"), Err(PassphraseError::Lines)));
+    assert!(matches!(read(&[0xff; 9]), Err(PassphraseError::NotText)));
+    assert!(matches!(read(&[b'a'; 1025]), Err(PassphraseError::TooLong)));
+    assert!(read(&[b'a'; 1024]).is_ok());
+    let error = read(b"secret-one\nsecret-two").unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("secret-"), "{error:?}");
+    assert!(passphrase("short").fit_for_new().is_err() && passphrase("eight ch").fit_for_new().is_ok());
+}
+
+#[test]
+fn the_only_copy_is_replaced_when_the_new_one_is_proved() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    std::fs::write(&path, "old").unwrap();
+    // Left by a crash.
+    std::fs::write(dir.path().join("key.new"), "half").unwrap();
+    let refused = replace_secret(&path, b"new", |_| false);
+    assert!(matches!(refused, Err(KeyFileError::Unverified { .. })));
+    assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    replace_secret(&path, b"new", |written| written == b"new").unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"new");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
 }

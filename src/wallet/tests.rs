@@ -524,7 +524,10 @@ fn debug_and_state_hold_no_secret() {
     let phrase = Phrase::read_file(&dir.path().join(PHRASE_FILE)).unwrap().expose();
     for text in [&shown, &state] {
         assert!(!text.contains("prv"), "{text}");
-        assert!(!text.contains(&phrase) && !text.contains(phrase.split_once(' ').unwrap().1), "{text}");
+        assert!(
+            !text.contains(phrase.as_str()) && !text.contains(phrase.split_once(' ').unwrap().1),
+            "{text}"
+        );
     }
     assert!(shown.contains("confirmed"));
     #[cfg(unix)]

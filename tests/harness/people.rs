@@ -192,7 +192,7 @@ impl Task {
         let statement = Pledge { network: NETWORK, charter: self.id(), index, sponsor_key, refund_address };
         let statement = Signed::new(&self.secp, statement, &key);
         let output = self.contract.pledge(&self.secp, Slot::pledge(index), sponsor_key).unwrap();
-        let phrase = sponsor.keys.phrase().expose();
+        let phrase = sponsor.keys.phrase().expose().to_string();
         Pledged { index, amount, key, output, statement, phrase, own_index }
     }
 

@@ -1,16 +1,19 @@
 //! `upfront pledge TASK`: asks for an address, checks it, shows it, and with `--wait` stays until the
 //! money is there and its refund secured.
 
+use super::KeptRecovery;
 use super::refund::{self, Chain, Secured};
-use crate::cli::context::{Context, Patience, read_phrase};
+use crate::cli::context::{Context, Patience};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::text::{Rows, groups, sat, when};
+use crate::cli::unlock::NoPassphraseArg;
 use crate::client::{CheckedTask, Client, ClientError};
 use crate::escrow::charter::address;
 use crate::escrow::descriptor::{EscrowOutput, Slot};
+use crate::escrow::network::Network;
 use crate::escrow::recovery::{Origin, RecoveryFile};
 use crate::escrow::statement::{CharterId, Pledge, Signed};
-use crate::keys::{SponsorKeys, write_new_secret};
+use crate::keys::{Passphrase, SponsorKeys};
 use crate::service::views::{PledgeView, payment_uri};
 use bitcoin::secp256k1::{Keypair, Secp256k1, XOnlyPublicKey};
 use bitcoin::{Address, Amount};
@@ -31,7 +34,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "SAT")]
     amount: u64,
     // Not the shared argument: clap cannot tell whether an optional group is there if it nests another.
-    /// File with the recovery phrase, or - for standard input
+    /// File with the recovery phrase, encrypted or not, or - for standard input
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// Where refunds and returns go; by default an address of the same phrase. Never an exchange's
@@ -43,6 +46,12 @@ pub struct CreateArgs {
     /// Leave the words out of the recovery file
     #[arg(long)]
     without_words: bool,
+    /// Encrypt the recovery file even though the key file is not; one that is encrypted lends its passphrase
+    #[arg(long)]
+    encrypt_recovery: bool,
+    /// Leave the recovery file readable even though the key file is encrypted: it holds the key, and the words
+    #[arg(long, conflicts_with = "encrypt_recovery")]
+    plain_recovery: bool,
     /// Index i of the sponsor's key; by default the lowest that this task does not know
     #[arg(long, value_name = "I")]
     key_index: Option<u32>,
@@ -106,8 +115,7 @@ impl fmt::Display for Issued {
 
 /// A pledge that the service has issued, and whose recovery file is on the disk.
 struct Made {
-    file: RecoveryFile,
-    path: PathBuf,
+    kept: KeptRecovery,
     key: Keypair,
 }
 
@@ -120,15 +128,44 @@ pub fn run(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<Exit> {
             Failure::refused("below_minimum", format!("the least pledge of this task is {least}")).into()
         );
     }
-    let keys = SponsorKeys::new(read_phrase(&args.key)?, task.charter().network());
+    let network = task.charter().network();
+    let unlocked = context.read_phrase(&args.key, Some(network))?;
+    let passphrase = recovery_passphrase(context, args, unlocked.passphrase, network)?;
+    let keys = SponsorKeys::new(unlocked.phrase, network);
     let chain = Chain::connect(args.electrum.as_deref(), task.charter().network())?;
-    let made = issue(&client, task, &keys, args)?;
-    let output = made.file.output();
+    let made = issue(&client, task, &keys, args, passphrase.as_ref())?;
+    let output = made.kept.file.output();
     context.report(&issued(&made, args, output)?)?;
     if !args.wait {
         return Ok(Exit::Done);
     }
     wait(context, &client, &chain, made, args.timeout)
+}
+
+/// Under which passphrase the recovery file is kept: that of the key file, unless the sponsor says otherwise.
+/// It holds the key, and the words too, so that a readable one undoes an encrypted key file.
+fn recovery_passphrase(
+    context: &Context<'_>,
+    args: &CreateArgs,
+    of_key: Option<Passphrase>,
+    network: Network,
+) -> anyhow::Result<Option<Passphrase>> {
+    if args.plain_recovery {
+        context.note("The recovery file is left unencrypted: whoever reads it has the pledge's key.");
+        return Ok(None);
+    }
+    match of_key {
+        Some(passphrase) => Ok(Some(passphrase)),
+        None if args.encrypt_recovery => {
+            context.new_passphrase("the recovery file", NoPassphraseArg { no_passphrase: false })
+        }
+        None => {
+            if network == Network::Mainnet {
+                context.note("warning: the recovery file is not encrypted; --encrypt-recovery does it");
+            }
+            Ok(None)
+        }
+    }
 }
 
 /// The task, with all three attestations checked.
@@ -144,7 +181,13 @@ fn open_task(client: &Client, task: &CharterId) -> anyhow::Result<CheckedTask> {
 }
 
 /// Writes the recovery file, asks for the pledge and compares the answer, until an index is ours.
-fn issue(client: &Client, first: CheckedTask, keys: &SponsorKeys, args: &CreateArgs) -> anyhow::Result<Made> {
+fn issue(
+    client: &Client,
+    first: CheckedTask,
+    keys: &SponsorKeys,
+    args: &CreateArgs,
+    passphrase: Option<&Passphrase>,
+) -> anyhow::Result<Made> {
     let secp = Secp256k1::new();
     let mut task = first;
     for _ in 0..ATTEMPTS {
@@ -171,15 +214,15 @@ fn issue(client: &Client, first: CheckedTask, keys: &SponsorKeys, args: &CreateA
             own.origin,
         )?;
         let path = args.recovery.clone().unwrap_or_else(|| default_path(&task, signed.statement.index));
-        write_new_secret(&path, file.to_json().as_bytes())?;
+        let kept = KeptRecovery::create(path, file, passphrase.cloned())?;
         match client.pledge(&signed, args.amount) {
             Ok(view) => {
                 compare(&view, &signed, &output, args.amount)?;
-                return Ok(Made { file, path, key: own.key });
+                return Ok(Made { kept, key: own.key });
             }
             Err(error @ ClientError::Refused { .. }) => {
                 // Nothing was issued or shown under it, so nobody can have paid.
-                discard(&path);
+                discard(kept.path());
                 if error.code() != "index_taken" {
                     return Err(error.into());
                 }
@@ -240,7 +283,7 @@ impl Own {
             }
         };
         if !args.without_words {
-            origin.phrase = Some(keys.phrase().expose());
+            origin.phrase = Some(keys.phrase().expose().to_string());
         }
         Ok(Own { key, refund_address, origin })
     }
@@ -283,7 +326,7 @@ fn compare(
 }
 
 fn issued(made: &Made, args: &CreateArgs, output: &EscrowOutput) -> anyhow::Result<Issued> {
-    let file = &made.file;
+    let file = &made.kept.file;
     let amount = Amount::from_sat(args.amount);
     let qr = if args.no_qr { None } else { Some(terminal_qr(&output.address, amount)?) };
     Ok(Issued {
@@ -295,7 +338,7 @@ fn issued(made: &Made, args: &CreateArgs, output: &EscrowOutput) -> anyhow::Resu
         refund_address: file.pledge().refund_address.to_string(),
         refund_time: file.charter().refund_time_secs(),
         descriptor: output.descriptor(),
-        recovery_file: made.path.clone(),
+        recovery_file: made.kept.path().to_owned(),
         qr,
     })
 }
@@ -321,7 +364,7 @@ fn wait(
     timeout_secs: u64,
 ) -> anyhow::Result<Exit> {
     context.note("Waiting for the payment. Stay until the refund is secured; coming back later works, too.");
-    let checked = CheckedTask::fetch(client, &made.file.charter().id())?;
+    let checked = CheckedTask::fetch(client, &made.kept.file.charter().id())?;
     let mut patience = Patience::new(timeout_secs);
     let mut shown = String::new();
     let mut last = None;
@@ -357,10 +400,10 @@ fn wait(
 }
 
 fn look(client: &Client, chain: &Chain, checked: &CheckedTask, made: &mut Made) -> anyhow::Result<Secured> {
-    let view = client.pledge_view(&made.file.charter().id(), made.file.pledge().index)?;
-    refund::same_pledge(checked, &view, &made.file)?;
-    let view = refund::secure(client, chain, &view, &mut made.file, &made.key, &made.path)?;
-    Ok(Secured::new(view, made.path.clone()))
+    let view = client.pledge_view(&made.kept.file.charter().id(), made.kept.file.pledge().index)?;
+    refund::same_pledge(checked, &view, &made.kept.file)?;
+    let view = refund::secure(client, chain, &view, &mut made.kept, &made.key)?;
+    Ok(Secured::new(view, made.kept.path().to_owned()))
 }
 
 /// Whether waiting may help: the service is restarting, or an outpoint was just replaced.
@@ -377,7 +420,6 @@ fn passes(error: &anyhow::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::escrow::network::Network;
     use crate::escrow::testing;
 
     #[test]

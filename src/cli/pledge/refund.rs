@@ -1,7 +1,8 @@
 //! Signing refunds in advance for what arrived, into the recovery file first and then to the service.
 
+use super::KeptRecovery;
 use crate::chain::oneshot::{OneShot, OneShotConfig};
-use crate::cli::context::OptionalKeyArg;
+use crate::cli::context::{Context, OptionalKeyArg};
 use crate::cli::exit::Failure;
 use crate::cli::task::outpoint_rows;
 use crate::client::{CheckedTask, Client, ClientError};
@@ -9,7 +10,7 @@ use crate::escrow::network::Network;
 use crate::escrow::pledge::Standing;
 use crate::escrow::recovery::{MAX_RECOVERY_BYTES, RecoveryFile};
 use crate::escrow::refund::RefundBundle;
-use crate::keys::replace_file;
+use crate::keys::Zeroizing;
 use crate::service::views::{OutpointView, PledgeView};
 use anyhow::Context as _;
 use bitcoin::Amount;
@@ -17,7 +18,7 @@ use bitcoin::secp256k1::{Keypair, Secp256k1};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Keys of a phrase that are tried when a recovery file does not say which one it used.
 const KEYS_TRIED: u32 = 1000;
@@ -69,12 +70,12 @@ impl Chain {
 }
 
 /// The sponsor's key of a recovery file: its own, or one of a phrase.
-pub fn key_of(file: &RecoveryFile, key: &OptionalKeyArg) -> anyhow::Result<Keypair> {
+pub fn key_of(context: &Context<'_>, file: &RecoveryFile, key: &OptionalKeyArg) -> anyhow::Result<Keypair> {
     if let Some(key) = file.key() {
         return Ok(*key);
     }
     let missing = || Failure::refused("no_key", "the recovery file holds no key").hint("give --key FILE");
-    let keys = key.sponsor(file.charter().network())?.ok_or_else(missing)?;
+    let keys = key.sponsor(context, file.charter().network())?.ok_or_else(missing)?;
     keys.check_recovery(file).map_err(|error| Failure::refused("wrong_key", error.to_string()))?;
     find_key(&keys, &file.pledge().sponsor_key)
 }
@@ -118,13 +119,13 @@ pub fn secure(
     client: &Client,
     chain: &Chain,
     view: &PledgeView,
-    file: &mut RecoveryFile,
+    kept: &mut KeptRecovery,
     key: &Keypair,
-    path: &Path,
 ) -> anyhow::Result<PledgeView> {
     let secp = Secp256k1::new();
     let mut wanted = Vec::new();
     let mut new = false;
+    let file = &mut kept.file;
     for held in chain.confirm(view, file)? {
         let target = file.target(held.outpoint, Amount::from_sat(held.amount_sat));
         let known = file.refunds().iter().find(|refund| *refund.target() == target).cloned();
@@ -142,19 +143,18 @@ pub fn secure(
         }
     }
     if new {
-        let text = file.to_json();
         // Whoever floods the address, or makes outputs up, must not make the file unreadable.
-        if text.len() > MAX_RECOVERY_BYTES {
+        if Zeroizing::new(file.to_json()).len() > MAX_RECOVERY_BYTES {
             let message = "there are more outputs than the recovery file can hold; it was left as it is";
             return Err(Failure::refused("too_many_outputs", message)
                 .hint("the key in the file is enough: `upfront recover` refunds all of them after T")
                 .into());
         }
-        replace_file(path, text.as_bytes())?;
+        kept.save()?;
     }
     let mut view = view.clone();
     for bundle in wanted {
-        view = client.secure(&file.charter().id(), bundle.signatures())?;
+        view = client.secure(&kept.file.charter().id(), bundle.signatures())?;
     }
     Ok(view)
 }
