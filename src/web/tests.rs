@@ -2,6 +2,7 @@
 //! service, router and rules as on a real chain.
 
 mod errors;
+mod events;
 mod fakes;
 mod openapi;
 
