@@ -64,11 +64,6 @@ pub struct SettlementState {
     pub broadcasts: BTreeMap<u32, (u32, u32)>,
 }
 
-/// First line of a task's text, at most 120 characters.
-pub fn title(text: &str) -> String {
-    text.trim().lines().next().unwrap_or_default().chars().take(120).collect()
-}
-
 /// A task under one charter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
@@ -255,4 +250,4 @@ impl Task {
 }
 
 #[cfg(test)]
-pub(in crate::escrow) mod tests;
+mod tests;

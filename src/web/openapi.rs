@@ -1,7 +1,11 @@
 //! The OpenAPI 3.1 document: put together from the routes' own descriptions, and from what holds for all of them.
 //! The routes and the document come from one router, so that neither can be without the other.
 
-use super::App;
+mod refusals;
+#[cfg(test)]
+pub(super) use refusals::named as refusals_named;
+
+use super::{App, Problem};
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::{Extension, Router};
@@ -23,6 +27,7 @@ pub const BASE: &str = "/api/v1";
             basis points. Every request may be repeated: what was done already is done, and the answer is the same.",
         license(name = "MIT", identifier = "MIT"),
     ),
+    components(schemas(Problem)),
     tags(
         (name = "service", description = "The service and its chain."),
         (name = "tasks", description = "Charters, their attestations, and proofs."),
@@ -43,6 +48,7 @@ pub fn build(api: OpenApiRouter<App>) -> (Router<App>, Value) {
     let (routes, document) = OpenApiRouter::with_openapi(Base::openapi()).nest(BASE, api).split_for_parts();
     let mut document = serde_json::to_value(&document).expect("a document is JSON");
     hoist_descriptions(&mut document);
+    tell_refusals(&mut document);
     let text = serde_json::to_string_pretty(&document).expect("a document is JSON") + "\n";
     (routes.layer(Extension(Text(text.into()))), document)
 }
@@ -73,5 +79,18 @@ fn hoist_descriptions(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(hoist_descriptions),
         _ => {}
+    }
+}
+
+/// Adds every error response: what may be refused is kept in one place, `openapi/refusals.rs`.
+fn tell_refusals(document: &mut Value) {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    for (path, item) in paths.into_iter().flatten() {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
+            let refusals = refusals::responses(&refusals::of(id, method, path));
+            let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
+            responses.expect("every operation has responses").extend(refusals);
+        }
     }
 }

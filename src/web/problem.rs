@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Media type of [`Problem`].
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -38,18 +39,21 @@ pub fn entry(code: &str) -> Option<&'static Entry> {
 }
 
 /// The body of every error (RFC 9457).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// Where the code is explained, a path of this service: `/problems/CODE`.
     #[serde(rename = "type")]
+    #[schema(pattern = "^/problems/[a-z0-9_]+$")]
     pub kind: String,
     /// A few words on the code, the same each time.
     pub title: String,
     /// HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
     /// What is wrong with this request, for people.
     pub detail: String,
     /// Stable code for programs.
+    #[schema(pattern = "^[a-z0-9_]+$")]
     pub code: String,
     /// What to do.
     pub hint: String,

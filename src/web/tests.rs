@@ -1,8 +1,9 @@
 //! Whole lives of tasks over HTTP, on a world of fakes: milliseconds instead of minutes, and the same
 //! service, router and rules as on a real chain.
 
+#[path = "../../tests/harness/contract.rs"]
+mod contract;
 mod errors;
-mod events;
 mod fakes;
 mod openapi;
 

@@ -1,8 +1,10 @@
 //! The public HTTP API, as `docs/API.md` has it: shapes of the views, nothing believed.
 
+use super::contract::{Contract, Exchange};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::sync::OnceLock;
 use std::time::Duration;
 use upfront::escrow::proof::ProofDocument;
 use upfront::escrow::statement::{CharterId, SettlementId};
@@ -43,13 +45,39 @@ impl Api {
         Api { url: format!("{url}/api/v1"), agent: config.build().into() }
     }
 
+    /// The document as served, the same for every service of this build; the copy in the repository where the
+    /// service is gone before it could be asked.
+    fn contract(&self) -> &'static Contract {
+        static CONTRACT: OnceLock<Contract> = OnceLock::new();
+        CONTRACT.get_or_init(|| {
+            let served = self.agent.get(format!("{}/openapi.json", self.url)).call();
+            let served = served.ok().and_then(|mut answer| answer.body_mut().read_to_string().ok());
+            let text = served.as_deref().unwrap_or(include_str!("../../docs/openapi.json"));
+            Contract::new(serde_json::from_str(text).unwrap())
+        })
+    }
+
+    /// Reads an answer, and holds it to the API's document.
     fn read<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &str,
+        sent: Option<&str>,
         answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<T, Failure> {
         let down = |error: ureq::Error| Failure::Down(error.to_string());
         let mut answer = answer.map_err(down)?;
         let status = answer.status();
-        let text = answer.body_mut().read_to_string().map_err(down)?;
+        let limited = answer.body_mut().with_config().limit(64 << 20);
+        let text = limited.read_to_string().map_err(down)?;
+        self.contract().check(&Exchange {
+            method,
+            target: &format!("/api/v1{path}"),
+            sent: sent.map(str::as_bytes),
+            status: status.as_u16(),
+            media_type: answer.headers().get("content-type").and_then(|value| value.to_str().ok()),
+            body: text.as_bytes(),
+        });
         if status.is_success() {
             return Ok(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")));
         }
@@ -66,7 +94,7 @@ impl Api {
     }
 
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        Api::read(self.agent.get(format!("{}{path}", self.url)).call())
+        self.read("GET", path, None, self.agent.get(format!("{}{path}", self.url)).call())
     }
 
     pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
@@ -76,7 +104,8 @@ impl Api {
     /// Sends bytes as they are, to see what becomes of what is no JSON.
     pub fn post_text<T: DeserializeOwned>(&self, path: &str, body: &str) -> Result<T, Failure> {
         let request = self.agent.post(format!("{}{path}", self.url));
-        Api::read(request.header("content-type", "application/json").send(body))
+        let answer = request.header("content-type", "application/json").send(body);
+        self.read("POST", path, Some(body), answer)
     }
 
     pub fn status(&self) -> Result<StatusView, Failure> {

@@ -4,7 +4,7 @@
 mod arrivals;
 mod faults;
 mod journeys;
-pub(in crate::escrow) mod random;
+mod random;
 mod refusals;
 
 use crate::escrow::charter::CharterFields;

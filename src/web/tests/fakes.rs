@@ -1,6 +1,7 @@
 //! The real service and router on a chain, a journal, a clock and a fee wallet in memory. What is faked
 //! is the world; nothing of our own.
 
+use super::contract::{Contract, Exchange};
 use crate::chain::{
     BroadcastError, ChainAlarm, ChainError, ChainSource, ServerState, ServerStatus, ServerTip, TxProof,
 };
@@ -28,8 +29,12 @@ use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use tower::ServiceExt;
+
+/// The API's document, which every answer here is held to.
+static CONTRACT: LazyLock<Contract> =
+    LazyLock::new(|| Contract::new(crate::web::openapi::build(crate::web::api::router()).1));
 
 /// The chain in memory as a source; the test says when the watcher looks.
 #[derive(Clone)]
@@ -183,7 +188,7 @@ pub struct World {
 }
 
 fn start(source: &FakeSource, disk: &Disk, wallet: Option<OneOutput>) -> Arc<Service> {
-    let records = disk.read_from(0).unwrap();
+    let records = disk.read_from(0).unwrap().into_iter().map(|recorded| recorded.event).collect();
     Service::new(Parts {
         journal: Box::new(disk.clone()),
         records,
@@ -191,12 +196,7 @@ fn start(source: &FakeSource, disk: &Disk, wallet: Option<OneOutput>) -> Arc<Ser
         clock: Arc::new(Noon),
         receipt: testing::receipt_keypair(),
         wallet: wallet.map(|wallet| Box::new(wallet) as Box<dyn FeeWallet>),
-        policy: Policy {
-            network: Network::Regtest,
-            refund_budget_sat: 1_000_000,
-            max_tasks: 3,
-            max_events: 100,
-        },
+        policy: Policy { network: Network::Regtest, refund_budget_sat: 1_000_000, max_tasks: 3 },
     })
     .unwrap()
 }
@@ -270,10 +270,25 @@ impl World {
         App { service: Arc::clone(&self.service) }
     }
 
+    /// Asks the router, and holds question and answer to the API's document.
     async fn ask(&self, request: Request<Body>) -> (StatusCode, Value) {
+        let (parts, body) = request.into_parts();
+        let (method, target) = (parts.method.to_string(), parts.uri.to_string());
+        let sent = to_bytes(body, usize::MAX).await.unwrap();
+        let request = Request::from_parts(parts, Body::from(sent.clone()));
         let response = router(self.app()).oneshot(request).await.unwrap();
         let status = response.status();
+        let media_type =
+            response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
         let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        CONTRACT.check(&Exchange {
+            method: &method,
+            target: &target,
+            sent: Some(&sent),
+            status: status.as_u16(),
+            media_type: media_type.as_deref(),
+            body: &bytes,
+        });
         let text = String::from_utf8_lossy(&bytes).into_owned();
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::String(text)))
     }

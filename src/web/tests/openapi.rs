@@ -1,13 +1,12 @@
 //! The OpenAPI document against its standard, against the router, and against the copy that reviewers see.
 
 use super::fakes::World;
-use crate::web::{App, api, openapi, router};
+use crate::web::{CODES, api, openapi, router};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 use tower::ServiceExt;
 
 const METHODS: [Method; 6] =
@@ -127,7 +126,7 @@ fn routes_of(router: &axum::Router) -> BTreeSet<String> {
 #[tokio::test]
 async fn router_and_document_agree() {
     let world = World::new(None, |_| {}).await;
-    let app = || router(App { service: Arc::clone(&world.service) });
+    let app = || router(world.app());
     let document = document();
     let paths = document["paths"].as_object().unwrap();
 
@@ -154,4 +153,16 @@ async fn router_and_document_agree() {
             }
         }
     }
+}
+
+/// Every code of the table can come from somewhere in the document.
+#[test]
+fn codes_and_document_agree() {
+    let known: BTreeSet<&str> = CODES.iter().map(|entry| entry.code).collect();
+    // A method that is not there belongs to no operation.
+    let expected: BTreeSet<&str> =
+        known.iter().copied().filter(|code| *code != "method_not_allowed").collect();
+    let told = openapi::refusals_named();
+    let never: Vec<_> = expected.difference(&told).collect();
+    assert!(never.is_empty(), "no operation of openapi/refusals.rs answers with {never:?}");
 }

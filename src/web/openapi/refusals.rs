@@ -1,0 +1,241 @@
+//! Which codes each operation may answer with, and the error responses that follow for the document. The codes
+//! themselves are explained in `problem/codes.rs`. Every error that the tests provoke is looked up here, so that a
+//! code nobody listed fails them.
+
+use crate::web::problem::{Entry, MEDIA_TYPE, entry, retry_after_secs};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+type Codes = &'static [&'static str];
+
+/// Whatever is asked; of the signature (NIP-98), if the request has one.
+const ANY: Codes = &[
+    "bad_request",
+    "auth_malformed",
+    "auth_signature",
+    "auth_clock",
+    "auth_url",
+    "auth_method",
+    "auth_payload",
+    "auth_replayed",
+    "auth_unavailable",
+    "timed_out",
+    "internal",
+    "busy",
+    "too_many_requests",
+];
+/// Wherever a path names something.
+const NAMED: Codes = &["not_found", "unknown_task"];
+/// Whatever is changed.
+const WRITE: Codes =
+    &["too_long", "disk_full", "journal_failed", "cross_site", "idempotency_key", "idempotency_key_reused"];
+/// Where an identity must sign the request.
+const AUTH: Codes = &["auth_required"];
+/// A statement that another task's or nobody's key made.
+const SAID: Codes = &["chain_unknown", "other_task", "bad_signature"];
+/// An address that stands for money.
+const ADDRESS: Codes = &["charter_address", "charter_address_network"];
+const CHARTER: Codes = &[
+    "charter_too_long",
+    "charter_not_json",
+    "charter_duplicate_key",
+    "charter_unknown_key",
+    "charter_shape",
+    "charter_not_canonical",
+    "charter_version",
+    "charter_text",
+    "charter_duplicate_signer",
+    "charter_public_key",
+    "charter_off_grid",
+    "charter_not_a_time",
+    "charter_time_too_late",
+    "charter_window_too_short",
+    "charter_out_of_order",
+    "charter_depth",
+    "charter_dust_minimum",
+    "charter_too_much",
+    "charter_amount_order",
+    "charter_share_sum",
+    "charter_share",
+    "charter_count",
+    "charter_rate",
+    "charter_early_submissions",
+    "charter_feerate_cap",
+    "key_not_an_expression",
+    "key_private",
+    "key_invalid_xpub",
+    "key_wrong_network",
+    "key_wrong_purpose",
+    "key_wrong_coin_type",
+    "key_not_hardened",
+    "key_hardened_wildcard",
+    "key_wildcard",
+    "key_trailing_path",
+    "key_depth",
+    "key_account",
+    "key_nums",
+];
+const PSBT: Codes = &[
+    "bad_psbt",
+    "psbt_nothing",
+    "psbt_other_transaction",
+    "psbt_input_count",
+    "psbt_field",
+    "psbt_key_path",
+    "psbt_wrong_key",
+    "psbt_wrong_leaf",
+    "psbt_wrong_sighash",
+    "psbt_bad_signature",
+    "psbt_final_witness",
+    "psbt_no_signature",
+    "psbt_incomplete",
+];
+const DRAFT: Codes = &[
+    "too_many_tasks",
+    "too_many_drafts",
+    "not_a_drafter",
+    "text_hash",
+    "text_too_long",
+    "not_supported",
+    "refund_time_too_far",
+    "funding_close_past",
+    "descriptor",
+    "other_network",
+    "other_receipt_key",
+];
+const PLEDGE: Codes = &[
+    "chain_unknown",
+    "not_open",
+    "funding_closed",
+    "index_taken",
+    "no_index_left",
+    "address_reused",
+    "cap_reached",
+    "too_many_unpaid",
+    "descriptor",
+    "bad_signature",
+    "refund_to_escrow",
+    "below_minimum",
+];
+const REFUND: Codes = &["chain_unknown", "unknown_outpoint", "gift_has_no_refund", "bad_refund"];
+const SUBMIT: Codes = &[
+    "not_open",
+    "submission_number",
+    "submission_block",
+    "work_deadline",
+    "target_missing",
+    "still_voting",
+    "submission_link",
+];
+const VOTE: Codes =
+    &["unknown_submission", "unknown_pledge", "vote_settled", "voting_closed", "too_many_votes"];
+const ACCEPT: Codes = &["unknown_submission", "already_judged", "already_ruled"];
+const RULE: Codes =
+    &["unknown_submission", "ruling_share", "already_ruled", "ruling_too_early", "ruling_too_late"];
+const PROPOSE: Codes = &[
+    "chain_unknown",
+    "not_open",
+    "unknown_submission",
+    "feerate",
+    "feerate_step",
+    "no_ruling",
+    "nothing_to_settle",
+    "settlement_terms",
+    "settlement_plan",
+    "settlement_under_way",
+    "past_cutoff",
+    "too_many_proposals",
+    "chain_offline",
+    "chain_wrong",
+];
+const SIGN: Codes = &[
+    "unknown_settlement",
+    "chain_unknown",
+    "settlement_signature",
+    "proposal_lapsed",
+    "no_longer_allowed",
+    "unknown_submission",
+    "no_ruling",
+    "nothing_to_settle",
+    "past_cutoff",
+    "settlement_under_way",
+    "settlement_terms",
+    "broadcast_rejected",
+    "chain_offline",
+];
+const PROOF: Codes =
+    &["chain_unknown", "chain_offline", "chain_wrong", "proof_not_ready", "disk_full", "journal_failed"];
+
+/// What an operation refuses besides [`ANY`], [`NAMED`] and [`WRITE`]. One that is not here refuses nothing else.
+fn own(operation: &str) -> &'static [Codes] {
+    match operation {
+        "createTask" => &[AUTH, CHARTER, ADDRESS, DRAFT],
+        "attest" => &[&["bad_signature"]],
+        "getProof" => &[PROOF],
+        "issuePledge" => &[ADDRESS, PLEDGE],
+        "secureRefund" => &[REFUND],
+        "submitWork" => &[SAID, SUBMIT],
+        "vote" => &[SAID, VOTE],
+        "accept" => &[SAID, ACCEPT],
+        "rule" => &[SAID, RULE],
+        "proposeSettlement" => &[AUTH, PROPOSE],
+        "getSettlementPsbts" => &[&["unknown_settlement"]],
+        "signSettlement" => &[PSBT, SIGN],
+        _ => &[],
+    }
+}
+
+/// Every code an operation may answer with, by status.
+pub(super) fn of(operation: &str, method: &str, path: &str) -> BTreeMap<u16, Vec<&'static Entry>> {
+    let mut lists = vec![ANY];
+    if path.contains('{') {
+        lists.push(NAMED);
+    }
+    if method != "get" {
+        lists.push(WRITE);
+    }
+    lists.extend(own(operation));
+    let mut codes: BTreeMap<u16, Vec<&'static Entry>> = BTreeMap::new();
+    for entry in lists.into_iter().flatten().filter_map(|code| entry(code)) {
+        let listed = codes.entry(entry.status).or_default();
+        if !listed.contains(&entry) {
+            listed.push(entry);
+        }
+    }
+    codes
+}
+
+/// The responses of a document for these.
+pub(super) fn responses(codes: &BTreeMap<u16, Vec<&'static Entry>>) -> Map<String, Value> {
+    let response = |(status, entries): (&u16, &Vec<&'static Entry>)| {
+        let words: Vec<String> = entries.iter().map(|e| format!("`{}`: {}.", e.code, e.title)).collect();
+        let names: Vec<&str> = entries.iter().map(|entry| entry.code).collect();
+        let schema = json!({
+            "allOf": [
+                { "$ref": "#/components/schemas/Problem" },
+                { "properties": { "status": { "const": status }, "code": { "enum": names } } },
+            ],
+        });
+        let mut response = json!({
+            "description": words.join("\n"),
+            "content": { MEDIA_TYPE: { "schema": schema } },
+        });
+        if names.iter().any(|code| retry_after_secs(code).is_some()) {
+            response["headers"] = json!({ "Retry-After": {
+                "description": "Seconds to wait before another try.",
+                "schema": { "type": "integer", "minimum": 0 },
+            }});
+        }
+        (status.to_string(), response)
+    };
+    codes.iter().map(response).collect()
+}
+
+#[cfg(test)]
+pub(in crate::web) fn named() -> std::collections::BTreeSet<&'static str> {
+    let all = [
+        ANY, NAMED, WRITE, AUTH, SAID, ADDRESS, CHARTER, PSBT, DRAFT, PLEDGE, REFUND, SUBMIT, VOTE, ACCEPT,
+        RULE, PROPOSE, SIGN, PROOF,
+    ];
+    all.into_iter().flatten().copied().collect()
+}
