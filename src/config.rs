@@ -8,9 +8,9 @@ pub mod advice;
 pub mod electrum;
 pub mod read;
 
-use crate::chain::headers;
+use crate::chain::Checkpoint;
 use crate::escrow::network::Network;
-use bitcoin::consensus::encode::deserialize_hex;
+use bitcoin::BlockHash;
 use read::{Effective, Problem, Reader, text_settings};
 use std::fmt;
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ pub struct Config {
     pub public_url: String,
     /// Electrum servers, and how they are used.
     pub electrum: electrum::Servers,
-    /// Header to start from instead of the genesis block.
+    /// Block to start headers from instead of the one shipped with the program.
     pub checkpoint: Option<Checkpoint>,
     /// Most the fee wallet spends on refunds in 144 blocks.
     pub refund_budget_sat: u64,
@@ -133,16 +133,6 @@ impl fmt::Display for LogFormat {
 
 text_settings!(Network, Listen, LogFormat);
 
-/// A block that the operator vouches for: headers before it are not fetched, and none that contradicts it
-/// is believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// Height of the block.
-    pub height: u32,
-    /// Its header, 80 bytes in hex (`bitcoin-cli getblockheader HASH false`).
-    pub header: String,
-}
-
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -226,7 +216,7 @@ impl Config {
             reader.problem("public_url", format!("{public_url:?} must begin with https:// or http://"));
         }
         let electrum = electrum::Servers::read(reader);
-        let checkpoint = Config::read_checkpoint(reader);
+        let checkpoint = Config::read_checkpoint(reader, network);
         let refund_budget_sat = reader.or("refund_budget_sat", 1_000_000);
         let fee_wallet_low_sat = reader.or("fee_wallet_low_sat", 100_000);
         let max_tasks = reader.or("max_tasks", 10_000);
@@ -257,38 +247,32 @@ impl Config {
         })
     }
 
-    fn read_checkpoint(reader: &mut Reader<'_>) -> Option<Checkpoint> {
+    fn read_checkpoint(reader: &mut Reader<'_>, network: Option<Network>) -> Option<Checkpoint> {
         let height = reader.optional("checkpoint.height");
-        let header = reader.optional::<String>("checkpoint.header");
-        match (height, header) {
-            (Some(height), Some(header)) => {
-                if let Err(error) = deserialize_hex::<bitcoin::block::Header>(&header) {
-                    reader
-                        .problem("checkpoint.header", format!("is not a header of 80 bytes in hex: {error}"));
-                }
-                Some(Checkpoint { height, header })
+        let hash: Option<String> = reader.optional("checkpoint.hash");
+        match (height, hash, network) {
+            (Some(height), Some(hash), Some(network)) => {
+                let checkpoint = hash
+                    .parse::<BlockHash>()
+                    .map_err(|error| format!("{hash:?} is no block hash: {error}"))
+                    .and_then(|hash| {
+                        Checkpoint::vouched(network.bitcoin(), height, hash).map_err(|e| e.to_string())
+                    });
+                checkpoint.map_err(|problem| reader.problem("checkpoint.hash", problem)).ok()
             }
-            (None, None) => None,
-            (height, _) => {
-                let missing = if height.is_some() { "checkpoint.header" } else { "checkpoint.height" };
-                reader.problem(missing, "is missing: a checkpoint is a height and a header");
+            (Some(_), None, _) | (None, Some(_), _) => {
+                let missing = if height.is_some() { "checkpoint.hash" } else { "checkpoint.height" };
+                reader.problem(missing, "is missing: a checkpoint is a height and a hash");
                 None
             }
+            // Without a network there is a problem already.
+            (None, None, _) | (_, _, None) => None,
         }
     }
 
-    /// The block that headers start from.
-    pub fn checkpoint(&self) -> Result<headers::Checkpoint, ConfigError> {
-        let Some(checkpoint) = &self.checkpoint else {
-            return Ok(headers::Checkpoint::genesis(self.network.bitcoin()));
-        };
-        let header = deserialize_hex(&checkpoint.header).map_err(
-            |error: bitcoin::consensus::encode::FromHexError| {
-                let (key, detail) = ("checkpoint.header".to_owned(), error.to_string());
-                ConfigError::Problems(vec![Problem { key, detail }])
-            },
-        )?;
-        Ok(headers::Checkpoint { height: checkpoint.height, header })
+    /// The block that the chain of headers stands on: the operator's, else the one shipped.
+    pub fn checkpoint(&self) -> Checkpoint {
+        self.checkpoint.unwrap_or_else(|| Checkpoint::shipped(self.network.bitcoin()))
     }
 
     /// Reads the file and the process's environment.

@@ -83,11 +83,11 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
 
     let mut electrum =
         ElectrumConfig::new(&config.electrum.servers[0].address.to_string(), config.network.bitcoin())?;
-    electrum.checkpoint = config.checkpoint()?;
+    electrum.checkpoint = config.checkpoint();
     let instance = &opened.recovery.header.instance;
     let (index, found) = Index::open(&config.data_dir, instance).context("opening the index")?;
     tracing::info!(?found, records = opened.recorded.len(), "data directory open");
-    let cache = Arc::new(IndexCache::new(index, electrum.checkpoint.height));
+    let cache = Arc::new(IndexCache::new(index, electrum.checkpoint.base_height(electrum.network)));
     let (chain, updates, watching) = ElectrumChain::start(electrum, cache);
 
     let wallet = OperatorWallet::open(&config.data_dir, config.network).context("opening the fee wallet")?;

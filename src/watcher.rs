@@ -18,7 +18,7 @@ const MAX_UNCONFIRMED: usize = 5_000;
 #[derive(Debug)]
 pub struct IndexCache {
     index: Index,
-    /// Height of the first header kept: the checkpoint's.
+    /// Height of the first header kept: the base of the chain.
     from_height: u32,
     unconfirmed: Mutex<HashMap<Txid, Transaction>>,
 }

@@ -36,7 +36,7 @@ pub struct ElectrumConfig {
     address: String,
     /// The network whose headers are expected.
     pub network: Network,
-    /// Where the chain of headers starts.
+    /// The block that the chain of headers stands on.
     pub checkpoint: Checkpoint,
     /// Time between pings. electrs asks its node for news whenever it is asked anything, so this is
     /// also how soon a transaction is seen.
@@ -48,7 +48,7 @@ pub struct ElectrumConfig {
 }
 
 impl ElectrumConfig {
-    /// The usual settings for a server at `tcp://host:port`, with headers from the genesis block.
+    /// The usual settings for a server at `tcp://host:port`, with headers from the shipped checkpoint.
     ///
     /// # Errors
     /// If `url` is anything else.
@@ -60,7 +60,7 @@ impl ElectrumConfig {
         Ok(Self {
             address: address.to_owned(),
             network,
-            checkpoint: Checkpoint::genesis(network),
+            checkpoint: Checkpoint::shipped(network),
             ping_interval,
             request_timeout: Duration::from_secs(20),
             backoff: (Duration::from_millis(200), Duration::from_secs(10)),
@@ -124,7 +124,7 @@ impl ElectrumChain {
     }
 }
 
-/// The headers in the cache, checked once more; without them, or if they are wrong, the checkpoint.
+/// The headers in the cache, checked once more; without them, or if they are wrong, none above the checkpoint.
 fn headers_from(config: &ElectrumConfig, cache: &dyn ChainCache) -> HeaderChain {
     let mut chain = HeaderChain::new(config.network, config.checkpoint);
     if let Some((from, headers)) = cache.headers()

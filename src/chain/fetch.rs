@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bitcoin::block::Header;
 use bitcoin::consensus::encode::serialize_hex;
-use bitcoin::{FeeRate, Script, Transaction, Txid};
+use bitcoin::{BlockHash, FeeRate, Script, Transaction, Txid};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use serde_json::{Value, json};
@@ -74,10 +74,25 @@ pub enum FetchError {
     #[error(transparent)]
     Unproved(#[from] ReconcileError),
     /// The server serves another chain than the one the checkpoint is in.
-    #[error("the server's block {height} is not our checkpoint: another network?")]
+    #[error("the server's block {height} is {theirs}, but {ours} is pinned there: another network?")]
     NotOurChain {
-        /// Height of the checkpoint.
+        /// Height of the checkpoint, or of the highest pinned block we hold.
         height: u32,
+        /// The server's block there.
+        theirs: BlockHash,
+        /// Ours.
+        ours: BlockHash,
+    },
+    /// The server's chain ends below a block that is known to exist.
+    #[error(
+        "the server's chain ends at height {theirs}, below the block pinned at {pinned}: it is not synced yet, \
+         or of another network"
+    )]
+    BelowPin {
+        /// Height of its tip.
+        theirs: u32,
+        /// Height of the pinned block.
+        pinned: u32,
     },
     /// The server's chain has less work than the one we know.
     #[error("the server's chain (height {theirs}) has less work than ours (height {ours})")]
@@ -117,13 +132,60 @@ pub async fn announced_tip(rpc: &impl Rpc) -> Result<(u32, Header), FetchError> 
     Ok(wire::tip(&rpc.call("blockchain.headers.subscribe", vec![]).await?)?)
 }
 
-/// Brings `chain` to the tip that the server announced, walking back to where the two part.
-/// New headers go to `cache`. The lock is never held while waiting. `tie` says which of two branches of
-/// equal work to follow.
+/// Brings `chain` to the tip that the server announced, walking back to where the two part. A chain that
+/// holds nothing yet first takes the headers that lead to its checkpoint. New headers go to `cache`. The lock
+/// is never held while waiting. `tie` says which of two branches of equal work to follow.
 ///
 /// # Errors
 /// An invalid header, another chain, or one with less work: the server is no use then.
 pub async fn sync_headers(
+    rpc: &impl Rpc,
+    chain: &RwLock<HeaderChain>,
+    cache: &dyn ChainCache,
+    announced: (u32, Header),
+    tie: Tie,
+) -> Result<(), FetchError> {
+    anchor(rpc, chain, cache, announced.0).await?;
+    follow(rpc, chain, cache, announced, tie).await?;
+    match read(chain).missing_pin() {
+        Some(pin) => Err(FetchError::BelowPin { theirs: announced.0, pinned: pin.height }),
+        None => Ok(()),
+    }
+}
+
+/// Fetches the headers from the chain's base to its checkpoint, unless they are there.
+async fn anchor(
+    rpc: &impl Rpc,
+    chain: &RwLock<HeaderChain>,
+    cache: &dyn ChainCache,
+    announced: u32,
+) -> Result<(), FetchError> {
+    let (anchored, base, checkpoint) = {
+        let chain = read(chain);
+        (chain.is_anchored(), chain.base_height(), chain.checkpoint())
+    };
+    if anchored {
+        return Ok(());
+    }
+    if announced < checkpoint.height {
+        return Err(FetchError::BelowPin { theirs: announced, pinned: checkpoint.height });
+    }
+    // One question tells whether it is worth asking for thousands of headers.
+    let theirs = hash_at(rpc, checkpoint.height).await?;
+    if theirs != checkpoint.hash {
+        return Err(FetchError::NotOurChain { height: checkpoint.height, theirs, ours: checkpoint.hash });
+    }
+    let mut headers = Vec::new();
+    let mut at = base;
+    while at <= checkpoint.height {
+        let more = headers_at(rpc, at, checkpoint.height, announced).await?;
+        at = at.saturating_add(u32::try_from(more.len()).unwrap_or(u32::MAX));
+        headers.extend(more);
+    }
+    accept(chain, cache, base, &headers, Tie::KeepOurs).map(|_| ())
+}
+
+async fn follow(
     rpc: &impl Rpc,
     chain: &RwLock<HeaderChain>,
     cache: &dyn ChainCache,
@@ -158,14 +220,8 @@ pub async fn sync_headers(
     let mut outcome = Accepted::Nothing;
     let mut at = from;
     while at <= height {
-        let count = HEADERS_AT_ONCE.min(height - at + 1);
-        let method = "blockchain.block.headers";
-        let answer = rpc.call(method, vec![json!(at), json!(count)]).await?;
-        let headers = wire::block_headers(&answer, count as usize)?;
-        let Some(got) = u32::try_from(headers.len()).ok().filter(|n| *n > 0) else {
-            return Err(FetchError::MissingHeaders { announced: height, missing: at });
-        };
-        at = at.saturating_add(got);
+        let headers = headers_at(rpc, at, height, height).await?;
+        at = at.saturating_add(u32::try_from(headers.len()).unwrap_or(u32::MAX));
         branch.extend(headers);
         // On top of our tip they can be taken as they come; a branch counts only as a whole.
         if extending || at > height {
@@ -178,6 +234,19 @@ pub async fn sync_headers(
         Accepted::LessWork { .. } => Err(FetchError::Behind { theirs: height, ours }),
         _ => Ok(()),
     }
+}
+
+/// Some headers from `at` on, at least one and none above `last`.
+async fn headers_at(rpc: &impl Rpc, at: u32, last: u32, announced: u32) -> Result<Vec<Header>, FetchError> {
+    let count = HEADERS_AT_ONCE.min(last - at + 1);
+    let answer = rpc.call("blockchain.block.headers", vec![json!(at), json!(count)]).await?;
+    let headers = wire::block_headers(&answer, count as usize)?;
+    if headers.is_empty() { Err(FetchError::MissingHeaders { announced, missing: at }) } else { Ok(headers) }
+}
+
+async fn hash_at(rpc: &impl Rpc, height: u32) -> Result<BlockHash, FetchError> {
+    let answer = rpc.call("blockchain.block.header", vec![json!(height)]).await?;
+    Ok(wire::block_header(&answer)?.block_hash())
 }
 
 fn accept(
@@ -198,24 +267,25 @@ fn accept(
 
 /// The highest block found that both chains share: steps double, so a long fork takes few questions.
 async fn find_common(rpc: &impl Rpc, chain: &RwLock<HeaderChain>, theirs: u32) -> Result<u32, FetchError> {
-    let (base, ours) = {
+    let (floor, ours) = {
         let chain = read(chain);
-        (chain.checkpoint().height, chain.height())
+        (chain.floor_height(), chain.height())
     };
-    if theirs < base {
+    if theirs < floor {
         return Err(FetchError::Behind { theirs, ours });
     }
     let (mut at, mut step) = (ours.min(theirs), 1u32);
     loop {
-        let answer = rpc.call("blockchain.block.header", vec![json!(at)]).await?;
-        let hash = wire::block_header(&answer)?.block_hash();
-        if read(chain).hash(at) == Some(hash) {
+        let hash = hash_at(rpc, at).await?;
+        let known = read(chain).hash(at);
+        if known == Some(hash) {
             return Ok(at);
         }
-        if at == base {
-            return Err(FetchError::NotOurChain { height: base });
+        if at == floor {
+            let ours = known.unwrap_or_else(|| read(chain).checkpoint().hash);
+            return Err(FetchError::NotOurChain { height: floor, theirs: hash, ours });
         }
-        at = at.saturating_sub(step).max(base);
+        at = at.saturating_sub(step).max(floor);
         step = step.saturating_mul(2);
     }
 }
@@ -435,6 +505,7 @@ impl From<FetchError> for ChainError {
             | FetchError::Header(_)
             | FetchError::Unproved(_)
             | FetchError::NotOurChain { .. }
+            | FetchError::BelowPin { .. }
             | FetchError::Behind { .. }
             | FetchError::MissingHeaders { .. }
             | FetchError::BranchTooLong { .. } => Self::Wrong { reason },

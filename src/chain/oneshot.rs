@@ -24,7 +24,7 @@ pub struct OneShotConfig {
     pub url: String,
     /// The network whose headers are expected.
     pub network: Network,
-    /// Where the chain of headers starts.
+    /// The block that the chain of headers stands on.
     pub checkpoint: Checkpoint,
     /// `host:port` of a SOCKS5 proxy (Tor).
     pub socks5: Option<String>,
@@ -33,9 +33,9 @@ pub struct OneShotConfig {
 }
 
 impl OneShotConfig {
-    /// A server at `url`, headers from the genesis block, 20 s for an answer, no proxy.
+    /// A server at `url`, headers from the shipped checkpoint, 20 s for an answer, no proxy.
     pub fn new(url: &str, network: Network) -> Self {
-        let checkpoint = Checkpoint::genesis(network);
+        let checkpoint = Checkpoint::shipped(network);
         Self { url: url.to_owned(), network, checkpoint, socks5: None, timeout_secs: 20 }
     }
 }
@@ -77,8 +77,8 @@ impl OneShot {
         })
     }
 
-    /// The tip, as of the last time anything was asked. `None` if it is too near to a checkpoint
-    /// for its median time past.
+    /// The tip, as of the last time anything was asked. Always there after
+    /// [`OneShot::connect`].
     pub fn tip(&self) -> Option<Tip> {
         fetch::read(&self.headers).tip()
     }

@@ -27,7 +27,8 @@ use super::reconcile::HistoryEntry;
 /// A header on top of `prev` with valid work for `bits`.
 pub fn mine_header(prev: &Header, merkle_root: TxMerkleNode, time: u32, bits: CompactTarget) -> Header {
     let prev_blockhash = prev.block_hash();
-    let mut header = Header { version: Version::TWO, prev_blockhash, merkle_root, time, bits, nonce: 0 };
+    let version = Version::NO_SOFT_FORK_SIGNALLING;
+    let mut header = Header { version, prev_blockhash, merkle_root, time, bits, nonce: 0 };
     while header.validate_pow(header.target()).is_err() {
         header.nonce += 1;
     }

@@ -41,7 +41,7 @@ fn the_commented_example_is_valid() {
     let config = Config::load(Some(&example()), none).unwrap();
     assert_eq!(config.network, Network::Regtest);
     assert_eq!(config.listen.to_string(), "127.0.0.1:8032");
-    assert_eq!(config.checkpoint().unwrap().height, 0);
+    assert_eq!(config.checkpoint().height, 0);
 }
 
 #[test]
@@ -67,17 +67,39 @@ fn the_example_has_every_key_and_no_other_and_its_values_are_the_defaults() {
 }
 
 #[test]
-fn a_checkpoint_is_a_whole_header() {
-    let genesis = headers::Checkpoint::genesis(bitcoin::Network::Regtest).header;
-    let header = bitcoin::consensus::encode::serialize_hex(&genesis);
-    let examined = with(&format!("{LEAST}[checkpoint]\nheight = 5\nheader = '{header}'")).unwrap();
-    let checkpoint = examined.config.unwrap().checkpoint().unwrap();
-    assert_eq!((checkpoint.height, checkpoint.header), (5, genesis));
-    let problems = |text: &str| with(&format!("{LEAST}[checkpoint]\n{text}")).unwrap().problems;
-    let [bad] = &problems("height = 5\nheader = '00'")[..] else { panic!("one problem") };
-    assert_eq!(bad.key, "checkpoint.header");
-    let [half] = &problems("height = 5")[..] else { panic!("one problem") };
-    assert_eq!(half.key, "checkpoint.header");
+fn a_checkpoint_is_a_height_and_a_hash_that_the_program_does_not_contradict() {
+    let examine = |network: &str, checkpoint: &str| {
+        let least = LEAST.replace("regtest", network);
+        with(&format!("{least}{checkpoint}")).unwrap()
+    };
+    let written = |height: u32, hash: &str| format!("[checkpoint]\nheight = {height}\nhash = '{hash}'");
+    let other = "11".repeat(32);
+    for network in Network::ALL {
+        let shipped = Checkpoint::shipped(network.bitcoin());
+        let chosen = |checkpoint: &str| {
+            let examined = examine(network.name(), checkpoint);
+            assert_eq!(examined.problems, [], "{network} {checkpoint}");
+            examined.config.unwrap().checkpoint()
+        };
+        assert_eq!(chosen(""), shipped);
+        assert_eq!(chosen(&written(shipped.height, &shipped.hash.to_string())), shipped);
+        let any = chosen(&written(900_000, &other));
+        assert_eq!((any.height, any.hash.to_string()), (900_000, other.clone()));
+        let examined = examine(network.name(), &written(shipped.height, &other));
+        let [problem] = &examined.problems[..] else { panic!("{:?}", examined.problems) };
+        assert_eq!(problem.key, "checkpoint.hash");
+        assert!(problem.detail.contains("getblockhash"), "{}", problem.detail);
+    }
+    for (text, key) in [
+        (written(5, "00"), "checkpoint.hash"),
+        ("[checkpoint]\nheight = 5".to_owned(), "checkpoint.hash"),
+        (format!("[checkpoint]\nhash = '{other}'"), "checkpoint.height"),
+        (format!("{}\nheader = '00'", written(5, &other)), "checkpoint.header"),
+    ] {
+        let problems = examine("regtest", &text).problems;
+        let [problem] = &problems[..] else { panic!("{text}: {problems:?}") };
+        assert_eq!(problem.key, key, "{text}");
+    }
 }
 
 #[test]

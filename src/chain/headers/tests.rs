@@ -1,6 +1,13 @@
-//! Rules for headers, on regtest work.
+//! A chain of headers on regtest work: what it refuses, which branch it follows, what it says of times.
+//! Targets that change are in `tests/retarget.rs`, checkpoints and pins in `tests/pins.rs`.
+
+mod pins;
+mod real;
+mod retarget;
+mod wire;
 
 use bitcoin::hashes::Hash;
+use bitcoin::params::Params;
 use bitcoin::{Target, TxMerkleNode};
 use proptest::prelude::*;
 
@@ -11,15 +18,12 @@ fn regtest() -> HeaderChain {
     HeaderChain::new(Network::Regtest, Checkpoint::genesis(Network::Regtest))
 }
 
-/// Regtest's work with changing targets, to have branches of equal length and unequal work.
-fn retargeting() -> HeaderChain {
-    let mut chain = regtest();
-    chain.params.no_pow_retargeting = false;
-    chain
+fn genesis() -> Header {
+    genesis_of(Network::Regtest)
 }
 
-fn genesis() -> Header {
-    Checkpoint::genesis(Network::Regtest).header
+fn genesis_of(network: Network) -> Header {
+    bitcoin::constants::genesis_block(network).header
 }
 
 fn root(n: u8) -> TxMerkleNode {
@@ -30,8 +34,10 @@ fn root(n: u8) -> TxMerkleNode {
 fn the_genesis_block_of_every_network_is_a_chain() {
     for network in [Network::Bitcoin, Network::Testnet4, Network::Signet, Network::Regtest] {
         let chain = HeaderChain::new(network, Checkpoint::genesis(network));
-        let tip = chain.tip().unwrap();
-        assert_eq!((tip.height, tip.mtp_secs), (0, chain.header(0).unwrap().time));
+        assert_eq!((chain.height(), chain.mtp_secs(0)), (0, Some(chain.header(0).unwrap().time)));
+        // A network with a shipped pin has no tip before that: the chain is known to be longer.
+        assert_eq!(chain.tip().is_none(), chain.missing_pin().is_some());
+        assert_eq!(chain.tip().is_some(), network == Network::Regtest);
         assert!(chain.header(0).unwrap().validate_pow(Target::from_compact(easiest_bits(network))).is_ok());
     }
 }
@@ -61,10 +67,6 @@ fn real_headers_are_accepted_and_a_changed_one_is_not() {
     assert_eq!(chain.height(), 0);
 }
 
-fn genesis_of(network: Network) -> Header {
-    Checkpoint::genesis(network).header
-}
-
 #[test]
 fn each_broken_rule_has_its_own_error_and_changes_nothing() {
     let mut chain = regtest();
@@ -87,7 +89,10 @@ fn each_broken_rule_has_its_own_error_and_changes_nothing() {
     }
     assert!(matches!(offer(no_work), Err(HeaderError::ProofOfWork { height: 21, .. })));
     let harder = CompactTarget::from_consensus(0x2000_ffff);
-    assert!(matches!(offer(next(mtp + 1, harder)), Err(HeaderError::Retargeted { bits: 0x2000_ffff, .. })));
+    assert!(matches!(
+        offer(next(mtp + 1, harder)),
+        Err(HeaderError::WrongTarget { bits: 0x2000_ffff, required: 0x207f_ffff, .. })
+    ));
     let easier = CompactTarget::from_consensus(0x2100_ffff);
     assert!(matches!(offer(next(mtp + 1, easier)), Err(HeaderError::TooEasy { bits: 0x2100_ffff, .. })));
     let negative = Header { bits: CompactTarget::from_consensus(0x2080_0001), ..next(mtp + 1, easiest) };
@@ -99,7 +104,9 @@ fn each_broken_rule_has_its_own_error_and_changes_nothing() {
     let gap = chain.clone().accept(22, &good, Tie::KeepOurs);
     assert_eq!(gap, Err(HeaderError::Gap { height: 22, tip: 20 }));
     let low = chain.clone().accept(0, &[genesis()], Tie::KeepOurs);
-    assert_eq!(low, Err(HeaderError::NotAboveCheckpoint { height: 0, checkpoint: 0 }));
+    assert_eq!(low, Ok(Accepted::Nothing));
+    let false_genesis = chain.clone().accept(0, &[good[0]], Tie::KeepOurs);
+    assert!(matches!(false_genesis, Err(HeaderError::PartsBelowPin { height: 0, pinned: 0, .. })));
     // All or nothing: a good header before a bad one is not kept either.
     let mixed = [next(mtp + 1, easiest), stray];
     assert!(chain.accept(21, &mixed, Tie::KeepOurs).is_err());
@@ -139,38 +146,22 @@ fn a_tie_goes_as_asked() {
 }
 
 #[test]
-fn most_work_wins_also_at_a_lower_height() {
-    let mut chain = retargeting();
-    chain.accept(1, &mine_headers(&genesis(), 10, 1), Tie::KeepOurs).unwrap();
-    let heavy =
-        mine_header(&genesis(), root(2), genesis().time + 60, CompactTarget::from_consensus(0x2000_ffff));
-    assert_eq!(chain.accept(1, &[heavy], Tie::KeepOurs), Ok(Accepted::Reorganised { fork_height: 0 }));
-    assert_eq!((chain.height(), chain.tip_hash()), (1, heavy.block_hash()));
-}
-
-#[test]
-fn above_a_checkpoint_the_median_is_unknown_for_ten_blocks() {
-    let headers = mine_headers(&genesis(), 30, 1);
-    let checkpoint = Checkpoint { height: 10, header: headers[9] };
-    let mut chain = HeaderChain::new(Network::Regtest, checkpoint);
-    chain.accept(11, &headers[10..19], Tie::KeepOurs).unwrap();
-    assert_eq!((chain.height(), chain.tip()), (19, None));
-    chain.accept(20, &headers[19..], Tie::KeepOurs).unwrap();
-    assert_eq!((chain.mtp_secs(19), chain.mtp_secs(20)), (None, Some(headers[14].time)));
-    assert_eq!((chain.header(9), chain.header(31)), (None, None));
-    assert!(chain.accept(10, &headers[9..], Tie::KeepOurs).is_err(), "the checkpoint is fixed");
-    assert_eq!(chain.headers_from(29).count(), 2);
-    assert_eq!(chain.headers_from(0).count(), 21);
-}
-
-#[test]
 fn heights_do_not_overflow() {
-    let checkpoint = Checkpoint { height: u32::MAX - 2, header: genesis() };
-    let mut chain = HeaderChain::new(Network::Regtest, checkpoint);
-    let headers = mine_headers(&genesis(), 2, 1);
+    let mut chain = regtest();
+    chain.accept(1, &mine_headers(&genesis(), 3, 1), Tie::KeepOurs).unwrap();
     let overflow = HeaderError::HeightOverflow { height: u32::MAX - 1, count: 1 };
-    assert_eq!(chain.accept(u32::MAX - 1, &headers[..1], Tie::KeepOurs), Err(overflow));
-    assert_eq!(chain.height(), u32::MAX - 2);
+    assert_eq!(chain.accept(u32::MAX - 1, &[genesis()], Tie::KeepOurs), Err(overflow));
+    let gap = HeaderError::Gap { height: u32::MAX - 2, tip: 3 };
+    assert_eq!(chain.accept(u32::MAX - 2, &[genesis()], Tie::KeepOurs), Err(gap));
+    // Nor at the far end of a chain that starts there.
+    let top = Checkpoint { height: u32::MAX - 2, hash: genesis().block_hash() };
+    let mut chain = HeaderChain::new(Network::Regtest, top);
+    assert_eq!((chain.height(), chain.tip(), chain.hash(top.height)), (top.height, None, None));
+    let base = chain.base_height();
+    assert!(matches!(
+        chain.accept(base, &[genesis()], Tie::KeepOurs),
+        Err(HeaderError::NotAnchored { count: 1, .. })
+    ));
 }
 
 proptest! {
@@ -180,7 +171,7 @@ proptest! {
     /// never falls, and in the end it has the most work that was offered.
     #[test]
     fn the_most_work_offered_wins(offers in prop::collection::vec((0usize..100, 1usize..8, any::<u8>()), 1..12)) {
-        let mut chain = retargeting();
+        let mut chain = regtest();
         let mut seen: Vec<Vec<Header>> = vec![vec![]];
         let mut most = chain.work();
         for (pick, length, salt) in offers {
@@ -189,12 +180,7 @@ proptest! {
             let keep = if parent.is_empty() { 0 } else { pick % (parent.len() + 1) };
             let base = if keep == 0 { genesis() } else { parent[keep - 1] };
             let mut branch = parent[..keep].to_vec();
-            if salt % 4 == 0 {
-                let bits = CompactTarget::from_consensus(0x2000_ffff);
-                branch.push(mine_header(&base, root(salt), base.time + 60, bits));
-            } else {
-                branch.extend(mine_headers(&base, length, salt));
-            }
+            branch.extend(mine_headers(&base, length, salt));
             let before = chain.work();
             let outcome = chain.accept(1, &branch, Tie::KeepOurs).unwrap();
             let work = branch.iter().fold(genesis().work(), |sum, h| sum + h.work());

@@ -7,8 +7,7 @@ use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
 
 use super::*;
-use crate::chain::headers::easiest_bits;
-use crate::chain::testing::mine_header;
+use crate::chain::Checkpoint;
 use crate::escrow::facts::Confirmation;
 
 /// Puts a header on top that is wrong in the way `spoil` says.
@@ -45,17 +44,24 @@ async fn headers_that_break_a_rule_are_refused_and_the_rule_is_named() {
         h.bits = bitcoin::CompactTarget::from_consensus(0x2100_ffff);
     })
     .await;
-    refused_for("median time past", |h| h.time -= 3_600).await;
+    refused_for("the network's rules require 0x207fffff", |h| {
+        h.bits = bitcoin::CompactTarget::from_consensus(0x2000_ffff);
+    })
+    .await;
+    refused_for("median time past", |h| {
+        h.time -= 3_600;
+        while h.validate_pow(h.target()).is_err() {
+            h.nonce += 1;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn another_network_is_said_so() {
     let server = Server::start(15).await;
     let mut config = config(&server);
-    let other = mine_header(&config.checkpoint.header, bitcoin::TxMerkleNode::all_zeros(), 1_700_000_000, {
-        easiest_bits(Network::Regtest)
-    });
-    config.checkpoint.header = other;
+    config.checkpoint = Checkpoint { height: 12, hash: BlockHash::from_byte_array([1; 32]) };
     let (_chain, mut updates, _task) = ElectrumChain::start(config, Arc::new(MemoryCache::default()));
     let Some(ChainUpdate::Disconnected { reason, .. }) = updates.recv().await else { panic!("followed") };
     assert!(reason.contains("another network"), "{reason}");
