@@ -21,6 +21,7 @@ pub mod musig;
 pub mod network;
 pub mod pledge;
 pub mod proof;
+pub mod public;
 pub mod recovery;
 pub mod refund;
 pub mod settlement;

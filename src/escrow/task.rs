@@ -64,6 +64,11 @@ pub struct SettlementState {
     pub broadcasts: BTreeMap<u32, (u32, u32)>,
 }
 
+/// First line of a task's text, at most 120 characters.
+pub fn title(text: &str) -> String {
+    text.trim().lines().next().unwrap_or_default().chars().take(120).collect()
+}
+
 /// A task under one charter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
@@ -250,4 +255,4 @@ impl Task {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::escrow) mod tests;

@@ -19,7 +19,7 @@ use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Totals};
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{CharterId, Role};
-use crate::escrow::task::{Stage, Task};
+use crate::escrow::task::{Stage, Task, title};
 use bitcoin::secp256k1::XOnlyPublicKey;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -147,11 +147,6 @@ impl TaskSummary {
             refund_time: task.charter().refund_time_secs(),
         }
     }
-}
-
-/// First line of a task's text, at most 120 characters.
-pub fn title(text: &str) -> String {
-    text.trim().lines().next().unwrap_or_default().chars().take(120).collect()
 }
 
 impl TaskView {

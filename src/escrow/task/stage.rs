@@ -4,7 +4,9 @@ use super::Task;
 use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Ending, Standing, ended};
+use bitcoin::OutPoint;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The life of a task. Later stages win: a task whose money is being paid is `Settling`, even though
 /// its vote may still be open.
@@ -43,7 +45,15 @@ impl Task {
         let Some(tip) = tip.filter(|_| self.opened) else {
             return if self.attestations.len() == 3 { Stage::Attested } else { Stage::Draft };
         };
-        let standings = self.standings(tip);
+        self.stage_under(tip, &self.standings(tip))
+    }
+
+    /// The same of an open task, with the standings under `tip` at hand.
+    pub(in crate::escrow) fn stage_under(
+        &self,
+        tip: &Tip,
+        standings: &BTreeMap<OutPoint, Standing>,
+    ) -> Stage {
         let after_refund_time = tip.mtp_secs > self.charter.refund_time_secs();
         let mut left = false;
         let (mut settled, mut refunded) = (false, false);

@@ -4,7 +4,7 @@
 mod arrivals;
 mod faults;
 mod journeys;
-mod random;
+pub(in crate::escrow) mod random;
 mod refusals;
 
 use crate::escrow::charter::CharterFields;

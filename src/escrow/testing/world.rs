@@ -29,6 +29,8 @@ pub struct World {
     pub book: Book,
     /// Every record applied, as JSON.
     pub log: Vec<String>,
+    /// How many records each append had.
+    pub appends: Vec<usize>,
     /// The task that calls are about.
     pub id: CharterId,
     /// Its network.
@@ -56,6 +58,7 @@ impl World {
             chain: FakeChain::new(fields.funding_close - 30 * DAY_SECS),
             book: Book::default(),
             log: Vec::new(),
+            appends: Vec::new(),
             id: CharterId([0; 32]),
             network: fields.network,
             secp: Secp256k1::new(),
@@ -92,6 +95,9 @@ impl World {
             assert_eq!(again, record, "a record survives the journal");
             self.book.apply(&again).expect("what was decided can be applied");
             self.log.push(line);
+        }
+        if count > 0 {
+            self.appends.push(count);
         }
         count
     }

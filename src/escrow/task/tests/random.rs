@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(in crate::escrow) enum Step {
     Issue(u64),
     Pay(u8, u64),
     Replace(u8, u64),
@@ -36,7 +36,7 @@ enum Step {
     Repeat(u8),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(in crate::escrow) fn step() -> impl Strategy<Value = Step> {
     let amount = prop_oneof![400u64..12_000, 10_000u64..400_000, 1_000_000u64..2_500_000];
     prop_oneof![
         3 => amount.clone().prop_map(Step::Issue),
@@ -76,14 +76,14 @@ fn kind_of(kind: u8, last: Option<SubmissionId>) -> Kind {
 }
 
 /// A life with what was given to it and what must never be lost again.
-struct Life {
-    world: World,
+pub(in crate::escrow) struct Life {
+    pub(in crate::escrow) world: World,
     commands: Vec<Command>,
     secured: BTreeSet<OutPoint>,
 }
 
 impl Life {
-    fn new() -> Life {
+    pub(in crate::escrow) fn new() -> Life {
         let world = verified(|fields| {
             fields.depth = 2;
             fields.cap_sat = 3_000_000;
@@ -108,7 +108,7 @@ impl Life {
         pick(self.world.task().settlements().keys().copied(), at)
     }
 
-    fn step(&mut self, step: &Step) {
+    pub(in crate::escrow) fn step(&mut self, step: &Step) {
         let world = &mut self.world;
         let task = world.task();
         let index = |at: u8| u32::from(at) % (u32::try_from(task.pledges().len()).unwrap() + 1);
@@ -291,7 +291,7 @@ impl Life {
 
     /// After T every secured outpoint that is still there can go home, before Bitcoin Core's verifier, and
     /// does.
-    fn goes_home(&mut self) {
+    pub(in crate::escrow) fn goes_home(&mut self) {
         let world = &mut self.world;
         world.advance_to(testing::REFUND_TIME + 1);
         // Old enough for every coinbase; what waits in the mempool is mined on the way, or stays.

@@ -1,0 +1,625 @@
+//! What happens, as it is told to whoever listens: the public events. They are derived from the journal's
+//! records by a pure fold ([`Feed`]), so that the same journal always gives the same events under the same
+//! ids. They tell facts and carry nothing that only some may see: no refund bundle, no signature, no form of a
+//! settlement before it went out, nothing about who asked.
+
+mod feed;
+mod told;
+mod words;
+
+pub use feed::{Entry, Feed};
+pub use words::{in_words, sat_in_words};
+
+use super::charter::FundingRule;
+use super::facts::Tip;
+use super::pledge::Surplus;
+use super::settlement::Kind;
+use super::statement::{CharterId, Choice, Digest, Role, SettlementId, SubmissionId, tagged_hash};
+use super::task::Stage;
+use bitcoin::{BlockHash, OutPoint, Txid};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// Names an event: number of the journal's record it follows from, and its place among what follows from
+/// that record. Ids rise; for clients they are opaque.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId {
+    /// Number of the record.
+    pub seq: u64,
+    /// From 0.
+    pub place: u32,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.seq, self.place)
+    }
+}
+
+/// Not an event's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("that is no event's id: give one that an event had, or 0 for the beginning")]
+pub struct BadEventId;
+
+impl std::str::FromStr for EventId {
+    type Err = BadEventId;
+    fn from_str(given: &str) -> Result<EventId, BadEventId> {
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let (seq, place) = match given.split_once('-') {
+            Some(parts) => parts,
+            None if given == "0" => ("0", "0"),
+            None => return Err(BadEventId),
+        };
+        if !digits(seq) || !digits(place) {
+            return Err(BadEventId);
+        }
+        let (seq, place) = (seq.parse().map_err(|_| BadEventId)?, place.parse().map_err(|_| BadEventId)?);
+        Ok(EventId { seq, place })
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Names a project, that is, all tasks of one repository: the first 16 bytes of the tagged hash
+/// `upfront/project` of the charter's `repository`, in 32 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProjectId([u8; 16]);
+
+impl ProjectId {
+    /// Of a repository as the charter writes it.
+    pub fn of(repository: &str) -> ProjectId {
+        let [id @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
+            tagged_hash("upfront/project", repository.as_bytes());
+        ProjectId(id)
+    }
+}
+
+impl fmt::Display for ProjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ProjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Not 32 lower-case hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a project's id is 32 lower-case hex digits")]
+pub struct BadProjectId;
+
+impl std::str::FromStr for ProjectId {
+    type Err = BadProjectId;
+    fn from_str(given: &str) -> Result<ProjectId, BadProjectId> {
+        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if given.len() != 32 || !given.bytes().all(digit) {
+            return Err(BadProjectId);
+        }
+        let mut id = [0; 16];
+        for (byte, pair) in id.iter_mut().zip(given.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| BadProjectId)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| BadProjectId)?;
+        }
+        Ok(ProjectId(id))
+    }
+}
+
+impl Serialize for ProjectId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ProjectId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A repository as charters write it, kept once for all events of a task.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Repository(Arc<str>);
+
+impl Repository {
+    /// As written.
+    pub fn new(repository: &str) -> Repository {
+        Repository(repository.into())
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for Repository {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Repository {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Repository(String::deserialize(deserializer)?.into()))
+    }
+}
+
+/// The chain's time of an event: the tip under which it became known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct At {
+    /// Height of that tip.
+    pub height: u32,
+    /// Its median time past, Unix seconds.
+    pub mtp_secs: u32,
+}
+
+impl From<&Tip> for At {
+    fn from(tip: &Tip) -> At {
+        At { height: tip.height, mtp_secs: tip.mtp_secs }
+    }
+}
+
+/// Something that happened, for everybody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicEvent {
+    /// Its name.
+    pub id: EventId,
+    /// What happened, as `type` and `data`.
+    #[serde(flatten)]
+    pub what: What,
+    /// The task's charter.
+    pub charter: CharterId,
+    /// The pledge it is about; absent where it is about the task, or a gift.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pledge: Option<u32>,
+    /// The project.
+    pub project: ProjectId,
+    /// The project's repository, as the charter names it.
+    pub repository: Repository,
+    /// Time by the chain; absent while no block is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<At>,
+    /// Unix time it was recorded at, by the service's clock: for display.
+    pub recorded_secs: u64,
+}
+
+/// A payment, wherever it is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// The output.
+    pub outpoint: OutPoint,
+    /// Its value.
+    pub amount_sat: u64,
+}
+
+/// A block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Height.
+    pub height: u32,
+    /// Hash.
+    pub block_hash: BlockHash,
+}
+
+/// When sponsors vote and the arbiter rules, by median time past, Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Start of the review.
+    pub opens_secs: u32,
+    /// Last time at which a vote counts.
+    pub closes_secs: u64,
+    /// Last time for a ruling.
+    pub ruling_ends_secs: u64,
+}
+
+/// What a task raised against what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Funding {
+    /// Credited, and gifts.
+    pub raised_sat: u64,
+    /// The charter's target.
+    pub target_sat: u64,
+}
+
+/// What a payment was counted as, before it was not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Was {
+    /// Beyond what the charter takes.
+    Surplus,
+    /// Below the minimum pledge.
+    BelowMinimum,
+}
+
+/// What happened. What a reorg takes back is told as an event of its own, so that whoever adds up what is told
+/// always arrives at the present state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all = "snake_case")]
+pub enum What {
+    /// Terms were written down.
+    TaskDrafted {
+        /// First line of the task's text.
+        title: String,
+        /// What the work needs.
+        target_sat: u64,
+    },
+    /// A signer agreed to the charter.
+    CharterAttested {
+        /// Which seat.
+        role: Role,
+    },
+    /// All three agreed: addresses are issued from now on.
+    TaskOpened {
+        /// Where gifts go.
+        open_address: String,
+    },
+    /// The task stands elsewhere now.
+    StageChanged {
+        /// Where it stood.
+        from: Stage,
+        /// Where it stands.
+        to: Stage,
+    },
+    /// What is credited reaches the target.
+    TargetReached(Funding),
+    /// It does not any more: a reorg took a payment back.
+    TargetLost(Funding),
+    /// No pledge confirmed from now on is credited.
+    FundingClosed(Funding),
+    /// A reorg took the block back that closed it.
+    FundingReopened(Funding),
+    /// Funding is closed, and what came is less than the target.
+    TargetMissed {
+        /// Credited, and gifts.
+        raised_sat: u64,
+        /// The charter's target.
+        target_sat: u64,
+        /// What the charter says then.
+        rule: FundingRule,
+    },
+    /// The target can be reached again, after it was missed.
+    TargetOpenAgain(Funding),
+    /// An address was issued to a sponsor.
+    PledgeIssued {
+        /// Where to pay.
+        address: String,
+        /// What the sponsor means to pay.
+        promised_sat: u64,
+    },
+    /// A payment to an address of the task is in the mempool.
+    PaymentSeen(Payment),
+    /// It is mined.
+    PaymentConfirmed {
+        /// Which.
+        #[serde(flatten)]
+        payment: Payment,
+        /// Where.
+        #[serde(flatten)]
+        block: Block,
+        /// Confirmations it needs to count.
+        needs: u32,
+    },
+    /// A reorg took the block back.
+    PaymentUnconfirmed {
+        /// Which.
+        #[serde(flatten)]
+        payment: Payment,
+        /// Where it was mined.
+        #[serde(flatten)]
+        block: Block,
+    },
+    /// It counts as a pledge.
+    PaymentCredited(Payment),
+    /// It does not any more.
+    PaymentUncredited(Payment),
+    /// It is deep enough, and too much: it goes back.
+    PaymentSurplus {
+        /// Which.
+        #[serde(flatten)]
+        payment: Payment,
+        /// Why.
+        reason: Surplus,
+    },
+    /// It is deep enough, and too little: it goes back.
+    PaymentBelowMinimum {
+        /// Which.
+        #[serde(flatten)]
+        payment: Payment,
+        /// The least pledge.
+        minimum_sat: u64,
+    },
+    /// It is not counted so any more.
+    PaymentUncounted {
+        /// Which.
+        #[serde(flatten)]
+        payment: Payment,
+        /// What it counted as.
+        was: Was,
+    },
+    /// It is gone: replaced, double-spent or reorged away.
+    PaymentVanished(Payment),
+    /// A gift to the open address counts.
+    GiftReceived(Payment),
+    /// It does not any more.
+    GiftLost(Payment),
+    /// A refund signed in advance is kept.
+    RefundSecured {
+        /// Of what.
+        #[serde(flatten)]
+        payment: Payment,
+        /// Without a ladder of fees of its own: it needs the service's fee wallet.
+        pair_only: bool,
+    },
+    /// A sponsor's refund is in the mempool.
+    RefundSent {
+        /// Of what.
+        #[serde(flatten)]
+        payment: Payment,
+        /// The transaction.
+        txid: Txid,
+    },
+    /// It is mined.
+    RefundConfirmed {
+        /// Of what.
+        #[serde(flatten)]
+        payment: Payment,
+        /// The transaction.
+        txid: Txid,
+        /// Where.
+        #[serde(flatten)]
+        block: Block,
+    },
+    /// A reorg took the block back.
+    RefundUnconfirmed {
+        /// Of what.
+        #[serde(flatten)]
+        payment: Payment,
+        /// The transaction.
+        txid: Txid,
+        /// Where it was mined.
+        #[serde(flatten)]
+        block: Block,
+    },
+    /// It is not in the mempool any more: replaced, or forgotten.
+    RefundDropped {
+        /// Of what.
+        #[serde(flatten)]
+        payment: Payment,
+        /// The transaction.
+        txid: Txid,
+    },
+    /// Two signers' transaction that spends a payment is in the mempool.
+    SpendSeen {
+        /// What is spent.
+        #[serde(flatten)]
+        payment: Payment,
+        /// The transaction.
+        txid: Txid,
+        /// The settlement it belongs to; absent if it was made elsewhere.
+        settlement: Option<SettlementId>,
+    },
+    /// It is mined.
+    SpendConfirmed {
+        /// What is spent.
+        #[serde(flatten)]
+        payment: Payment,
+        /// The transaction.
+        txid: Txid,
+        /// The settlement it belongs to; absent if it was made elsewhere.
+        settlement: Option<SettlementId>,
+        /// Where.
+        #[serde(flatten)]
+        block: Block,
+    },
+    /// A reorg took the block back.
+    SpendUnconfirmed {
+        /// What was spent.
+        #[serde(flatten)]
+        payment: Payment,
+        /// The transaction.
+        txid: Txid,
+        /// The settlement it belongs to; absent if it was made elsewhere.
+        settlement: Option<SettlementId>,
+        /// Where it was mined.
+        #[serde(flatten)]
+        block: Block,
+    },
+    /// It is not in the mempool any more: replaced, or forgotten.
+    SpendDropped {
+        /// What was to be spent.
+        #[serde(flatten)]
+        payment: Payment,
+        /// The transaction.
+        txid: Txid,
+        /// The settlement it belongs to; absent if it was made elsewhere.
+        settlement: Option<SettlementId>,
+    },
+    /// The developer put work before the sponsors.
+    WorkSubmitted {
+        /// Its id.
+        submission: SubmissionId,
+        /// From 0.
+        number: u32,
+        /// Where the work is, in the developer's words.
+        link: String,
+        /// SHA-256 of what was delivered.
+        content: Digest,
+    },
+    /// Sponsors may vote.
+    ReviewOpened {
+        /// On what.
+        submission: SubmissionId,
+        /// When.
+        #[serde(flatten)]
+        review: Review,
+    },
+    /// A reorg moved the block that the times are counted from.
+    ReviewMoved {
+        /// Of what.
+        submission: SubmissionId,
+        /// The times now.
+        #[serde(flatten)]
+        review: Review,
+    },
+    /// Voting is over; the arbiter may rule.
+    ReviewClosed {
+        /// On what.
+        submission: SubmissionId,
+        /// Weight of all who could vote.
+        electorate_sat: u64,
+        /// Weight of yes.
+        yes_sat: u64,
+        /// Weight of no.
+        no_sat: u64,
+        /// Whether enough voted.
+        quorum_met: bool,
+        /// Whether enough of it was yes.
+        threshold_reached: bool,
+        /// Last time for a ruling, by median time past, Unix seconds.
+        ruling_ends_secs: u64,
+    },
+    /// A reorg took the block back that closed it.
+    ReviewReopened {
+        /// On what.
+        submission: SubmissionId,
+    },
+    /// The time for a ruling is over.
+    RulingClosed {
+        /// On what.
+        submission: SubmissionId,
+    },
+    /// A reorg took the block back that ended it.
+    RulingReopened {
+        /// On what.
+        submission: SubmissionId,
+    },
+    /// A sponsor voted.
+    VoteCast {
+        /// On what.
+        submission: SubmissionId,
+        /// How.
+        choice: Choice,
+        /// Of the votes of one pledge the highest counter decides.
+        counter: u32,
+        /// Whether it came within the review. One that came late binds its own money only.
+        counted: bool,
+        /// What the pledge weighs.
+        weight_sat: u64,
+    },
+    /// The representative spoke.
+    AcceptanceGiven {
+        /// On what.
+        submission: SubmissionId,
+        /// Accepted, or refused.
+        accepted: bool,
+    },
+    /// The arbiter ruled over the noes.
+    RulingGiven {
+        /// On what.
+        submission: SubmissionId,
+        /// Share that is paid, in basis points.
+        pay_bps: u16,
+    },
+    /// A settlement was proposed: nobody has signed it.
+    SettlementProposed {
+        /// Its id.
+        settlement: SettlementId,
+        /// What for.
+        #[serde(flatten)]
+        kind: Kind,
+        /// Its lowest feerate.
+        feerate_sat_per_vb: u64,
+        /// Payments it spends.
+        payments: usize,
+        /// Their sum.
+        amount_sat: u64,
+        /// Transactions it takes.
+        transactions: usize,
+    },
+    /// A signer signed all of it.
+    SettlementSigned {
+        /// Which.
+        settlement: SettlementId,
+        /// Who.
+        role: Role,
+    },
+    /// Two have signed all of it: it can go out.
+    SettlementComplete {
+        /// Which.
+        settlement: SettlementId,
+    },
+    /// A transaction of it was handed to the network.
+    SettlementBroadcast {
+        /// Which.
+        settlement: SettlementId,
+        /// Which of its transactions, from 0.
+        transaction: u32,
+        /// Its txid.
+        txid: Txid,
+        /// Its feerate.
+        feerate_sat_per_vb: u64,
+    },
+    /// It is mined.
+    SettlementConfirmed {
+        /// Which.
+        settlement: SettlementId,
+        /// Which of its transactions, from 0.
+        transaction: u32,
+        /// Its txid.
+        txid: Txid,
+        /// Where.
+        #[serde(flatten)]
+        block: Block,
+    },
+    /// It has as many confirmations as the charter asks for.
+    SettlementFinal {
+        /// Which.
+        settlement: SettlementId,
+        /// Which of its transactions, from 0.
+        transaction: u32,
+        /// Its txid.
+        txid: Txid,
+        /// Confirmations the charter asks for.
+        confirmations: u32,
+    },
+    /// Neither mined nor out of the question any more: a reorg.
+    SettlementUnconfirmed {
+        /// Which.
+        settlement: SettlementId,
+        /// Which of its transactions, from 0.
+        transaction: u32,
+    },
+    /// Something else spent what it wanted to, deep enough.
+    SettlementConflicted {
+        /// Which.
+        settlement: SettlementId,
+        /// Which of its transactions, from 0.
+        transaction: u32,
+    },
+    /// A reorg took payments or spends of the task out of their blocks. What it changed follows.
+    Reorg {
+        /// How many payments and spends.
+        moved: usize,
+        /// Blocks from the lowest of them to the tip that was.
+        blocks: u32,
+    },
+}
+
+#[cfg(test)]
+mod tests;
