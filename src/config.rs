@@ -41,6 +41,8 @@ pub struct Config {
     pub fee_wallet_low_sat: u64,
     /// Most tasks kept.
     pub max_tasks: usize,
+    /// Most public events kept in memory; older ones are not told again.
+    pub max_events: usize,
     /// Where to serve `/metrics`; without it, to this machine only, at `listen`.
     pub metrics_listen: Option<SocketAddr>,
     /// Bounds of the connections.
@@ -220,6 +222,7 @@ impl Config {
         let refund_budget_sat = reader.or("refund_budget_sat", 1_000_000);
         let fee_wallet_low_sat = reader.or("fee_wallet_low_sat", 100_000);
         let max_tasks = reader.or("max_tasks", 10_000);
+        let max_events = reader.or("max_events", 1_000_000);
         let metrics_listen = reader.optional("metrics_listen");
         if metrics_listen.is_some_and(|metrics| Listen::Tcp(metrics) == listen) {
             reader.problem("metrics_listen", "must be another address or port than listen");
@@ -240,6 +243,7 @@ impl Config {
             refund_budget_sat,
             fee_wallet_low_sat,
             max_tasks,
+            max_events,
             metrics_listen,
             http,
             log,

@@ -102,7 +102,7 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
     });
     let service = Service::new(Parts {
         journal: Box::new(opened.journal),
-        records: opened.recorded.into_iter().map(|recorded| recorded.event).collect(),
+        records: opened.recorded,
         chain: Arc::clone(&chain) as Arc<dyn ChainSource>,
         clock: Arc::new(SystemClock),
         receipt,
@@ -111,6 +111,7 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
             network: config.network,
             refund_budget_sat: config.refund_budget_sat,
             max_tasks: config.max_tasks,
+            max_events: config.max_events,
         },
     })
     .context("replaying the journal")?;

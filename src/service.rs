@@ -4,6 +4,7 @@
 //! wait for the disk, answer. Effects (broadcasts, refunds) follow from the book alone and are performed
 //! by `scheduler.rs` after the records they rest on are durable.
 
+pub mod events;
 mod ports;
 mod proof;
 mod psbts;
@@ -21,6 +22,7 @@ use crate::escrow::event::{Command, Event, Record};
 use crate::escrow::facts::{ScriptView, Tip};
 use crate::escrow::network::Network;
 use crate::escrow::proof::MissingEvidence;
+use crate::escrow::public::{Entry, Feed, PublicEvent};
 use crate::escrow::settlement::{Kind, PsbtError};
 use crate::escrow::statement::{
     Acceptance, CharterId, Receipt, Ruling, SettlementId, Signed, Statement, Submission, Vote,
@@ -28,9 +30,11 @@ use crate::escrow::statement::{
 use crate::escrow::task::{Refused, Task};
 use crate::failpoint;
 use crate::metrics::Metrics;
-use crate::store::journal::{AppendError, Journal, OpenError, Ticket};
+use crate::store::journal::{AppendError, Journal, OpenError, Recorded, Ticket};
 use bitcoin::ScriptBuf;
 use bitcoin::secp256k1::{All, Keypair, Secp256k1, XOnlyPublicKey};
+use events::EventLog;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{mpsc, watch};
 use views::{FeeWalletView, ReceiptView, StatusView};
@@ -47,6 +51,8 @@ pub struct Policy {
     pub refund_budget_sat: u64,
     /// Most tasks kept.
     pub max_tasks: usize,
+    /// Most public events kept in memory.
+    pub max_events: usize,
 }
 
 /// Why a request was not carried out.
@@ -109,6 +115,8 @@ pub enum ServiceError {
 
 struct State {
     book: Book,
+    /// Knows what the book's records told.
+    feed: Feed,
     next_seq: u64,
     server: Option<String>,
     server_error: Option<String>,
@@ -128,6 +136,10 @@ pub struct Service {
     wallet_view: Mutex<Option<FeeWalletView>>,
     policy: Policy,
     metrics: Arc<Metrics>,
+    /// What was told.
+    events: EventLog,
+    /// What is told as soon as it is durable, with the number of its last record.
+    untold: Mutex<VecDeque<(u64, Vec<PublicEvent>)>>,
     /// Number of the last durable record, and how often the book went back to what is durable.
     durable: watch::Sender<(u64, u64)>,
     /// Counts changes; whoever waits for something due looks again.
@@ -142,7 +154,7 @@ pub struct Parts {
     /// The journal, opened.
     pub journal: Box<dyn Journal<Record>>,
     /// Everything recorded so far.
-    pub records: Vec<Record>,
+    pub records: Vec<Recorded<Record>>,
     /// The chain.
     pub chain: Arc<dyn ChainSource>,
     /// The wall clock, for display.
@@ -161,16 +173,15 @@ impl Service {
     /// # Errors
     /// [`BookError`] where a record cannot have happened: the journal is not ours.
     pub fn new(parts: Parts) -> Result<Arc<Service>, BookError> {
-        let mut book = Book::default();
-        for record in &parts.records {
-            book.apply(record)?;
-        }
+        let events = EventLog::new(parts.policy.max_events);
+        let (book, feed) = replay(&parts.records, |told| events.tell(told))?;
+        drop(parts.records);
         parts.chain.watch(book.scripts().cloned().collect());
         let next_seq = parts.journal.next_seq();
         let metrics = Metrics { journal: parts.journal.metrics(), ..Metrics::default() };
         Ok(Arc::new_cyclic(|me| Service {
             me: Weak::clone(me),
-            state: Mutex::new(State { book, next_seq, server: None, server_error: None }),
+            state: Mutex::new(State { book, feed, next_seq, server: None, server_error: None }),
             journal: parts.journal,
             chain: parts.chain,
             clock: parts.clock,
@@ -179,6 +190,8 @@ impl Service {
             wallet_view: Mutex::new(None),
             policy: parts.policy,
             metrics: Arc::new(metrics),
+            events,
+            untold: Mutex::default(),
             durable: watch::Sender::new((next_seq.saturating_sub(1), 0)),
             changed: watch::Sender::new(0),
             fatal: watch::Sender::new(None),
@@ -227,6 +240,11 @@ impl Service {
         self.commit(|_| Ok(((), Vec::new()))).await
     }
 
+    /// What was told, for whoever listens.
+    pub fn events(&self) -> &EventLog {
+        &self.events
+    }
+
     /// The chain.
     pub fn chain(&self) -> &Arc<dyn ChainSource> {
         &self.chain
@@ -260,11 +278,11 @@ impl Service {
                     return Err(ServiceError::DiskFull);
                 }
             }
-            Waits::Ticket(ticket, scripts) => {
+            Waits::Ticket(ticket, resets, scripts) => {
                 let service = self.me.upgrade().expect("it is borrowed, so it lives");
                 // On a task of its own: a client that goes away meanwhile takes this future with it, and what
                 // is in the journal must be followed all the same.
-                let done = tokio::spawn(async move { service.appended(ticket, scripts).await }).await;
+                let done = tokio::spawn(async move { service.appended(ticket, resets, scripts).await }).await;
                 done.map_err(|_| ServiceError::Journal(AppendError::Closed))??;
             }
         }
@@ -272,15 +290,32 @@ impl Service {
     }
 
     /// What follows once records are durable, or are not.
-    async fn appended(&self, ticket: Ticket, scripts: Vec<ScriptBuf>) -> Result<(), ServiceError> {
-        let appended = ticket.await.map_err(|error| self.journal_failed(error))?;
+    async fn appended(
+        &self,
+        ticket: Ticket,
+        resets: u64,
+        scripts: Vec<ScriptBuf>,
+    ) -> Result<(), ServiceError> {
+        let appended = ticket.await.map_err(|error| self.journal_failed(error, resets))?;
         failpoint::hit("after_append");
+        self.tell(appended.head.seq);
         self.durable.send_modify(|(seq, _)| *seq = appended.head.seq.max(*seq));
         if !scripts.is_empty() {
             self.chain.watch(scripts);
         }
         self.changed.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    /// Tells what is durable up to this record. Appends may end in another order than they began in: the lock
+    /// keeps what is told in order.
+    fn tell(&self, seq: u64) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        while untold.front().is_some_and(|(last, _)| *last <= seq) {
+            if let Some((_, events)) = untold.pop_front() {
+                self.events.tell(events);
+            }
+        }
     }
 
     fn decide_and_queue<T>(
@@ -292,35 +327,48 @@ impl Service {
             return Err(ServiceError::Journal(AppendError::Poisoned { detail: reason }));
         }
         let (answer, records) = decide(&state.book)?;
+        let resets = self.durable.borrow().1;
         if records.is_empty() {
-            let resets = self.durable.borrow().1;
             return Ok((answer, Waits::For(state.next_seq.saturating_sub(1), resets)));
         }
-        for record in &records {
-            if let Err(error) = state.book.apply(record) {
+        let at_secs = self.clock.now_secs();
+        let State { book, feed, next_seq, .. } = &mut *state;
+        let mut told = Vec::new();
+        for (seq, (left, record)) in (*next_seq..).zip((0..records.len()).rev().zip(&records)) {
+            if let Err(error) = book.apply(record) {
                 tracing::error!(%error, "a decision could not be folded");
                 self.reload(&mut state)?;
                 return Err(ServiceError::Fold(error));
             }
+            told.extend(feed.apply(Entry { seq, at_secs, more: left > 0 }, record, book));
         }
         failpoint::hit("before_append");
-        match self.journal.append(state.next_seq, self.clock.now_secs(), &records) {
+        match self.journal.append(*next_seq, at_secs, &records) {
             Ok(ticket) => {
                 state.next_seq = self.journal.next_seq();
+                // Under the lock, so that it stands in the order of the journal.
+                if !told.is_empty() {
+                    let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+                    untold.push_back((state.next_seq.saturating_sub(1), told));
+                }
                 let scripts = new_scripts(&state.book, &records);
-                Ok((answer, Waits::Ticket(ticket, scripts)))
+                Ok((answer, Waits::Ticket(ticket, resets, scripts)))
             }
             Err(error) => {
                 drop(state);
-                Err(self.journal_failed(error))
+                Err(self.journal_failed(error, resets))
             }
         }
     }
 
-    /// Goes back to what is durable. A full disk can be waited out; anything else stops the service.
-    fn journal_failed(&self, error: AppendError) -> ServiceError {
+    /// Goes back to what is durable, if nobody has since the append was decided (`resets`): going back again
+    /// would drop what was decided well after that and is on its way to the disk. A full disk can be waited
+    /// out; anything else stops the service.
+    fn journal_failed(&self, error: AppendError, resets: u64) -> ServiceError {
         let mut state = self.lock();
-        if let Err(error) = self.reload(&mut state) {
+        if self.durable.borrow().1 == resets
+            && let Err(error) = self.reload(&mut state)
+        {
             return error;
         }
         match error {
@@ -349,11 +397,14 @@ impl Service {
             error
         };
         let recorded = self.journal.read_from(0).map_err(|error| fatal(ServiceError::Reload(error)))?;
-        let mut book = Book::default();
-        for recorded in &recorded {
-            book.apply(&recorded.event).map_err(|error| fatal(ServiceError::Fold(error)))?;
-        }
+        // What is durable and was not told yet is told now; the rest never happened.
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        let replayed = replay(&recorded, |told| self.events.tell(told));
+        let (book, feed) = replayed.map_err(|error| fatal(ServiceError::Fold(error)))?;
+        untold.clear();
+        drop(untold);
         state.book = book;
+        state.feed = feed;
         state.next_seq = self.journal.next_seq();
         self.durable.send_modify(|(_, resets)| *resets += 1);
         Ok(())
@@ -578,8 +629,25 @@ impl Service {
 enum Waits {
     /// Nothing new: durable when this record is.
     For(u64, u64),
-    /// Durable when the ticket says so; then these scripts are watched.
-    Ticket(Ticket, Vec<ScriptBuf>),
+    /// Durable when the ticket says so; then these scripts are watched. Between them how often the book had
+    /// gone back when it was decided.
+    Ticket(Ticket, u64, Vec<ScriptBuf>),
+}
+
+/// Folds a journal, and tells what it tells.
+fn replay(
+    records: &[Recorded<Record>],
+    mut tell: impl FnMut(Vec<PublicEvent>),
+) -> Result<(Book, Feed), BookError> {
+    let (mut book, mut feed) = (Book::default(), Feed::default());
+    for Recorded { seq, at_secs, more, event } in records {
+        book.apply(event)?;
+        let told = feed.apply(Entry { seq: *seq, at_secs: *at_secs, more: *more }, event, &book);
+        if !told.is_empty() {
+            tell(told);
+        }
+    }
+    Ok((book, feed))
 }
 
 /// Scripts that the records issue.

@@ -4,6 +4,7 @@
 #[path = "../../tests/harness/contract.rs"]
 mod contract;
 mod errors;
+mod events;
 mod fakes;
 mod openapi;
 

@@ -188,7 +188,7 @@ pub struct World {
 }
 
 fn start(source: &FakeSource, disk: &Disk, wallet: Option<OneOutput>) -> Arc<Service> {
-    let records = disk.read_from(0).unwrap().into_iter().map(|recorded| recorded.event).collect();
+    let records = disk.read_from(0).unwrap();
     Service::new(Parts {
         journal: Box::new(disk.clone()),
         records,
@@ -196,7 +196,12 @@ fn start(source: &FakeSource, disk: &Disk, wallet: Option<OneOutput>) -> Arc<Ser
         clock: Arc::new(Noon),
         receipt: testing::receipt_keypair(),
         wallet: wallet.map(|wallet| Box::new(wallet) as Box<dyn FeeWallet>),
-        policy: Policy { network: Network::Regtest, refund_budget_sat: 1_000_000, max_tasks: 3 },
+        policy: Policy {
+            network: Network::Regtest,
+            refund_budget_sat: 1_000_000,
+            max_tasks: 3,
+            max_events: 100,
+        },
     })
     .unwrap()
 }

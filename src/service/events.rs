@@ -1,0 +1,225 @@
+//! What was told: the public events of everything durable, in memory, for whoever asks from an id on. The list
+//! is folded from the journal at the start and grows with it; beyond a limit the oldest are forgotten. It tells
+//! nothing before it is on the disk, and decides nothing about what is told.
+
+use crate::escrow::public::{EventId, ProjectId, PublicEvent};
+use crate::escrow::statement::CharterId;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use tokio::sync::watch;
+
+/// What somebody listens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// Everything.
+    All,
+    /// All tasks of a repository.
+    Project(ProjectId),
+    /// One task.
+    Task(CharterId),
+    /// One pledge of a task.
+    Pledge(CharterId, u32),
+}
+
+impl Topic {
+    /// Whether an event belongs to it.
+    pub fn has(&self, event: &PublicEvent) -> bool {
+        match self {
+            Topic::All => true,
+            Topic::Project(project) => event.project == *project,
+            Topic::Task(charter) => event.charter == *charter,
+            Topic::Pledge(charter, index) => event.charter == *charter && event.pledge == Some(*index),
+        }
+    }
+}
+
+/// Events after an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// They, oldest first.
+    pub items: Vec<Arc<PublicEvent>>,
+    /// Where to go on: the last of them, or if there are no more, the newest of all.
+    pub next: EventId,
+}
+
+/// The id cannot be gone on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// What followed it is not kept any more.
+    #[error(
+        "events after {after} are not kept any more: read the present state anew, then go on after {oldest}"
+    )]
+    Forgotten {
+        /// The id asked for.
+        after: EventId,
+        /// The oldest id that can be gone on from.
+        oldest: EventId,
+    },
+    /// Nothing that was told has an id as high.
+    #[error("no event was told as late as {after}, the newest is {newest}: start again after 0")]
+    Unknown {
+        /// The id asked for.
+        after: EventId,
+        /// The newest.
+        newest: EventId,
+    },
+}
+
+/// The list.
+#[derive(Debug)]
+pub struct EventLog {
+    kept: RwLock<Kept>,
+    max: usize,
+    newest: watch::Sender<EventId>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    events: VecDeque<Arc<PublicEvent>>,
+    /// How many were forgotten; an event's number is its place in the list plus this.
+    forgotten: u64,
+    /// The last one forgotten.
+    last_forgotten: Option<EventId>,
+    /// Numbers of the events of a task, and of a project.
+    tasks: HashMap<CharterId, VecDeque<u64>>,
+    projects: HashMap<ProjectId, VecDeque<u64>>,
+}
+
+impl Kept {
+    fn newest(&self) -> EventId {
+        self.events.back().map(|event| event.id).or(self.last_forgotten).unwrap_or_default()
+    }
+
+    fn push(&mut self, event: Arc<PublicEvent>) {
+        let number = self.forgotten + u64::try_from(self.events.len()).expect("a length fits");
+        self.tasks.entry(event.charter).or_default().push_back(number);
+        self.projects.entry(event.project).or_default().push_back(number);
+        self.events.push_back(event);
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some(event) = self.events.pop_front() else { return };
+        self.forgotten += 1;
+        self.last_forgotten = Some(event.id);
+        // The oldest of all is the oldest of its task and of its project.
+        if let Some(numbers) = self.tasks.get_mut(&event.charter) {
+            numbers.pop_front();
+            if numbers.is_empty() {
+                self.tasks.remove(&event.charter);
+            }
+        }
+        if let Some(numbers) = self.projects.get_mut(&event.project) {
+            numbers.pop_front();
+            if numbers.is_empty() {
+                self.projects.remove(&event.project);
+            }
+        }
+    }
+
+    fn numbered(&self, number: u64) -> Option<&Arc<PublicEvent>> {
+        self.events.get(usize::try_from(number.checked_sub(self.forgotten)?).ok()?)
+    }
+
+    fn after(&self, topic: &Topic, after: EventId, limit: usize) -> Vec<Arc<PublicEvent>> {
+        let start = self.events.partition_point(|event| event.id <= after);
+        if *topic == Topic::All {
+            return self.events.iter().skip(start).take(limit).cloned().collect();
+        }
+        let numbers = match topic {
+            Topic::All => None,
+            Topic::Project(project) => self.projects.get(project),
+            Topic::Task(charter) | Topic::Pledge(charter, _) => self.tasks.get(charter),
+        };
+        let Some(numbers) = numbers else { return Vec::new() };
+        let first = self.forgotten + u64::try_from(start).expect("a length fits");
+        let from = numbers.partition_point(|number| *number < first);
+        let events = numbers.iter().skip(from).filter_map(|number| self.numbered(*number));
+        events.filter(|event| topic.has(event)).take(limit).cloned().collect()
+    }
+}
+
+impl EventLog {
+    /// An empty list that keeps at most `max` events.
+    pub fn new(max: usize) -> EventLog {
+        EventLog { kept: RwLock::default(), max: max.max(1), newest: watch::Sender::new(EventId::default()) }
+    }
+
+    fn kept(&self) -> RwLockReadGuard<'_, Kept> {
+        // Nothing panics while it is written to, but for want of memory.
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what is durable now, in order; what was told before is passed over.
+    pub(super) fn tell(&self, events: Vec<PublicEvent>) {
+        let newest = {
+            let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+            for event in events {
+                if event.id > kept.newest() {
+                    kept.push(Arc::new(event));
+                }
+            }
+            while kept.events.len() > self.max {
+                kept.forget_oldest();
+            }
+            kept.newest()
+        };
+        self.newest.send_if_modified(|known| std::mem::replace(known, newest) != newest);
+    }
+
+    /// Id of the last event told; `0-0` before the first.
+    pub fn newest(&self) -> EventId {
+        self.kept().newest()
+    }
+
+    /// Changes with every event told.
+    pub fn watch(&self) -> watch::Receiver<EventId> {
+        self.newest.subscribe()
+    }
+
+    /// How many are kept.
+    pub fn len(&self) -> usize {
+        self.kept().events.len()
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// At most `limit` events of a topic after an id. [`EventId::default`] is the beginning of what is kept.
+    pub fn page(&self, topic: &Topic, after: EventId, limit: usize) -> Result<Page, Lost> {
+        let kept = self.kept();
+        let newest = kept.newest();
+        if after > newest {
+            return Err(Lost::Unknown { after, newest });
+        }
+        if let Some(oldest) = kept.last_forgotten.filter(|last| after < *last && after != EventId::default())
+        {
+            return Err(Lost::Forgotten { after, oldest });
+        }
+        let items = kept.after(topic, after, limit);
+        let full = items.len() >= limit;
+        let next = items.last().filter(|_| full).map_or(newest, |event| event.id);
+        Ok(Page { items, next })
+    }
+
+    /// The last `limit` events of a topic, oldest first.
+    pub fn last(&self, topic: &Topic, limit: usize) -> Vec<Arc<PublicEvent>> {
+        let kept = self.kept();
+        let newest = |numbers: Option<&VecDeque<u64>>| -> Vec<Arc<PublicEvent>> {
+            let numbers = numbers.into_iter().flatten().rev();
+            let events = numbers.filter_map(|number| kept.numbered(*number));
+            events.filter(|event| topic.has(event)).take(limit).cloned().collect()
+        };
+        let mut events = match topic {
+            Topic::All => kept.events.iter().rev().take(limit).cloned().collect(),
+            Topic::Project(project) => newest(kept.projects.get(project)),
+            Topic::Task(charter) | Topic::Pledge(charter, _) => newest(kept.tasks.get(charter)),
+        };
+        events.reverse();
+        events
+    }
+}
+
+#[cfg(test)]
+mod tests;
