@@ -18,7 +18,8 @@ die() {
   exit 1
 }
 
-# Where things that cost time to get are kept: CACHE/bitcoind, CACHE/electrs, CACHE/node.
+# Where things that cost time to get are kept: CACHE/bitcoind, CACHE/electrs, CACHE/electrumx,
+# CACHE/node.
 cache_dir() {
   local dir=${UPFRONT_CACHE:-${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/upfront}
   mkdir -p "$dir"
@@ -160,9 +161,12 @@ wait_for() {
 }
 
 # electrum_call HOST PORT METHOD: one request without parameters to an Electrum server; prints the answer's line.
+# The version comes first: newer protocols answer nothing before it.
 electrum_call() {
   (
     exec 3<>"/dev/tcp/$1/$2" || exit 1
+    printf '{"jsonrpc":"2.0","id":0,"method":"server.version","params":["regtest",["1.4","1.6"]]}\n' >&3
+    IFS= read -r -t 5 _ <&3 || exit 1
     printf '{"jsonrpc":"2.0","id":1,"method":"%s","params":[]}\n' "$3" >&3
     IFS= read -r -t 5 line <&3 || exit 1
     printf '%s\n' "$line"

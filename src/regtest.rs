@@ -1,4 +1,4 @@
-//! For tests: a real node and a real electrs of their own, started by `regtest/up` and stopped when
+//! For tests: a real node and real Electrum servers of their own, started by `regtest/up` and stopped when
 //! dropped. Never compiled into the program.
 
 use std::collections::BTreeMap;
@@ -7,22 +7,37 @@ use std::process::Command;
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// A node and an Electrum server.
+/// A node, electrs, and ElectrumX if asked for.
 pub(crate) struct Regtest {
     dir: String,
     env: BTreeMap<String, String>,
 }
 
 impl Regtest {
-    /// Starts both, with `blocks` blocks at least.
+    /// Starts a node and electrs, with `blocks` blocks at least.
     ///
     /// # Panics
     /// Where no node is named: a test that silently does nothing is worse than none.
     pub(crate) fn start(blocks: u32) -> Regtest {
-        let named = ["BITCOIND_EXE", "ELECTRS_EXE"].iter().all(|name| std::env::var_os(name).is_some());
-        assert!(named, "this test needs a node and an Electrum server: run ./regtest/test, which finds them");
+        Regtest::start_with(blocks, &[])
+    }
+
+    /// As [`Regtest::start`], with ElectrumX as well: a server of another make, at the same node.
+    ///
+    /// # Panics
+    /// As there.
+    pub(crate) fn start_both(blocks: u32) -> Regtest {
+        Regtest::start_with(blocks, &["--electrumx"])
+    }
+
+    fn start_with(blocks: u32, options: &[&str]) -> Regtest {
+        let mut needed = vec!["BITCOIND_EXE", "ELECTRS_EXE"];
+        needed.extend((!options.is_empty()).then_some("ELECTRUMX_EXE"));
+        let named = needed.iter().all(|name| std::env::var_os(name).is_some());
+        assert!(named, "this test needs {needed:?}: run ./regtest/test, which finds them");
         let up = Command::new(Path::new(PROJECT).join("regtest/up"))
             .args(["--detach", "--blocks", &blocks.to_string()])
+            .args(options)
             .output()
             .unwrap();
         assert!(up.status.success(), "regtest/up: {}", String::from_utf8_lossy(&up.stderr));
@@ -36,9 +51,14 @@ impl Regtest {
         Regtest { dir, env }
     }
 
-    /// `tcp://127.0.0.1:port` of the Electrum server.
+    /// `tcp://127.0.0.1:port` of electrs.
     pub(crate) fn url(&self) -> &str {
         &self.env["ELECTRUM_URL"]
+    }
+
+    /// The same of ElectrumX, where it was started.
+    pub(crate) fn electrumx_url(&self) -> &str {
+        &self.env["ELECTRUMX_URL"]
     }
 
     /// Asks the node, with its wallet at hand.

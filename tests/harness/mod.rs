@@ -1,20 +1,21 @@
-//! What the end-to-end tests stand on: a real node, a real Electrum server, the real program as a child
+//! What the end-to-end tests stand on: a real node, real Electrum servers, the real program as a child
 //! process, and people who know nothing but their own keys and the public API. Everything listens on
 //! 127.0.0.1, lies in memory where there is `/dev/shm`, and ends with the test that started it.
 //!
-//! Needs `BITCOIND_EXE`, `BITCOIN_CLI` and `ELECTRS_EXE`, as `regtest/test` sets them.
+//! Needs `BITCOIND_EXE`, `BITCOIN_CLI`, `ELECTRS_EXE` and `ELECTRUMX_EXE`, as `regtest/test` sets them.
 
 pub mod api;
+pub mod books;
 pub mod contract;
-pub mod electrs;
 pub mod node;
 pub mod people;
+pub mod server;
 pub mod service;
 
 pub use api::{Api, Failure};
-pub use electrs::Electrs;
 pub use node::Node;
 pub use people::{Pledged, Sponsor, Task};
+pub use server::{Make, Server};
 pub use service::Service;
 
 use std::net::TcpListener;
@@ -27,6 +28,19 @@ use tempfile::TempDir;
 pub const BASE_SECS: u32 = 1_800_000_000;
 /// Longest wait for anything; most takes a second.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Makes a test of each function that takes a [`Make`], for each make: `on_electrs::name`, `on_electrumx::name`.
+macro_rules! on_both_makes {
+    ($($name:ident),+ $(,)?) => {
+        mod on_electrs {
+            $(#[test] fn $name() { super::$name($crate::harness::Make::Electrs); })+
+        }
+        mod on_electrumx {
+            $(#[test] fn $name() { super::$name($crate::harness::Make::ElectrumX); })+
+        }
+    };
+}
+pub(crate) use on_both_makes;
 
 /// Asks until there is an answer. After [`PATIENCE`] the test fails, with what was waited for.
 #[track_caller]
@@ -72,23 +86,28 @@ pub fn directory() -> TempDir {
 /// Node, Electrum server and service, connected. What is dropped first was started last.
 pub struct World {
     pub service: Service,
-    pub electrs: Electrs,
+    pub server: Server,
     pub node: Node,
 }
 
 impl World {
     /// A world whose service has no fee wallet.
     pub fn start() -> World {
-        World::start_with(|_| ())
+        World::start_on(Make::Electrs)
     }
 
-    /// As [`World::start`]; `prepare` is given the service's data directory before it starts.
-    pub fn start_with(prepare: impl FnOnce(&Path)) -> World {
+    /// As [`World::start`], with a server of this make.
+    pub fn start_on(make: Make) -> World {
+        World::start_with(make, |_| ())
+    }
+
+    /// As [`World::start_on`]; `prepare` is given the service's data directory before it starts.
+    pub fn start_with(make: Make, prepare: impl FnOnce(&Path)) -> World {
         let node = Node::start();
-        let electrs = Electrs::start(&node);
-        let service = Service::prepare(electrs.url());
+        let server = Server::start(make, &node);
+        let service = Service::prepare(server.url());
         prepare(&service.data_dir());
-        let mut world = World { service, electrs, node };
+        let mut world = World { service, server, node };
         world.service.start(None);
         world.synced();
         world
@@ -99,7 +118,8 @@ impl World {
         self.service.api()
     }
 
-    /// Waits until the service knows the node's tip.
+    /// Waits until the service knows the node's tip, and its books say what the node says. The tip alone
+    /// does not do: some servers tell of a block first, and a moment later of what is in it.
     pub fn synced(&self) {
         let tip = self.node.tip();
         let api = self.api();
@@ -107,6 +127,11 @@ impl World {
             let known = api.status().ok()?.tip?;
             (known.hash.to_string() == tip).then_some(())
         });
+        let begun = Instant::now();
+        while let Err(error) = books::compare(&self.node, &api) {
+            assert!(begun.elapsed() < PATIENCE, "the books stay wrong: {error}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Mines, and waits until the service knows.

@@ -213,7 +213,7 @@ impl Node {
 }
 
 /// A number of the node's, which is in bitcoins with eight places.
-fn amount(value: &Value) -> Amount {
+pub fn amount(value: &Value) -> Amount {
     let text = value.to_string();
     // serde_json prints small numbers with an exponent, which Amount does not read.
     let text = match text.split_once("e-") {

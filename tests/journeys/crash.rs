@@ -3,7 +3,7 @@
 //!
 //! The people of these journeys do what people do: when nobody answers they wait, and say the same again.
 
-use crate::harness::{Api, Failure, Pledged, Sponsor, Task, World, people::NETWORK};
+use crate::harness::{Api, Failure, Make, Pledged, Sponsor, Task, World, people::NETWORK};
 use bitcoin::{Amount, OutPoint, Txid};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -221,7 +221,7 @@ fn refunds(mut mortal: Mortal, number: u8) -> Mortal {
 }
 
 fn with_failpoint(failpoint: &'static str) -> Mortal {
-    let mut world = World::start_with(|dir| {
+    let mut world = World::start_with(Make::Electrs, |dir| {
         OperatorWallet::create(dir, NETWORK).unwrap();
     });
     world.service.kill();

@@ -1,7 +1,7 @@
 //! Pledge to payout: four sponsors pay, one says no, one says nothing; the work is accepted and paid by
 //! two of three, the no is ruled on and returned by another two. Every amount is the node's word.
 
-use crate::harness::{Pledged, Sponsor, Task, World, people::REVIEW_SECS, wait_until};
+use crate::harness::{Make, Pledged, Sponsor, Task, World, on_both_makes, people::REVIEW_SECS, wait_until};
 use bitcoin::{Address, Amount, OutPoint, Transaction};
 use upfront::escrow::network::Network;
 use upfront::escrow::pledge::{Ending, Standing};
@@ -10,6 +10,8 @@ use upfront::escrow::statement::{Choice, Role};
 use upfront::escrow::task::Stage;
 use upfront::escrow::testing;
 use upfront::service::views::{SettlementProgress, SettlementView};
+
+on_both_makes!(four_sponsors_pay_and_the_work_is_paid);
 
 fn sat(amount: u64) -> Amount {
     Amount::from_sat(amount)
@@ -35,9 +37,8 @@ fn spends(transaction: &Transaction) -> Vec<OutPoint> {
     transaction.input.iter().map(|input| input.previous_output).collect()
 }
 
-#[test]
-fn four_sponsors_pay_and_the_work_is_paid() {
-    let world = World::start();
+fn four_sponsors_pay_and_the_work_is_paid(make: Make) {
+    let world = World::start_on(make);
     let api = world.api();
     let task = Task::open(&world, 1, |_| ());
     let sponsors = [1, 2, 3, 4].map(Sponsor::new);

@@ -1,7 +1,7 @@
 //! Pledge to refund: nobody does anything, and at T the money comes back. Once with the operator's fee
 //! wallet, once with that wallet empty, once with the service gone for good.
 
-use crate::harness::{Pledged, Sponsor, Task, World, people::NETWORK, wait_until};
+use crate::harness::{Make, Pledged, Sponsor, Task, World, on_both_makes, people::NETWORK, wait_until};
 use bitcoin::{Address, Amount, OutPoint};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,6 +9,12 @@ use upfront::escrow::pledge::Ending;
 use upfront::escrow::recovery::RecoveryFile;
 use upfront::escrow::task::Stage;
 use upfront::wallet::OperatorWallet;
+
+on_both_makes!(
+    three_pledges_come_back_in_one_batch,
+    with_an_empty_fee_wallet_each_goes_by_its_ladder,
+    without_the_service_the_recovery_file_is_enough,
+);
 
 fn sat(amount: u64) -> Amount {
     Amount::from_sat(amount)
@@ -62,9 +68,8 @@ fn refunded(world: &World, task: &Task) {
     task.verify(world);
 }
 
-#[test]
-fn three_pledges_come_back_in_one_batch() {
-    let world = World::start_with(fee_wallet);
+fn three_pledges_come_back_in_one_batch(make: Make) {
+    let world = World::start_with(make, fee_wallet);
     let api = world.api();
     let wallet = || api.status().unwrap().fee_wallet;
     let top_up: Address<_> = wait_until("a fee wallet", wallet).address.parse().unwrap();
@@ -95,9 +100,8 @@ fn three_pledges_come_back_in_one_batch() {
     });
 }
 
-#[test]
-fn with_an_empty_fee_wallet_each_goes_by_its_ladder() {
-    let world = World::start_with(fee_wallet);
+fn with_an_empty_fee_wallet_each_goes_by_its_ladder(make: Make) {
+    let world = World::start_with(make, fee_wallet);
     let task = Task::open(&world, 3, |_| ());
     let pledges = three_pledges(&world, &task);
     let refund_time = to_the_boundary(&world, &task);
@@ -120,9 +124,8 @@ fn with_an_empty_fee_wallet_each_goes_by_its_ladder() {
     }
 }
 
-#[test]
-fn without_the_service_the_recovery_file_is_enough() {
-    let mut world = World::start();
+fn without_the_service_the_recovery_file_is_enough(make: Make) {
+    let mut world = World::start_on(make);
     let task = Task::open(&world, 4, |_| ());
     let sponsor = Sponsor::new(1);
     // One file is older than the payment: no outpoint and no refund in it. The other has both.
@@ -150,7 +153,7 @@ fn without_the_service_the_recovery_file_is_enough() {
     world.node.set_mtp(refund_time);
     let recover = |file: &Path| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_upfront"));
-        command.arg("recover").arg(file).args(["--electrum", &world.electrs.url()]);
+        command.arg("recover").arg(file).args(["--electrum", &world.server.url()]);
         let output = command.args(["--broadcast", "--feerate", "2"]).output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
         (output.status.code(), said)

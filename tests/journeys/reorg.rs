@@ -1,12 +1,18 @@
 //! What the chain takes back: reorgs of one, two and six blocks around a credit, a deposit replaced before
 //! it is credited, and an Electrum server that dies in the middle of it.
 
-use crate::harness::{Api, Pledged, Sponsor, Task, World, wait_until};
+use crate::harness::{Api, Make, Pledged, Sponsor, Task, World, on_both_makes, wait_until};
 use bitcoin::{Amount, OutPoint, Txid};
 use serde_json::Value;
 use upfront::escrow::pledge::Standing;
 use upfront::escrow::statement::Choice;
 use upfront::service::views::OutpointView;
+
+on_both_makes!(
+    credits_reverse_and_come_back_exactly_once,
+    votes_weigh_nothing_while_their_deposit_is_double_spent,
+    a_replaced_deposit_gives_way_while_the_electrum_server_dies,
+);
 
 fn sat(amount: u64) -> Amount {
     Amount::from_sat(amount)
@@ -27,9 +33,8 @@ fn pay(world: &World, task: &Task, pledge: &Pledged) -> OutPoint {
     outpoint
 }
 
-#[test]
-fn credits_reverse_and_come_back_exactly_once() {
-    let world = World::start();
+fn credits_reverse_and_come_back_exactly_once(make: Make) {
+    let world = World::start_on(make);
     let api = world.api();
     let task = Task::open(&world, 5, |_| ());
     let mut credited = 0;
@@ -67,9 +72,8 @@ fn credits_reverse_and_come_back_exactly_once() {
     task.verify(&world);
 }
 
-#[test]
-fn votes_weigh_nothing_while_their_deposit_is_double_spent() {
-    let world = World::start();
+fn votes_weigh_nothing_while_their_deposit_is_double_spent(make: Make) {
+    let world = World::start_on(make);
     let api = world.api();
     let task = Task::open(&world, 6, |_| ());
     let stays = task.pledge(&api, &Sponsor::new(1), 100_000);
@@ -115,9 +119,8 @@ fn votes_weigh_nothing_while_their_deposit_is_double_spent() {
     task.verify(&world);
 }
 
-#[test]
-fn a_replaced_deposit_gives_way_while_the_electrum_server_dies() {
-    let mut world = World::start();
+fn a_replaced_deposit_gives_way_while_the_electrum_server_dies(make: Make) {
+    let mut world = World::start_on(make);
     let api = world.api();
     let task = Task::open(&world, 7, |_| ());
     let pledge = task.pledge(&api, &Sponsor::new(1), 250_000);
@@ -144,7 +147,7 @@ fn a_replaced_deposit_gives_way_while_the_electrum_server_dies() {
     task.secure(&api, &pledge, replacement).unwrap();
 
     // The server dies; a block comes that it cannot tell of; it comes back.
-    world.electrs.kill();
+    world.server.kill();
     wait_until("the service knows that it is cut off", || {
         let status = api.status().unwrap();
         (status.server.is_none() && status.server_error.is_some()).then_some(())
@@ -152,7 +155,7 @@ fn a_replaced_deposit_gives_way_while_the_electrum_server_dies() {
     world.node.mine(2);
     assert_eq!(find(replacement).standing, Some(Standing::Seen), "what was known still is");
     let other = task.pledge(&api, &Sponsor::new(2), 100_000);
-    world.electrs.restart();
+    world.server.restart();
     world.synced();
     wait_until("connected again", || api.status().unwrap().server);
     assert_eq!(find(replaced).standing, Some(Standing::Vanished));
