@@ -164,6 +164,9 @@ pub fn registry(metrics: &Metrics) -> Registry {
     for result in ["taken", "rejected", "offline", "timed_out"] {
         let _ = chain.broadcasts.get_or_create(&[("result", result)]);
     }
+    for result in ["delivered", "failed", "given_up"] {
+        let _ = webhook_deliveries.get_or_create(&[("result", result)]);
+    }
     for depth in DEPTHS {
         let _ = chain.reorgs.get_or_create(&[("depth", depth)]);
     }

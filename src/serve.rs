@@ -4,12 +4,13 @@
 mod notify;
 mod stop;
 
-use crate::chain::ChainSource;
 use crate::chain::electrum::{ElectrumChain, ElectrumConfig};
+use crate::chain::{ChainCache, ChainSource};
 use crate::config::{Config, HttpLimits, Listen, LogFormat};
 use crate::escrow::event::Record;
 use crate::escrow::network::Network;
 use crate::escrow::refund::RefundBundle;
+use crate::metrics::Metrics;
 use crate::service::views::FeeWalletView;
 use crate::service::{
     Clock, FeeWallet, FundError, Funded, Parts, Policy, Service, SystemClock, run_scheduler, run_watcher,
@@ -19,7 +20,9 @@ use crate::store::index::Index;
 use crate::store::journal::{Birth, FileJournal};
 use crate::wallet::{BatchRequest, OperatorWallet, WalletError};
 use crate::watcher::IndexCache;
+use crate::web::health::{Probe, State};
 use crate::web::listen::{self, Listener};
+use crate::web::operator::Operator;
 use crate::web::{self, App};
 use anyhow::Context;
 use bitcoin::secp256k1::{Keypair, Secp256k1, SecretKey};
@@ -27,7 +30,7 @@ use bitcoin::{Amount, FeeRate, OutPoint, Transaction};
 use notify::{Notifier, watchdog_interval};
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use stop::Signals;
@@ -37,6 +40,12 @@ use tokio::net::{TcpListener, UnixListener};
 const RECEIPT_KEY_FILE: &str = "receipt.key";
 /// Files that are open besides connections: index, journal, servers, and some to spare.
 const OWN_FILES: usize = 256;
+/// Places at the listener of the monitoring.
+const MONITORS: usize = 64;
+/// With less room than this the longest record may not fit.
+const LEAST_FREE: u64 = 16 << 20;
+/// With less room than this somebody should look.
+const LOW_FREE: u64 = 512 << 20;
 /// Longest time the last records may take to get to the disk.
 const FLUSH: Duration = Duration::from_secs(30);
 
@@ -88,7 +97,8 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
     let (index, found) = Index::open(&config.data_dir, instance).context("opening the index")?;
     tracing::info!(?found, records = opened.recorded.len(), "data directory open");
     let cache = Arc::new(IndexCache::new(index, electrum.checkpoint.base_height(electrum.network)));
-    let (chain, updates, watching) = ElectrumChain::start(electrum, cache);
+    let (chain, updates, watching) =
+        ElectrumChain::start(electrum, Arc::clone(&cache) as Arc<dyn ChainCache>);
 
     let wallet = OperatorWallet::open(&config.data_dir, config.network).context("opening the fee wallet")?;
     if wallet.is_none() {
@@ -124,6 +134,13 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
         watching,
     ];
     let app = App { service: Arc::clone(&service) };
+    let probes = vec![disk_probe(config.data_dir.clone()), index_probe(cache)];
+    let apart = config.metrics_listen.is_some();
+    let operator = Operator::new(Arc::clone(&service), probes, config.fee_wallet_low_sat, apart);
+    let monitoring = match config.metrics_listen {
+        Some(address) => Some(tokio::spawn(serve_monitoring(address, Arc::clone(&operator)).await?)),
+        None => None,
+    };
     let notifier = Arc::new(Notifier::from_environment());
     let signals = Signals::listen().context("listening to signals")?;
     let limits = allowed(&config.http);
@@ -133,9 +150,10 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
     let watchdog = tokio::spawn(feed_watchdog(Arc::clone(&notifier), Arc::clone(&service)));
     let stop = async {
         signals.stop(&service).await;
+        operator.stop();
         notifier.tell("STOPPING=1");
     };
-    listen::serve(listener, web::router(app), &limits, service.metrics(), stop).await;
+    listen::serve(listener, operator.beside(web::router(app)), &limits, service.metrics(), stop).await;
     if let Listen::Unix(path) = &config.listen {
         // Gone already is as good.
         let _ = std::fs::remove_file(path);
@@ -147,6 +165,9 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
         let _ = job.await;
     }
     watchdog.abort();
+    if let Some(monitoring) = monitoring {
+        monitoring.abort();
+    }
     if let Some(reason) = service.status().journal_error {
         anyhow::bail!("stopped because the journal failed: {reason}");
     }
@@ -214,6 +235,48 @@ async fn feed_watchdog(notifier: Arc<Notifier>, service: Arc<Service>) {
         }
         tokio::time::sleep(interval).await;
     }
+}
+
+/// Serves the operator's routes alone, at an address of their own, until the very end.
+async fn serve_monitoring(
+    address: SocketAddr,
+    operator: Arc<Operator>,
+) -> anyhow::Result<impl Future<Output = ()>> {
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("listening for metrics on {address}"))?;
+    tracing::info!(address = %listener.local_addr()?, "metrics are served apart");
+    // Few and trusted: its own small number of places, counted apart from everybody's.
+    let limits = HttpLimits { max_connections: MONITORS, ..HttpLimits::default() };
+    Ok(async move {
+        let (router, apart) = (operator.alone(), Arc::new(Metrics::default()));
+        listen::serve(Listener::Tcp(listener), router, &limits, &apart, std::future::pending()).await;
+    })
+}
+
+/// Whether there is room for the journal to grow.
+fn disk_probe(dir: PathBuf) -> Probe {
+    let look = move || match rustix::fs::statvfs(&dir) {
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let words = format!("{} MiB free in {}", free >> 20, dir.display());
+            match free {
+                0..LEAST_FREE => (State::Failing, format!("{words}: make room, or writes are refused")),
+                LEAST_FREE..LOW_FREE => (State::Warning, format!("{words}: little is left")),
+                _ => (State::Ok, words),
+            }
+        }
+        Err(error) => (State::Failing, format!("{}: {error}", dir.display())),
+    };
+    Probe { name: "disk", look: Box::new(look) }
+}
+
+/// Whether what is kept of the chain can be read and written. It can be done without, slowly.
+fn index_probe(cache: Arc<IndexCache>) -> Probe {
+    let look = move || match cache.trouble() {
+        None => (State::Ok, "kept and read back".to_owned()),
+        Some(error) => (State::Warning, format!("the chain is asked again and again: {error}")),
+    };
+    Probe { name: "index", look: Box::new(look) }
 }
 
 async fn refresh_wallet(service: Arc<Service>, interval: Duration) {

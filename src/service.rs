@@ -5,12 +5,14 @@
 //! by `scheduler.rs` after the records they rest on are durable.
 
 pub mod events;
+pub mod figures;
 mod ports;
 mod proof;
 mod psbts;
 mod refunds;
 mod scheduler;
 pub mod schema;
+mod trail;
 pub mod views;
 
 pub use ports::{Clock, FeeWallet, FundError, Funded, SystemClock};
@@ -37,6 +39,7 @@ use events::EventLog;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{mpsc, watch};
+use trail::Trail;
 use views::{FeeWalletView, ReceiptView, StatusView};
 
 /// Reorgs of more blocks than this are no ordinary case on any network.
@@ -140,6 +143,9 @@ pub struct Service {
     events: EventLog,
     /// What is told as soon as it is durable, with the number of its last record.
     untold: Mutex<VecDeque<(u64, Vec<PublicEvent>)>>,
+    /// Why the last append was refused; none once one is durable.
+    refused: Mutex<Option<String>>,
+    trail: Mutex<Trail>,
     /// Number of the last durable record, and how often the book went back to what is durable.
     durable: watch::Sender<(u64, u64)>,
     /// Counts changes; whoever waits for something due looks again.
@@ -192,6 +198,8 @@ impl Service {
             metrics: Arc::new(metrics),
             events,
             untold: Mutex::default(),
+            refused: Mutex::new(None),
+            trail: Mutex::default(),
             durable: watch::Sender::new((next_seq.saturating_sub(1), 0)),
             changed: watch::Sender::new(0),
             fatal: watch::Sender::new(None),
@@ -233,6 +241,17 @@ impl Service {
     /// What is counted.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Why the journal takes nothing now, if it does not: full, until an append succeeds; or failed, for good.
+    pub fn journal_trouble(&self) -> Option<String> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.fatal.borrow().clone().or(refused)
+    }
+
+    /// What the fee wallet said last.
+    pub fn fee_wallet(&self) -> Option<FeeWalletView> {
+        self.wallet_view.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until everything decided so far is on the disk.
@@ -299,6 +318,7 @@ impl Service {
         let appended = ticket.await.map_err(|error| self.journal_failed(error, resets))?;
         failpoint::hit("after_append");
         self.tell(appended.head.seq);
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.durable.send_modify(|(seq, _)| *seq = appended.head.seq.max(*seq));
         if !scripts.is_empty() {
             self.chain.watch(scripts);
@@ -374,6 +394,9 @@ impl Service {
         match error {
             AppendError::NoSpace { .. } | AppendError::Stale { .. } => {
                 tracing::error!(%error, "the journal refused an append; nothing was changed");
+                if matches!(error, AppendError::NoSpace { .. }) {
+                    *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+                }
                 ServiceError::DiskFull
             }
             AppendError::Empty | AppendError::Encode { .. } | AppendError::TooLong { .. } => {
@@ -562,6 +585,7 @@ impl Service {
             ChainUpdate::Snapshot { tip, views } => {
                 tracing::debug!(tip.height = tip.height, views = views.len(), "the chain moved");
                 self.warn_of_reorg(&views);
+                self.follow_trail(&tip);
                 self.observe(&tip, &views).await?;
             }
         }

@@ -4,8 +4,12 @@ pub mod api;
 mod body;
 pub mod connections;
 mod error;
+pub mod health;
 pub mod listen;
+pub mod metrics;
+pub mod observe;
 pub mod openapi;
+pub mod operator;
 mod problem;
 mod qr;
 
@@ -22,7 +26,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
-use tower_http::trace::TraceLayer;
 
 /// Longest body accepted. The PSBTs of a full chunk of 850 inputs at three feerates, signed, are within it.
 pub const MAX_BODY_BYTES: usize = 8 << 20;
@@ -50,7 +53,6 @@ fn dress(routes: Router<App>, timeout: Duration) -> Router<App> {
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn(problem::shape))
-        .layer(TraceLayer::new_for_http())
 }
 
 async fn not_found(uri: Uri) -> ApiError {

@@ -123,7 +123,7 @@ impl Service {
     }
 
     /// What may still be spent today. A batch that is being replaced was counted once already.
-    fn budget_left(&self, replaces: Option<&BatchRecord>) -> Amount {
+    pub(super) fn budget_left(&self, replaces: Option<&BatchRecord>) -> Amount {
         self.read(|book| {
             let height = book.tip().map_or(0, |tip| tip.height);
             let recent = |batch: &&BatchRecord| batch.height + BUDGET_BLOCKS > height;

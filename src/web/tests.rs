@@ -7,6 +7,7 @@ mod errors;
 mod events;
 mod fakes;
 mod openapi;
+mod operator;
 
 use super::MAX_BODY_BYTES;
 use crate::escrow::charter::Silence;
