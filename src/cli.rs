@@ -16,6 +16,8 @@ mod ruling;
 mod secret;
 mod serve;
 mod settlement;
+mod speaker;
+mod statement;
 mod submission;
 mod task;
 mod text;
@@ -65,7 +67,7 @@ enum Command {
     #[command(subcommand)]
     Task(task::TaskCommand),
     /// Pledge money to a task, secure its refund, show it
-    Pledge(pledge::PledgeCommand),
+    Pledge(Box<pledge::PledgeCommand>),
     /// Put work before the sponsors
     #[command(subcommand)]
     Submission(submission::SubmissionCommand),
@@ -75,6 +77,9 @@ enum Command {
     Accept(accept::AcceptArgs),
     /// Rule over the noes of a submission, as the arbiter
     Ruling(ruling::RulingArgs),
+    /// Hand in statements that another wallet signed
+    #[command(subcommand)]
+    Statement(statement::StatementCommand),
     /// Propose, show, sign and submit co-signed payments
     #[command(subcommand)]
     Settlement(settlement::SettlementCommand),
@@ -145,11 +150,12 @@ fn dispatch(context: &Context<'_>, command: Command) -> anyhow::Result<Exit> {
         Command::Key(command) => key::run(context, command),
         Command::Charter(command) => charter::run(context, command),
         Command::Task(command) => task::run(context, command),
-        Command::Pledge(command) => pledge::run(context, command),
+        Command::Pledge(command) => pledge::run(context, *command),
         Command::Submission(command) => submission::run(context, command),
         Command::Vote(args) => vote::run(context, &args),
         Command::Accept(args) => accept::run(context, &args),
         Command::Ruling(args) => ruling::run(context, &args),
+        Command::Statement(command) => statement::run(context, command),
         Command::Settlement(command) => settlement::run(context, command),
         Command::Verify(args) => verify::run(context, &args),
         Command::Recover(args) => recover::run(context, &args),

@@ -1,11 +1,11 @@
 //! `upfront accept`: the representative's word on a submission, which frees the money of the silent.
 
-use super::charter::require_seat;
-use super::context::{Context, SignerArg};
+use super::context::Context;
 use super::exit::Exit;
+use super::speaker::{SignerSpeaker, Words};
 use super::submission::{self, SubmissionReport};
 use crate::client::CheckedTask;
-use crate::escrow::statement::{Acceptance, CharterId, Role, Signed, SubmissionId};
+use crate::escrow::statement::{Acceptance, CharterId, Role, SubmissionId};
 use clap::Args;
 
 #[derive(Args)]
@@ -13,7 +13,7 @@ pub struct AcceptArgs {
     /// Id of the task's charter
     task: CharterId,
     #[command(flatten)]
-    key: SignerArg,
+    speaker: SignerSpeaker,
     /// Refuse the work instead
     #[arg(long)]
     refuse: bool,
@@ -25,15 +25,15 @@ pub struct AcceptArgs {
 pub fn run(context: &Context<'_>, args: &AcceptArgs) -> anyhow::Result<Exit> {
     let client = context.client();
     let task = CheckedTask::fetch(&client, &args.task)?;
-    let key = args.key.signer(context, task.charter().network())?.statement_key();
-    require_seat(task.charter(), Role::Representative, &key)?;
     let statement = Acceptance {
         network: task.charter().network(),
         charter: args.task,
         submission: submission::find(&task, args.submission)?.id,
         accepted: !args.refuse,
     };
-    let view = client.accept(&Signed::new(task.secp(), statement, &key))?;
-    context.report(&SubmissionReport(view))?;
+    let words = |statement| Words::Acceptance { statement };
+    if let Some(signed) = args.speaker.say(context, task.charter(), Role::Representative, statement, words)? {
+        context.report(&SubmissionReport(client.accept(&signed)?))?;
+    }
     Ok(Exit::Done)
 }

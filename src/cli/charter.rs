@@ -4,15 +4,15 @@ mod draft;
 mod show;
 mod when;
 
-use super::context::{Context, SignerArg, read_bytes, read_text, write_public};
+use super::context::{Context, read_bytes, read_text, write_public};
 use super::exit::{Exit, Failure};
+use super::speaker::{SignerSpeaker, Words};
 use super::text::Rows;
 use crate::client::charter_of;
 use crate::escrow::charter::Charter;
 use crate::escrow::signature::StatementSignature;
-use crate::escrow::statement::{Attest, CharterId, Role, Statement};
+use crate::escrow::statement::{Attest, CharterId, Role};
 use anyhow::Context as _;
-use bitcoin::secp256k1::Secp256k1;
 use clap::{Args, Subcommand};
 use draft::Draft;
 use serde::Serialize;
@@ -74,7 +74,7 @@ pub struct AttestArgs {
     #[arg(long)]
     role: Role,
     #[command(flatten)]
-    key: SignerArg,
+    speaker: SignerSpeaker,
     /// Send the signature to the service
     #[arg(long)]
     send: bool,
@@ -226,18 +226,27 @@ fn new(context: &Context<'_>, args: NewArgs) -> anyhow::Result<()> {
 
 fn attest(context: &Context<'_>, args: &AttestArgs) -> anyhow::Result<()> {
     let charter = args.source.read(context)?;
-    let keys = args.key.signer(context, charter.network())?;
-    let key = keys.statement_key();
-    require_seat(&charter, args.role, &key)?;
-    let signature = Attest { charter: charter.id() }.sign(&Secp256k1::new(), &key);
-    let missing = if args.send {
-        let view = context.client().attest(&charter.id(), args.role, &signature)?;
-        Some(Role::ALL.into_iter().filter(|role| !view.attestations.contains_key(role)).collect())
-    } else {
-        None
-    };
-    let sent = missing.is_some();
-    context.report(&Attestation { charter: charter.id(), role: args.role, signature, sent, missing })
+    let attest = Attest { charter: charter.id() };
+    let words = Words::attestation(args.role);
+    let Some(signed) = args.speaker.say(context, &charter, args.role, attest, words)? else { return Ok(()) };
+    let (role, signature) = (args.role, signed.signature);
+    if args.send {
+        return send(context, &charter, role, signature);
+    }
+    context.report(&Attestation { charter: charter.id(), role, signature, sent: false, missing: None })
+}
+
+/// Hands an attestation in.
+pub fn send(
+    context: &Context<'_>,
+    charter: &Charter,
+    role: Role,
+    signature: StatementSignature,
+) -> anyhow::Result<()> {
+    let view = context.client().attest(&charter.id(), role, &signature)?;
+    let missing = Role::ALL.into_iter().filter(|role| !view.attestations.contains_key(role)).collect();
+    let charter = charter.id();
+    context.report(&Attestation { charter, role, signature, sent: true, missing: Some(missing) })
 }
 
 /// Refuses a key that is not the one of a seat.

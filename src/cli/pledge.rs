@@ -3,11 +3,15 @@
 
 mod create;
 mod refund;
+mod wallet;
 
+pub use create::PledgeAnswer;
 pub use refund::find_key;
+pub use wallet::deliver as deliver_pledge;
 
 use super::context::{Context, OptionalKeyArg};
 use super::exit::{Exit, Failure};
+use super::speaker::WalletKey;
 use super::task::outpoint_rows;
 use super::text::{Rows, groups, sat};
 use crate::client::CheckedTask;
@@ -35,7 +39,7 @@ pub struct PledgeCommand {
 #[derive(Subcommand)]
 enum PledgeSubcommand {
     /// Sign the refunds of everything that arrived, and hand them in
-    Secure(SecureArgs),
+    Secure(Box<SecureArgs>),
     /// Show a pledge
     Show(ShowArgs),
 }
@@ -49,6 +53,15 @@ struct SecureArgs {
     recovery: PathBuf,
     #[command(flatten)]
     key: OptionalKeyArg,
+    /// The sponsor's key is in another wallet: write every missing part as a PSBT into this directory
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["key", "signed"])]
+    psbt_out: Option<PathBuf>,
+    /// With --psbt-out: the sponsor's key with its origin, [fingerprint/path]KEY, so that the wallet finds it
+    #[arg(long, value_name = "KEY", requires = "psbt_out")]
+    key_origin: Option<WalletKey>,
+    /// Parts that came back signed
+    #[arg(long, value_name = "PSBT", num_args = 1.., conflicts_with = "key")]
+    signed: Vec<PathBuf>,
     /// Check what arrived with this Electrum server, tcp://host:port, instead of believing the service
     #[arg(long, value_name = "URL")]
     electrum: Option<String>,
@@ -178,12 +191,16 @@ fn secure(context: &Context<'_>, args: &SecureArgs) -> anyhow::Result<Exit> {
         let message = format!("this recovery file is for task {}", file.charter().id());
         return Err(Failure::refused("other_task", message).into());
     }
-    let key = refund::key_of(context, file, &args.key)?;
+    let key = if wallet::wanted(args) { None } else { Some(refund::key_of(context, file, &args.key)?) };
     let client = context.client();
     let chain = refund::Chain::connect(args.electrum.as_deref(), file.charter().network())?;
     let view = client.pledge_view(&args.task, file.pledge().index)?;
     let checked = CheckedTask::fetch(&client, &args.task)?;
     refund::same_pledge(&checked, &view, file)?;
+    let Some(key) = key else {
+        wallet::secure(context, &client, &chain, &view, &mut kept, args)?;
+        return Ok(Exit::Done);
+    };
     let view = refund::secure(&client, &chain, &view, &mut kept, &key)?;
     context.report(&refund::Secured::new(view, args.recovery.clone()))?;
     Ok(Exit::Done)

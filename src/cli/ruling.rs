@@ -1,11 +1,11 @@
 //! `upfront ruling`: the arbiter's decision over the noes of a submission.
 
-use super::charter::require_seat;
-use super::context::{Context, SignerArg};
+use super::context::Context;
 use super::exit::Exit;
+use super::speaker::{SignerSpeaker, Words};
 use super::submission::{self, SubmissionReport};
 use crate::client::CheckedTask;
-use crate::escrow::statement::{CharterId, Role, Ruling, Signed, SubmissionId};
+use crate::escrow::statement::{CharterId, Role, Ruling, SubmissionId};
 use clap::Args;
 
 #[derive(Args)]
@@ -16,7 +16,7 @@ pub struct RulingArgs {
     #[arg(long, value_name = "BPS", value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pay_bps: u16,
     #[command(flatten)]
-    key: SignerArg,
+    speaker: SignerSpeaker,
     /// Which submission; the latest by default
     #[arg(long, value_name = "ID")]
     submission: Option<SubmissionId>,
@@ -25,15 +25,15 @@ pub struct RulingArgs {
 pub fn run(context: &Context<'_>, args: &RulingArgs) -> anyhow::Result<Exit> {
     let client = context.client();
     let task = CheckedTask::fetch(&client, &args.task)?;
-    let key = args.key.signer(context, task.charter().network())?.statement_key();
-    require_seat(task.charter(), Role::Arbiter, &key)?;
     let statement = Ruling {
         network: task.charter().network(),
         charter: args.task,
         submission: submission::find(&task, args.submission)?.id,
         pay_bps: args.pay_bps,
     };
-    let view = client.rule(&Signed::new(task.secp(), statement, &key))?;
-    context.report(&SubmissionReport(view))?;
+    let words = |statement| Words::Ruling { statement };
+    if let Some(signed) = args.speaker.say(context, task.charter(), Role::Arbiter, statement, words)? {
+        context.report(&SubmissionReport(client.rule(&signed)?))?;
+    }
     Ok(Exit::Done)
 }

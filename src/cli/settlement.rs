@@ -4,6 +4,8 @@ mod sign;
 mod transfer;
 mod view;
 
+pub use transfer::read_psbt;
+
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::submission;

@@ -1,11 +1,11 @@
 //! `upfront submission`: the developer's word that work is there to be judged.
 
-use super::charter::require_seat;
-use super::context::{Context, SignerArg, read_bytes};
+use super::context::{Context, read_bytes};
 use super::exit::{Exit, Failure};
+use super::speaker::{SignerSpeaker, Words};
 use super::task::submission_words;
 use crate::client::CheckedTask;
-use crate::escrow::statement::{CharterId, Digest, Role, Signed, Submission, SubmissionId};
+use crate::escrow::statement::{CharterId, Digest, Role, Submission, SubmissionId};
 use crate::service::views::SubmissionView;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "FILE")]
     content: PathBuf,
     #[command(flatten)]
-    key: SignerArg,
+    speaker: SignerSpeaker,
 }
 
 #[derive(Args)]
@@ -76,8 +76,6 @@ pub fn run(context: &Context<'_>, command: SubmissionCommand) -> anyhow::Result<
 fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<()> {
     let client = context.client();
     let task = CheckedTask::fetch(&client, &args.task)?;
-    let key = args.key.signer(context, task.charter().network())?.statement_key();
-    require_seat(task.charter(), Role::Developer, &key)?;
     let unknown =
         || Failure::not_yet("chain_unknown", "the service does not know the chain yet; try again shortly");
     let tip = task.view().tip.ok_or_else(unknown)?;
@@ -91,6 +89,9 @@ fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<()> {
         block_height: tip.height,
         block_hash: tip.hash,
     };
-    let signed = Signed::new(task.secp(), statement, &key);
-    context.report(&SubmissionReport(client.submit_work(&signed)?))
+    let words = |statement| Words::Submission { statement };
+    if let Some(signed) = args.speaker.say(context, task.charter(), Role::Developer, statement, words)? {
+        context.report(&SubmissionReport(client.submit_work(&signed)?))?;
+    }
+    Ok(())
 }

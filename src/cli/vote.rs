@@ -3,18 +3,20 @@
 use super::context::{Context, OptionalKeyArg};
 use super::exit::{Exit, Failure};
 use super::pledge::{find_key, read_recovery};
+use super::speaker::{Asked, Words};
 use super::submission;
 use super::text::Rows;
-use crate::client::CheckedTask;
+use crate::client::{CheckedTask, Client};
 use crate::escrow::ballot::CastVote;
+use crate::escrow::signature::Speaker;
 use crate::escrow::statement::{CharterId, Choice, Signed, SubmissionId, Vote};
 use crate::keys::replace_file;
-use crate::service::views::ReceiptView;
+use crate::service::views::{ReceiptView, SubmissionView};
 use bitcoin::secp256k1::Keypair;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct VoteArgs {
@@ -29,8 +31,12 @@ pub struct VoteArgs {
     #[command(flatten)]
     key: OptionalKeyArg,
     /// Take the key from the pledge's recovery file instead
-    #[arg(long, value_name = "FILE", conflicts_with = "key", required_unless_present = "key")]
+    #[arg(long, value_name = "FILE", conflicts_with = "key", required_unless_present_any = ["key", "psbt_out"])]
     recovery: Option<PathBuf>,
+    /// Sign with the wallet that holds the sponsor's key: write the vote as a PSBT (BIP322) here, and beside it
+    /// FILE.statement.json for `upfront statement send`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "recovery", "receipt"])]
+    psbt_out: Option<PathBuf>,
     /// Which submission; the latest by default
     #[arg(long, value_name = "ID")]
     submission: Option<SubmissionId>,
@@ -85,7 +91,6 @@ pub fn run(context: &Context<'_>, args: &VoteArgs) -> anyhow::Result<Exit> {
     let submission = submission::find(&task, args.submission)?;
     let unknown = || Failure::refused("unknown_pledge", format!("there is no pledge {}", args.pledge));
     let pledge = task.view().pledges.iter().find(|pledge| pledge.index == args.pledge).ok_or_else(unknown)?;
-    let key = voting_key(context, args, &task, pledge.sponsor_key)?;
     let known = submission.votes.iter().map(|cast| &cast.vote.statement);
     let counters = known.filter(|vote| vote.pledge == args.pledge).map(|vote| vote.counter);
     let next = match counters.max() {
@@ -105,22 +110,41 @@ pub fn run(context: &Context<'_>, args: &VoteArgs) -> anyhow::Result<Exit> {
         choice,
         counter,
     };
+    if let Some(out) = &args.psbt_out {
+        let speaker = Speaker::sponsor(pledge.sponsor_key);
+        let words = Words::Vote { statement };
+        context.report(&Asked::write(out, task.charter(), &speaker, None, &statement, words)?)?;
+        return Ok(Exit::Done);
+    }
+    let key = voting_key(context, args, &task, pledge.sponsor_key)?;
     let vote = Signed::new(task.secp(), statement, &key);
+    deliver(context, &client, &task, submission, &vote, args.receipt.as_deref())?;
+    Ok(Exit::Done)
+}
+
+/// Hands a vote in, and keeps the receipt where the sponsor wants it.
+pub fn deliver(
+    context: &Context<'_>,
+    client: &Client,
+    task: &CheckedTask,
+    submission: &SubmissionView,
+    vote: &Signed<Vote>,
+    receipt: Option<&Path>,
+) -> anyhow::Result<()> {
     // Before it is sent: a service that does not take it must not keep it from the signers either.
-    keep(args, &CastVote { vote: vote.clone(), receipt: None })?;
-    let answer = client.vote(&vote)?;
+    keep(receipt, &CastVote { vote: vote.clone(), receipt: None })?;
+    let answer = client.vote(vote)?;
     if answer.vote.statement != vote.statement {
         return Err(crate::client::ClientError::untrue("vote", "it kept another one than was sent").into());
     }
     task.check_receipt(&vote.statement, &answer, &submission.window)?;
-    keep(args, &answer)?;
-    context.report(&Voted { answer, receipt_file: args.receipt.clone() })?;
-    Ok(Exit::Done)
+    keep(receipt, &answer)?;
+    context.report(&Voted { answer, receipt_file: receipt.map(Path::to_owned) })
 }
 
 /// Writes the vote, with its receipt once there is one, where the sponsor wants it.
-fn keep(args: &VoteArgs, vote: &impl Serialize) -> anyhow::Result<()> {
-    let Some(file) = &args.receipt else { return Ok(()) };
+fn keep(file: Option<&Path>, vote: &impl Serialize) -> anyhow::Result<()> {
+    let Some(file) = file else { return Ok(()) };
     let text = serde_json::to_string_pretty(vote)?;
     Ok(replace_file(file, format!("{text}\n").as_bytes())?)
 }

@@ -11,6 +11,10 @@
 //! Only signatures travel: both sides rebuild the transactions. A [`RefundBundle`] that exists was
 //! checked, part by part, against its outpoint, amount, output and refund address.
 
+mod psbt;
+
+pub use psbt::RefundPsbtError;
+
 use super::descriptor::EscrowOutput;
 use super::fee;
 use super::network::DAY_SECS;

@@ -6,3 +6,4 @@ mod errors;
 mod payout;
 mod refund;
 mod reorg;
+mod wallets;

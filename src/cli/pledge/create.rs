@@ -3,8 +3,10 @@
 
 use super::KeptRecovery;
 use super::refund::{self, Chain, Secured};
+use super::wallet;
 use crate::cli::context::{Context, Patience};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::speaker::WalletKey;
 use crate::cli::text::{Rows, groups, sat, when};
 use crate::cli::unlock::NoPassphraseArg;
 use crate::client::{CheckedTask, Client, ClientError};
@@ -12,6 +14,7 @@ use crate::escrow::charter::address;
 use crate::escrow::descriptor::{EscrowOutput, Slot};
 use crate::escrow::network::Network;
 use crate::escrow::recovery::{Origin, RecoveryFile};
+use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{CharterId, Pledge, Signed};
 use crate::keys::{Passphrase, SponsorKeys};
 use crate::service::views::{PledgeView, payment_uri};
@@ -32,14 +35,23 @@ pub struct CreateArgs {
     task: CharterId,
     /// What you mean to pay, satoshis
     #[arg(long, value_name = "SAT")]
-    amount: u64,
+    pub(super) amount: u64,
     // Not the shared argument: clap cannot tell whether an optional group is there if it nests another.
     /// File with the recovery phrase, encrypted or not, or - for standard input
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "sponsor_key")]
+    key: Option<PathBuf>,
+    /// Public key of another wallet, best with its origin: [fingerprint/86h/0h/0h/0/9]KEY. It signs pledge, refunds
+    /// and votes as PSBTs; a fresh one for each pledge
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["key", "key_index", "address_index", "without_words", "wait"],
+        requires = "refund_address", requires = "psbt_out")]
+    sponsor_key: Option<WalletKey>,
+    /// With --sponsor-key: write the pledge's words as a PSBT (BIP322) here, and beside it FILE.statement.json for
+    /// `upfront statement send`
+    #[arg(long, value_name = "FILE", requires = "sponsor_key")]
+    pub(super) psbt_out: Option<PathBuf>,
     /// Where refunds and returns go; by default an address of the same phrase. Never an exchange's
     #[arg(long, value_name = "ADDRESS")]
-    refund_address: Option<String>,
+    pub(super) refund_address: Option<String>,
     /// Recovery file to write [default: upfront-TASK-INDEX.recovery.json in this directory]
     #[arg(long, value_name = "FILE")]
     recovery: Option<PathBuf>,
@@ -74,7 +86,7 @@ pub struct CreateArgs {
 
 /// What a sponsor is shown.
 #[derive(Serialize)]
-struct Issued {
+pub struct Issued {
     task: CharterId,
     index: u32,
     amount_sat: u64,
@@ -128,14 +140,19 @@ pub fn run(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<Exit> {
             Failure::refused("below_minimum", format!("the least pledge of this task is {least}")).into()
         );
     }
+    if let Some(key) = &args.sponsor_key {
+        wallet::ask(context, &task, key, args)?;
+        return Ok(Exit::Done);
+    }
+    let path = args.key.as_ref().ok_or_else(|| Failure::usage("give --key or --sponsor-key"))?;
     let network = task.charter().network();
-    let unlocked = context.read_phrase(&args.key, Some(network))?;
+    let unlocked = context.read_phrase(path, Some(network))?;
     let passphrase = recovery_passphrase(context, args, unlocked.passphrase, network)?;
     let keys = SponsorKeys::new(unlocked.phrase, network);
-    let chain = Chain::connect(args.electrum.as_deref(), task.charter().network())?;
+    let chain = Chain::connect(args.electrum.as_deref(), network)?;
     let made = issue(&client, task, &keys, args, passphrase.as_ref())?;
-    let output = made.kept.file.output();
-    context.report(&issued(&made, args, output)?)?;
+    let answer = PledgeAnswer { amount_sat: args.amount, recovery: None, no_qr: args.no_qr };
+    context.report(&issued(&made.kept.file, made.kept.path(), &answer)?)?;
     if !args.wait {
         return Ok(Exit::Done);
     }
@@ -171,13 +188,18 @@ fn recovery_passphrase(
 /// The task, with all three attestations checked.
 fn open_task(client: &Client, task: &CharterId) -> anyhow::Result<CheckedTask> {
     let task = CheckedTask::fetch(client, task)?;
-    if let Err(missing) = task.attestations() {
+    attested(&task)?;
+    Ok(task)
+}
+
+/// All three attestations.
+pub fn attested(task: &CheckedTask) -> anyhow::Result<[StatementSignature; 3]> {
+    task.attestations().map_err(|missing| {
         let names: Vec<&str> = missing.iter().map(|role| role.name()).collect();
         let message =
             format!("no address before all three signers have attested; still missing: {}", names.join(", "));
-        return Err(Failure::not_yet("not_attested", message).into());
-    }
-    Ok(task)
+        Failure::not_yet("not_attested", message).into()
+    })
 }
 
 /// Writes the recovery file, asks for the pledge and compares the answer, until an index is ours.
@@ -191,8 +213,7 @@ fn issue(
     let secp = Secp256k1::new();
     let mut task = first;
     for _ in 0..ATTEMPTS {
-        let attestations =
-            task.attestations().map_err(|_| Failure::not_yet("not_attested", "not attested"))?;
+        let attestations = attested(&task)?;
         let charter = task.charter();
         let own = Own::choose(&task, keys, args)?;
         let sponsor_key = own.key.x_only_public_key().0;
@@ -220,27 +241,29 @@ fn issue(
                 compare(&view, &signed, &output, args.amount)?;
                 return Ok(Made { kept, key: own.key });
             }
-            Err(error @ ClientError::Refused { .. }) => {
-                // Nothing was issued or shown under it, so nobody can have paid.
-                discard(kept.path());
+            Err(error) => {
+                discard_if_refused(&error, kept.path());
                 if error.code() != "index_taken" {
                     return Err(error.into());
                 }
             }
-            // It may have been issued all the same: the file stays.
-            Err(error) => return Err(error.into()),
         }
         task = CheckedTask::fetch(client, &args.task)?;
     }
     Err(Failure::refused("index_taken", format!("{ATTEMPTS} other sponsors were faster; try again")).into())
 }
 
-fn discard(path: &Path) {
-    // One that cannot be removed is a file of a pledge that was never issued: harmless.
-    let _ = std::fs::remove_file(path);
+/// Removes the recovery file of a pledge that was refused: nothing was issued or shown under it, so nobody can
+/// have paid. After any other error it may have been issued all the same, and the file stays.
+pub fn discard_if_refused(error: &ClientError, path: &Path) {
+    if matches!(error, ClientError::Refused { .. }) {
+        // One that cannot be removed is a file of a pledge that was never issued: harmless.
+        let _ = std::fs::remove_file(path);
+    }
 }
 
-fn default_path(task: &CheckedTask, index: u32) -> PathBuf {
+/// Where the recovery file goes unless told otherwise.
+pub fn default_path(task: &CheckedTask, index: u32) -> PathBuf {
     let id = task.charter().id().to_string();
     PathBuf::from(format!("upfront-{}-{index}.recovery.json", &id[..12]))
 }
@@ -300,7 +323,7 @@ fn first<T>(mut at: impl FnMut(u32) -> anyhow::Result<Option<T>>) -> anyhow::Res
 }
 
 /// Compares the service's answer, field by field, with what was derived and signed here.
-fn compare(
+pub fn compare(
     view: &PledgeView,
     signed: &Signed<Pledge>,
     output: &EscrowOutput,
@@ -325,20 +348,31 @@ fn compare(
     Ok(())
 }
 
-fn issued(made: &Made, args: &CreateArgs, output: &EscrowOutput) -> anyhow::Result<Issued> {
-    let file = &made.kept.file;
-    let amount = Amount::from_sat(args.amount);
-    let qr = if args.no_qr { None } else { Some(terminal_qr(&output.address, amount)?) };
+/// How a new pledge is answered.
+pub struct PledgeAnswer {
+    /// What the sponsor means to pay.
+    pub amount_sat: u64,
+    /// Recovery file to write.
+    pub recovery: Option<PathBuf>,
+    /// Draw no QR code.
+    pub no_qr: bool,
+}
+
+/// What is shown of a pledge that was issued.
+pub fn issued(file: &RecoveryFile, path: &Path, answer: &PledgeAnswer) -> anyhow::Result<Issued> {
+    let output = file.output();
+    let amount = Amount::from_sat(answer.amount_sat);
+    let qr = if answer.no_qr { None } else { Some(terminal_qr(&output.address, amount)?) };
     Ok(Issued {
         task: file.charter().id(),
         index: file.pledge().index,
-        amount_sat: args.amount,
+        amount_sat: answer.amount_sat,
         address: output.address.to_string(),
         uri: payment_uri(&output.address, amount),
         refund_address: file.pledge().refund_address.to_string(),
         refund_time: file.charter().refund_time_secs(),
         descriptor: output.descriptor(),
-        recovery_file: made.kept.path().to_owned(),
+        recovery_file: path.to_owned(),
         qr,
     })
 }

@@ -45,7 +45,7 @@ impl Chain {
     }
 
     /// The outputs among `claimed` that are there with their amounts.
-    fn confirm(&self, view: &PledgeView, file: &RecoveryFile) -> anyhow::Result<Vec<OutpointView>> {
+    pub fn confirm(&self, view: &PledgeView, file: &RecoveryFile) -> anyhow::Result<Vec<OutpointView>> {
         let present = |held: &&OutpointView| {
             held.generation == 0 && held.standing != Some(Standing::Vanished) && held.ended.is_none()
         };
@@ -74,7 +74,10 @@ pub fn key_of(context: &Context<'_>, file: &RecoveryFile, key: &OptionalKeyArg) 
     if let Some(key) = file.key() {
         return Ok(*key);
     }
-    let missing = || Failure::refused("no_key", "the recovery file holds no key").hint("give --key FILE");
+    let missing = || {
+        Failure::refused("no_key", "the recovery file holds no key")
+            .hint("give --key FILE; or, if the key is in another wallet, --psbt-out DIR")
+    };
     let keys = key.sponsor(context, file.charter().network())?.ok_or_else(missing)?;
     keys.check_recovery(file).map_err(|error| Failure::refused("wrong_key", error.to_string()))?;
     find_key(&keys, &file.pledge().sponsor_key)
