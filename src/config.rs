@@ -39,6 +39,12 @@ pub struct Config {
     pub refund_budget_sat: u64,
     /// Below this the fee wallet's balance is told as low.
     pub fee_wallet_low_sat: u64,
+    /// File with the passphrase of an encrypted fee wallet.
+    pub wallet_passphrase_file: Option<PathBuf>,
+    /// Program and arguments that sign for a fee wallet with public descriptors; empty is none.
+    pub wallet_signer: Vec<String>,
+    /// Longest time that program may take.
+    pub wallet_signer_timeout_secs: u64,
     /// Most tasks kept.
     pub max_tasks: usize,
     /// Most public events kept in memory; older ones are not told again.
@@ -221,6 +227,12 @@ impl Config {
         let checkpoint = Config::read_checkpoint(reader, network);
         let refund_budget_sat = reader.or("refund_budget_sat", 1_000_000);
         let fee_wallet_low_sat = reader.or("fee_wallet_low_sat", 100_000);
+        let wallet_passphrase_file = reader.optional("wallet_passphrase_file");
+        let wallet_signer = reader.optional::<Vec<String>>("wallet_signer").unwrap_or_default();
+        let wallet_signer_timeout_secs = reader.or("wallet_signer_timeout_secs", 20);
+        if wallet_signer_timeout_secs == 0 {
+            reader.problem("wallet_signer_timeout_secs", "must be at least 1");
+        }
         let max_tasks = reader.or("max_tasks", 10_000);
         let max_events = reader.or("max_events", 1_000_000);
         let metrics_listen = reader.optional("metrics_listen");
@@ -242,6 +254,9 @@ impl Config {
             checkpoint,
             refund_budget_sat,
             fee_wallet_low_sat,
+            wallet_passphrase_file,
+            wallet_signer,
+            wallet_signer_timeout_secs,
             max_tasks,
             max_events,
             metrics_listen,

@@ -10,6 +10,7 @@ use crate::config::{Config, HttpLimits, Listen, LogFormat};
 use crate::escrow::event::Record;
 use crate::escrow::network::Network;
 use crate::escrow::refund::RefundBundle;
+use crate::keys::Passphrase;
 use crate::metrics::Metrics;
 use crate::service::views::FeeWalletView;
 use crate::service::{
@@ -18,7 +19,7 @@ use crate::service::{
 use crate::store::files::{Files, RealFiles};
 use crate::store::index::Index;
 use crate::store::journal::{Birth, FileJournal};
-use crate::wallet::{BatchRequest, OperatorWallet, WalletError};
+use crate::wallet::{BatchRequest, ExternalSigner, OperatorWallet, WalletError};
 use crate::watcher::IndexCache;
 use crate::web::health::{Probe, State};
 use crate::web::listen::{self, Listener};
@@ -100,16 +101,7 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
     let (chain, updates, watching) =
         ElectrumChain::start(electrum, Arc::clone(&cache) as Arc<dyn ChainCache>);
 
-    let wallet = OperatorWallet::open(&config.data_dir, config.network).context("opening the fee wallet")?;
-    if wallet.is_none() {
-        tracing::warn!(
-            "there is no fee wallet: refunds will go by their own ladders (`upfront wallet new` makes one)"
-        );
-    }
-    let wallet = wallet.map(|wallet| {
-        Box::new(ElectrumFeeWallet { wallet, servers: config.electrum.urls().collect() })
-            as Box<dyn FeeWallet>
-    });
+    let wallet = fee_wallet(&config).context("opening the fee wallet")?;
     let service = Service::new(Parts {
         journal: Box::new(opened.journal),
         records: opened.recorded,
@@ -306,10 +298,53 @@ fn receipt_key(dir: &Path) -> anyhow::Result<Keypair> {
     Ok(Keypair::from_secret_key(&secp, &key))
 }
 
+/// Name of the systemd credential with the fee wallet's passphrase.
+const PASSPHRASE_CREDENTIAL: &str = "wallet-passphrase";
+
+/// The operator's wallet, opened with the passphrase that the settings or systemd give.
+fn fee_wallet(config: &Config) -> anyhow::Result<Option<Box<dyn FeeWallet>>> {
+    let unlock = |path: &Path| -> anyhow::Result<Passphrase> {
+        let credential =
+            || Some(PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(PASSPHRASE_CREDENTIAL));
+        let credential = credential().filter(|path| path.exists());
+        let Some(file) = config.wallet_passphrase_file.clone().or(credential) else {
+            anyhow::bail!(
+                "{} is encrypted: name a file with its passphrase as wallet_passphrase_file, or give the systemd \
+                 credential {PASSPHRASE_CREDENTIAL}",
+                path.display()
+            );
+        };
+        let read = Passphrase::read_file(&file);
+        read.with_context(|| format!("the fee wallet's passphrase in {}", file.display()))
+    };
+    let Some(mut wallet) = OperatorWallet::open_with(&config.data_dir, config.network, unlock)? else {
+        tracing::warn!(
+            "there is no fee wallet: refunds will go by their own ladders (`upfront wallet new` makes one)"
+        );
+        return Ok(None);
+    };
+    match (wallet.is_watch_only(), config.wallet_signer.is_empty()) {
+        (true, false) => {
+            let timeout = Duration::from_secs(config.wallet_signer_timeout_secs);
+            wallet.set_signer(ExternalSigner::new(config.wallet_signer.clone(), timeout));
+        }
+        (true, true) => tracing::warn!(
+            "the fee wallet's descriptor is public and wallet_signer is not set: refunds will go by their own ladders"
+        ),
+        (false, false) => tracing::warn!("wallet_signer is not used: the fee wallet has its keys here"),
+        (false, true) => {}
+    }
+    let servers = config.electrum.urls().collect();
+    let least_sat = config.fee_wallet_low_sat;
+    Ok(Some(Box::new(ElectrumFeeWallet { wallet, servers, least_sat })))
+}
+
 /// The operator's wallet with the servers it asks, the first that answers.
 struct ElectrumFeeWallet {
     wallet: OperatorWallet,
     servers: Vec<String>,
+    /// The operator's own limit, below which it is low whatever refunds need.
+    least_sat: u64,
 }
 
 impl From<WalletError> for FundError {
@@ -318,6 +353,7 @@ impl From<WalletError> for FundError {
             WalletError::InsufficientFunds { needed, available } => {
                 FundError::Insufficient { needed, available }
             }
+            WalletError::Signer(error) => FundError::Signer { detail: error.to_string() },
             other => FundError::Failed { detail: other.to_string() },
         }
     }
@@ -342,6 +378,9 @@ impl FeeWallet for ElectrumFeeWallet {
             confirmed_sat: balance.confirmed.to_sat(),
             pending_sat: balance.pending.to_sat(),
             address: self.wallet.address()?.to_string(),
+            needed_sat: self.least_sat,
+            low: false,
+            signer_error: None,
         })
     }
 

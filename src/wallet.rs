@@ -1,34 +1,46 @@
 //! The operator's fee wallet: pays the network fees of refund batches, and nothing else. It has no power
 //! over any pledge.
 //!
-//! This module alone names `bdk_wallet` and `bdk_electrum`; they hold public descriptors only. The
-//! private ones are in `descriptor.rs`, which signs by hand: what bdk offers for signing wants every
-//! input in a PSBT, and here hundreds of inputs are signed already.
+//! This module alone names `bdk_wallet` and `bdk_electrum`; they hold public descriptors only. Signatures
+//! are made in `signer.rs` by hand, where private keys are here: what bdk offers for signing wants every input
+//! in a PSBT, and here hundreds of inputs are signed already. Where the descriptors are public, another program
+//! signs (`external.rs`), and its answer is checked.
 //!
-//! Three files in one directory: `wallet.phrase` (or `wallet.descriptor`), the secret, never overwritten;
-//! `wallet.state.json`, which can be rebuilt from the descriptors and the chain, so that a lost or broken
-//! one costs a full scan and nothing more.
+//! Two files in one directory: `wallet.phrase` or `wallet.descriptor`, the secret (encrypted or not) or the
+//! public descriptors, never overwritten; `wallet.state.json`, which can be rebuilt from the descriptors and the
+//! chain, so that a lost or broken one costs a full scan and nothing more.
 //!
 //! All calls block. The Electrum server is believed about this wallet's own money: Merkle proofs are
 //! checked against that server's headers only. A lie makes a batch fail, it cannot take anything.
 
 mod descriptor;
+mod external;
 mod fund;
+mod history;
+mod offline;
+mod signer;
+mod spend;
 mod state;
 
+pub use external::ExternalSigner;
 pub use fund::{BatchRequest, FundedBatch};
+pub use history::{HistoryItem, Purpose};
+pub use offline::{OfflineError, OfflineRule, OfflineSigned, OfflineSigner};
+pub use signer::SignerError;
+pub use spend::{PlannedSpend, SpendRequest};
 
 use crate::escrow::network::Network;
 use crate::escrow::refund::BatchError;
-use crate::keys::{KeyFileError, Phrase};
+use crate::keys::{KeyFileError, MAX_KEY_FILE_BYTES, Passphrase, Phrase, Stored};
 use bdk_electrum::BdkElectrumClient;
 use bdk_electrum::electrum_client::{Client, ConfigBuilder, ElectrumApi};
 use bdk_wallet::chain::CanonicalizationParams;
 use bdk_wallet::{KeychainKind, Update, Wallet};
 use bitcoin::constants::genesis_block;
-use bitcoin::{Address, Amount, OutPoint, ScriptBuf, Transaction, Txid};
+use bitcoin::{Address, Amount, OutPoint, ScriptBuf, Transaction, TxOut, Txid, Witness};
 use descriptor::{Branch, FeeKeys};
 use fund::Candidate;
+use signer::OwnInput;
 use state::State;
 use std::collections::HashSet;
 use std::fmt;
@@ -37,7 +49,8 @@ use std::time::Duration;
 
 /// File with the words of a wallet made here.
 pub const PHRASE_FILE: &str = "wallet.phrase";
-/// File with two private descriptors, external and internal, of a wallet made elsewhere.
+/// File with the descriptors of a wallet made elsewhere: private ones, or public ones for another program to
+/// sign for.
 pub const DESCRIPTOR_FILE: &str = "wallet.descriptor";
 /// What the chain said last.
 pub const STATE_FILE: &str = "wallet.state.json";
@@ -118,6 +131,15 @@ pub enum WalletError {
     /// The refunds do not go together.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// Nobody signed, or not what was asked for.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// A payment out of the wallet cannot be put together.
+    #[error("the payment cannot be made: {detail}")]
+    Spend {
+        /// Why.
+        detail: String,
+    },
     /// The finished transaction is not what was asked for; it is not handed out.
     #[error("the batch that was built is not the batch that was asked for: {what}")]
     Broken {
@@ -144,6 +166,9 @@ pub struct OperatorWallet {
     keys: FeeKeys,
     wallet: Wallet,
     state: State,
+    signer: Option<ExternalSigner>,
+    /// The state on the disk is another process's: nothing is written.
+    read_only: bool,
 }
 
 impl fmt::Debug for OperatorWallet {
@@ -157,12 +182,22 @@ impl fmt::Debug for OperatorWallet {
 }
 
 impl OperatorWallet {
-    /// Makes a new wallet in `dir`: twelve new words in `wallet.phrase` (mode 0600), BIP86 keys at
-    /// `m/86'/coin'/0'`.
+    /// Makes a new wallet in `dir`, its words left readable for whoever reads the file. See
+    /// [`OperatorWallet::create_with`].
+    pub fn create(dir: &Path, network: Network) -> Result<OperatorWallet, WalletError> {
+        OperatorWallet::create_with(dir, network, None)
+    }
+
+    /// Makes a new wallet in `dir`: twelve new words in `wallet.phrase` (mode 0600, encrypted where a passphrase
+    /// is given), BIP86 keys at `m/86'/coin'/0'`.
     ///
     /// # Errors
     /// [`KeyFileError::Exists`] where `dir` has a wallet already.
-    pub fn create(dir: &Path, network: Network) -> Result<OperatorWallet, WalletError> {
+    pub fn create_with(
+        dir: &Path,
+        network: Network,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<OperatorWallet, WalletError> {
         let descriptors = dir.join(DESCRIPTOR_FILE);
         if descriptors.exists() {
             return Err(KeyFileError::Exists { path: descriptors }.into());
@@ -177,35 +212,103 @@ impl OperatorWallet {
             "Upfront's fee wallet on {network}: pays network fees. BIP86, m/86'/{}'/0'.\nWhoever reads these words can spend its money.",
             network.coin_type()
         );
-        phrase.write_new(&dir.join(PHRASE_FILE), &comment, None)?;
+        phrase.write_new(&dir.join(PHRASE_FILE), &comment, passphrase)?;
         OperatorWallet::load(dir, network, FeeKeys::from_phrase(&phrase, network))
     }
 
-    /// Opens the wallet in `dir`; `None` where there is none.
+    /// Opens the wallet in `dir`, which must not be encrypted; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`OperatorWallet::open_with`]; [`KeyFileError::Locked`] where it is encrypted.
+    pub fn open(dir: &Path, network: Network) -> Result<Option<OperatorWallet>, WalletError> {
+        OperatorWallet::open_with(dir, network, |path| {
+            Err(KeyFileError::Locked { path: path.to_owned() }.into())
+        })
+    }
+
+    /// Opens the wallet in `dir`; `None` where there is none. `unlock` is asked for the passphrase of an
+    /// encrypted one.
     ///
     /// # Errors
     /// [`WalletError::TwoSources`], [`WalletError::BadDescriptor`], [`WalletError::WrongNetwork`],
-    /// [`WalletError::File`]. A broken state file is no error.
-    pub fn open(dir: &Path, network: Network) -> Result<Option<OperatorWallet>, WalletError> {
+    /// [`WalletError::File`], and what `unlock` says. A broken state file is no error.
+    pub fn open_with<E: From<KeyFileError> + From<WalletError>>(
+        dir: &Path,
+        network: Network,
+        unlock: impl FnOnce(&Path) -> Result<Passphrase, E>,
+    ) -> Result<Option<OperatorWallet>, E> {
         let (phrase, descriptors) = (dir.join(PHRASE_FILE), dir.join(DESCRIPTOR_FILE));
         let keys = match (phrase.exists(), descriptors.exists()) {
             (false, false) => return Ok(None),
-            (true, true) => return Err(WalletError::TwoSources { dir: dir.to_owned() }),
-            (true, false) => FeeKeys::from_phrase(&Phrase::read_file(&phrase)?, network),
-            (false, true) => FeeKeys::read_file(&descriptors, network)?,
+            (true, true) => return Err(WalletError::TwoSources { dir: dir.to_owned() }.into()),
+            (true, false) => {
+                let words = Stored::read_file(&phrase, MAX_KEY_FILE_BYTES)?.open(unlock)?;
+                FeeKeys::from_phrase(&Phrase::from_bytes(&words)?, network)
+            }
+            (false, true) => {
+                let text = Stored::read_file(&descriptors, MAX_KEY_FILE_BYTES)?.open(unlock)?;
+                FeeKeys::parse(&descriptors, &text, network)?
+            }
         };
-        OperatorWallet::load(dir, network, keys).map(Some)
+        Ok(Some(OperatorWallet::load(dir, network, keys)?))
     }
 
     fn load(dir: &Path, network: Network, keys: FeeKeys) -> Result<OperatorWallet, WalletError> {
         let (state, wallet) = State::load(dir.join(STATE_FILE), network, &keys)?;
-        let mut this = OperatorWallet { network, keys, wallet, state };
-        this.persist()?;
-        Ok(this)
+        Ok(OperatorWallet { network, keys, wallet, state, signer: None, read_only: false })
+    }
+
+    /// Writes nothing from here on: another process, the service, keeps the state.
+    #[must_use]
+    pub fn read_only(mut self) -> OperatorWallet {
+        self.read_only = true;
+        self
+    }
+
+    /// Whether the private keys are with another program.
+    pub fn is_watch_only(&self) -> bool {
+        !self.keys.can_sign()
+    }
+
+    /// Names the program that signs where the descriptors are public.
+    pub fn set_signer(&mut self, signer: ExternalSigner) {
+        self.signer = Some(signer);
     }
 
     fn persist(&mut self) -> Result<(), WalletError> {
+        if self.read_only {
+            return Ok(());
+        }
         Ok(self.state.persist(&mut self.wallet)?)
+    }
+
+    /// Witnesses of our inputs: signed here, or by the program that has the keys.
+    fn sign(
+        &mut self,
+        tx: &Transaction,
+        prevouts: &[TxOut],
+        own: &[OwnInput],
+        change: Option<usize>,
+    ) -> Result<Vec<Witness>, WalletError> {
+        for input in own {
+            let script = self.keys.definite(input.branch, input.index).map(|key| key.script_pubkey());
+            if script.is_none() || script.as_ref() != prevouts.get(input.at).map(|out| &out.script_pubkey) {
+                return Err(WalletError::Broken { what: "a fee input is not this wallet's" });
+            }
+        }
+        if self.keys.can_sign() {
+            return Ok(signer::sign_here(&self.keys, tx, prevouts, own)?);
+        }
+        let change = change.and_then(|at| {
+            let (branch, index) = self.owner(&tx.output.get(at)?.script_pubkey)?;
+            Some((at, branch, index))
+        });
+        let graph = self.wallet.tx_graph();
+        let previous = |txid| graph.get_tx(txid).map(|tx| tx.as_ref().clone());
+        let psbt = signer::request(&self.keys, tx, prevouts, own, change, &previous)?;
+        let program = self.signer.as_mut().ok_or(SignerError::None)?;
+        let keys = &self.keys;
+        Ok(program.sign(&psbt, |answer| signer::read_answer(keys, &psbt, answer, prevouts, own))?)
     }
 
     /// The network it is on.
@@ -225,12 +328,8 @@ impl OperatorWallet {
     /// # Errors
     /// [`WalletError::Server`], [`WalletError::WrongNetwork`], [`WalletError::File`].
     pub fn sync(&mut self, electrum_url: &str) -> Result<(), WalletError> {
-        let failed = |detail: String| WalletError::Server {
-            server: electrum_url.to_owned(),
-            detail: detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL_CHARS).collect(),
-        };
-        let config = ConfigBuilder::new().timeout(Some(TIMEOUT)).build();
-        let client = Client::from_config(electrum_url, config).map_err(|e| failed(e.to_string()))?;
+        let failed = |detail: String| server_error(electrum_url, &detail);
+        let client = connect(electrum_url)?;
         let genesis = client.block_header(0).map_err(|e| failed(e.to_string()))?.block_hash();
         if genesis != genesis_block(self.network.params()).block_hash() {
             let what = format!("Electrum server {electrum_url}");
@@ -333,7 +432,10 @@ impl OperatorWallet {
             None => self.next_change_script()?,
         };
         let candidates = self.candidates(request, &replaced);
-        fund::build(&self.keys, request, &replaced, candidates, change_script)
+        let planned = fund::plan(self.keys.input_weight(), request, &replaced, candidates, change_script)?;
+        let (tx, prevouts) = (planned.batch.transaction.clone(), planned.batch.prevouts.clone());
+        let witnesses = self.sign(&tx, &prevouts, &planned.own(), planned.change())?;
+        planned.finish(witnesses)
     }
 
     fn owner(&self, script: &ScriptBuf) -> Option<(Branch, u32)> {
@@ -411,6 +513,16 @@ impl OperatorWallet {
             })
             .collect()
     }
+}
+
+fn server_error(server: &str, detail: &str) -> WalletError {
+    let detail = detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL_CHARS).collect();
+    WalletError::Server { server: server.to_owned(), detail }
+}
+
+fn connect(electrum_url: &str) -> Result<Client, WalletError> {
+    let config = ConfigBuilder::new().timeout(Some(TIMEOUT)).build();
+    Client::from_config(electrum_url, config).map_err(|e| server_error(electrum_url, &e.to_string()))
 }
 
 fn branch(keychain: KeychainKind) -> Branch {

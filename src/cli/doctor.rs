@@ -7,9 +7,10 @@ use super::text::{sat, when};
 use crate::chain::oneshot::{OneShot, OneShotConfig};
 use crate::client::Client;
 use crate::escrow::network::Network;
+use crate::keys::KeyFileError;
 use crate::service::views::StatusView;
 use crate::store::files::RealFiles;
-use crate::wallet::OperatorWallet;
+use crate::wallet::{OperatorWallet, WalletError};
 use clap::Args;
 use serde::Serialize;
 use std::fmt;
@@ -164,14 +165,18 @@ fn service(found: &mut Diagnosis, client: &Client) -> Option<StatusView> {
     match &status.fee_wallet {
         None => found.add("its fee wallet", Outcome::Attention, "none: refunds go by their own ladders"),
         Some(wallet) => {
-            let outcome = if wallet.confirmed_sat > 0 { Outcome::Good } else { Outcome::Attention };
+            let outcome = if wallet.low { Outcome::Attention } else { Outcome::Good };
             let words = format!(
-                "{}, {} pending; top up at {}",
+                "{}, {} pending, {} needed; top up at {}",
                 sat(wallet.confirmed_sat),
                 sat(wallet.pending_sat),
+                sat(wallet.needed_sat),
                 wallet.address
             );
             found.add("its fee wallet", outcome, words);
+            if let Some(error) = &wallet.signer_error {
+                found.add("its fee signer", Outcome::Bad, error);
+            }
         }
     }
     Some(status)
@@ -205,6 +210,10 @@ fn data_dir(found: &mut Diagnosis, dir: &Path, network: Option<Network>) {
         return found.add("fee wallet", Outcome::Skipped, "of which network? give --network");
     };
     match OperatorWallet::open(dir, network) {
+        Err(WalletError::File(KeyFileError::Locked { path })) => {
+            let words = format!("{} is encrypted: not looked into", path.display());
+            found.add("fee wallet", Outcome::Good, words);
+        }
         Err(error) => found.add("fee wallet", Outcome::Bad, error),
         Ok(None) => found.add("fee wallet", Outcome::Attention, "none: `upfront wallet new` makes one"),
         Ok(Some(wallet)) => {

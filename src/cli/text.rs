@@ -78,6 +78,16 @@ pub fn groups(address: &str) -> String {
     letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
 }
 
+/// A QR code in half blocks.
+pub fn qr(text: &str) -> anyhow::Result<String> {
+    use qrcode::render::unicode::Dense1x2;
+    let code = qrcode::QrCode::with_error_correction_level(text.as_bytes(), qrcode::EcLevel::L).map_err(
+        |error| super::exit::Failure::refused("qr", error.to_string()).hint("leave it out with --no-qr"),
+    )?;
+    // Light modules are drawn as blocks: on a dark terminal that is the right way round.
+    Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
+}
+
 /// Text of others on a terminal: nothing that could move the cursor or hide.
 pub fn inert(text: &str) -> String {
     text.chars()

@@ -72,7 +72,7 @@ pub struct Unlocked {
 
 impl Context<'_> {
     /// The passphrase of an encrypted file: the one given, else typed.
-    fn passphrase_of(&self, path: &Path) -> anyhow::Result<Passphrase> {
+    pub fn passphrase_of(&self, path: &Path) -> anyhow::Result<Passphrase> {
         match self.passphrases().given()? {
             Some(passphrase) => Ok(passphrase),
             None => type_one(&format!("Passphrase of {}: ", path.display()))?.ok_or_else(|| {

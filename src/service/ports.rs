@@ -45,6 +45,12 @@ pub enum FundError {
         /// What there is.
         available: Amount,
     },
+    /// The program that has the wallet's keys did not sign.
+    #[error("nobody signed for the fee wallet: {detail}")]
+    Signer {
+        /// What happened, without secrets.
+        detail: String,
+    },
     /// It failed otherwise; worth another try.
     #[error("the fee wallet failed: {detail}")]
     Failed {
@@ -58,7 +64,8 @@ pub trait FeeWallet: Send {
     /// Asks its server for what is new.
     fn sync(&mut self) -> Result<(), FundError>;
 
-    /// What it holds, as far as it knows.
+    /// What it holds, as far as it knows, and the least it should (`needed_sat`; the service raises it to what
+    /// refunds will need).
     fn view(&mut self) -> Result<FeeWalletView, FundError>;
 
     /// Pays for a batch of refunds of one T at `feerate`, spending at most `max_fee`, none of `avoid`, and

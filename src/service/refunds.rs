@@ -19,6 +19,8 @@ const BUDGET_BLOCKS: u32 = 144;
 const TARGET_BLOCKS: u16 = 6;
 /// The operator pays at most this part of a pledge for its pair.
 const MAX_COST: u64 = 10;
+/// Feerate that the wallet should be able to pay at the next T: of the worst weeks, not of the worst days.
+const PESSIMISTIC: FeeRate = FeeRate::from_sat_per_vb_u32(50);
 /// Room left in a batch for fee inputs, change and frame.
 const FEE_ROOM: Weight = Weight::from_wu(4_000);
 
@@ -49,6 +51,10 @@ impl Service {
                 Ok(funded) => self.record_and_send(&batch, funded).await?,
                 Err(FundError::Insufficient { needed, available }) => {
                     tracing::warn!(%needed, %available, "the fee wallet cannot pay for refunds: they go by their ladder");
+                    by_ladder.extend(batch);
+                }
+                Err(error @ FundError::Signer { .. }) => {
+                    tracing::error!(%error, "ALARM: the fee wallet's signer does not sign: refunds go by their ladder");
                     by_ladder.extend(batch);
                 }
                 Err(error @ FundError::Failed { .. }) => {
@@ -100,7 +106,12 @@ impl Service {
             wallet.sync()?;
             let replaced = replaced.map(std::slice::from_ref).unwrap_or_default();
             let funded = wallet.fund(&references, feerate, max_fee, replaced, &avoid);
-            self.note_wallet(wallet.view().ok());
+            let signer_error = match &funded {
+                Err(FundError::Signer { detail }) => Some(detail.clone()),
+                Ok(_) | Err(FundError::Insufficient { .. } | FundError::Failed { .. }) => None,
+            };
+            // Only a batch tells whether the signer signs.
+            self.note_wallet(wallet.view().ok().map(|view| FeeWalletView { signer_error, ..view }));
             funded
         })
     }
@@ -111,15 +122,54 @@ impl Service {
         let mut wallet = wallet.lock().await;
         let view = tokio::task::block_in_place(|| wallet.sync().and_then(|()| wallet.view()));
         match view {
-            Ok(view) => self.note_wallet(Some(view)),
+            Ok(view) => {
+                let last = self.wallet_view.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let signer_error = last.and_then(|last| last.signer_error);
+                self.note_wallet(Some(FeeWalletView { signer_error, ..view }));
+            }
             Err(error) => tracing::warn!(%error, "the fee wallet does not answer"),
         }
     }
 
     fn note_wallet(&self, view: Option<FeeWalletView>) {
-        if view.is_some() {
-            *self.wallet_view.lock().unwrap_or_else(PoisonError::into_inner) = view;
+        let Some(mut view) = view else { return };
+        view.needed_sat = view.needed_sat.max(self.refunds_need().to_sat());
+        view.low = view.confirmed_sat.saturating_add(view.pending_sat) < view.needed_sat;
+        let mut last = self.wallet_view.lock().unwrap_or_else(PoisonError::into_inner);
+        // Told when it begins and when it is over, not with every look.
+        match (last.as_ref().is_some_and(|last| last.low), view.low) {
+            (false, true) => tracing::error!(
+                holds_sat = view.confirmed_sat,
+                needed_sat = view.needed_sat,
+                address = %view.address,
+                "ALARM: the fee wallet is low: top it up, or refunds go by their ladder"
+            ),
+            (true, false) => {
+                tracing::info!(holds_sat = view.confirmed_sat, "the fee wallet holds enough again")
+            }
+            _ => {}
         }
+        *last = Some(view);
+    }
+
+    /// What refunding everything of the next T would cost at a feerate of bad days: within the tenth of each
+    /// pledge and the day's budget, beyond which the wallet does not pay anyway.
+    fn refunds_need(&self) -> Amount {
+        self.read(|book| {
+            let mut by_time: std::collections::BTreeMap<u32, Amount> = Default::default();
+            for task in book.tasks().values() {
+                let open = task.outpoints().values().filter(|held| held.present && held.spend.is_none());
+                for bundle in open.filter_map(|held| held.refund.as_ref()) {
+                    let share = cost(bundle, PESSIMISTIC).min(bundle.target().amount() / MAX_COST);
+                    let sum = by_time.entry(task.charter().refund_time_secs()).or_default();
+                    *sum = sum.checked_add(share).unwrap_or(Amount::MAX_MONEY);
+                }
+            }
+            let Some(refunds) = by_time.into_values().next() else { return Amount::ZERO };
+            let frame = fee::fee(PESSIMISTIC, FEE_ROOM).unwrap_or_default();
+            let budget = Amount::from_sat(self.policy.refund_budget_sat);
+            refunds.checked_add(frame).unwrap_or(Amount::MAX_MONEY).min(budget)
+        })
     }
 
     /// What may still be spent today. A batch that is being replaced was counted once already.

@@ -77,6 +77,15 @@ pub struct FeeWalletView {
     /// Where to top it up.
     #[schema(value_type = schema::BitcoinAddress)]
     pub address: String,
+    /// What it should hold: for the refunds of the next T at a pessimistic feerate, and never less than the
+    /// operator's own limit.
+    #[schema(value_type = schema::Sat)]
+    pub needed_sat: u64,
+    /// It holds less: top it up.
+    pub low: bool,
+    /// Why the program that signs for it did not sign last time; refunds go by their ladders until it does.
+    #[schema(required)]
+    pub signer_error: Option<String>,
 }
 
 /// A task in a list.

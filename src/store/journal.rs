@@ -66,7 +66,7 @@ use bitcoin::hashes::sha256;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-pub use file::{Birth, JOURNAL_FILE, OpenError, Opened, Problem, Recovery, Report, Torn, verify};
+pub use file::{Birth, JOURNAL_FILE, LOCK_FILE, OpenError, Opened, Problem, Recovery, Report, Torn, verify};
 pub use format::{Cause, Damage};
 pub use mark::MARK_FILE;
 pub use memory::MemoryJournal;

@@ -1,12 +1,10 @@
-//! Which outputs pay for a batch of refunds, and the batch signed. Pure: no bdk, no I/O.
+//! Which outputs pay for a batch of refunds, and the last look at the signed batch. Pure: no bdk, no I/O.
 
 use super::WalletError;
-use super::descriptor::{Branch, FeeKeys};
+use super::descriptor::Branch;
+use super::signer::OwnInput;
 use crate::escrow::fee;
 use crate::escrow::refund::{self, FeeInput, RefundBatch, RefundBundle};
-use bitcoin::hashes::Hash;
-use bitcoin::secp256k1::Message;
-use bitcoin::sighash::{Prevouts, SighashCache, TapSighashType};
 use bitcoin::{Amount, FeeRate, OutPoint, ScriptBuf, Transaction, TxOut, Txid, Weight, Witness};
 use std::collections::{BTreeMap, HashSet};
 
@@ -64,18 +62,26 @@ pub(super) struct Replaced {
     pub(super) change_script: Option<ScriptBuf>,
 }
 
-pub(super) fn build(
-    keys: &FeeKeys,
-    request: &BatchRequest<'_>,
+/// A batch that is put together and not signed yet.
+pub(super) struct Planned<'a> {
+    pub(super) batch: RefundBatch,
+    bundles: Vec<&'a RefundBundle>,
+    chosen: Vec<Candidate>,
+    change_script: ScriptBuf,
+}
+
+pub(super) fn plan<'a>(
+    input_weight: Weight,
+    request: &BatchRequest<'a>,
     replaced: &[Replaced],
     candidates: Vec<Candidate>,
     change_script: ScriptBuf,
-) -> Result<FundedBatch, WalletError> {
+) -> Result<Planned<'a>, WalletError> {
     // Once each, in the order of the batch.
     let bundles: BTreeMap<OutPoint, &RefundBundle> =
         request.bundles.iter().map(|bundle| (bundle.target().outpoint(), *bundle)).collect();
     let bundles: Vec<&RefundBundle> = bundles.into_values().collect();
-    let cost = Cost::new(&bundles, &change_script, request.feerate, replaced);
+    let cost = Cost::new(&bundles, input_weight, &change_script, request.feerate, replaced);
     if bundles.is_empty() {
         return Err(refund::BatchError::Empty.into());
     }
@@ -85,26 +91,56 @@ pub(super) fn build(
         .map(|candidate| FeeInput {
             outpoint: candidate.outpoint,
             prevout: candidate.prevout.clone(),
-            weight: fee::KEY_PATH_INPUT,
+            weight: input_weight,
         })
         .collect();
-    let mut batch = refund::batch(&bundles, &fee_inputs, &change_script, cost.feerate(chosen.len())?)?;
+    let batch = refund::batch(&bundles, &fee_inputs, &change_script, cost.feerate(chosen.len())?)?;
     if batch.fee > request.max_fee {
         return Err(WalletError::FeeAboveLimit { fee: batch.fee, limit: request.max_fee });
     }
-    sign(keys, &mut batch, &chosen)?;
-    check(&batch, &bundles, &chosen, &change_script)?;
-    Ok(FundedBatch {
-        transaction: batch.transaction,
-        fee: batch.fee,
-        fee_inputs: chosen.iter().map(|candidate| candidate.outpoint).collect(),
-    })
+    Ok(Planned { batch, bundles, chosen, change_script })
+}
+
+impl Planned<'_> {
+    /// The fee inputs, which are the last ones.
+    pub(super) fn own(&self) -> Vec<OwnInput> {
+        let own = |(at, candidate): (usize, &Candidate)| OwnInput {
+            at,
+            branch: candidate.branch,
+            index: candidate.index,
+        };
+        (self.bundles.len()..).zip(&self.chosen).map(own).collect()
+    }
+
+    /// Where the change is, if there is any.
+    pub(super) fn change(&self) -> Option<usize> {
+        (self.batch.transaction.output.len() > self.bundles.len()).then_some(self.bundles.len())
+    }
+
+    /// The batch with the witnesses of its fee inputs, looked at once more.
+    pub(super) fn finish(mut self, witnesses: Vec<Witness>) -> Result<FundedBatch, WalletError> {
+        let fee_inputs = self.batch.transaction.input.get_mut(self.bundles.len()..).unwrap_or_default();
+        if fee_inputs.len() != witnesses.len() || witnesses.iter().any(Witness::is_empty) {
+            return Err(WalletError::Broken { what: "the number of signatures" });
+        }
+        for (input, witness) in fee_inputs.iter_mut().zip(witnesses) {
+            input.witness = witness;
+        }
+        check(&self.batch, &self.bundles, &self.chosen, &self.change_script)?;
+        Ok(FundedBatch {
+            transaction: self.batch.transaction,
+            fee: self.batch.fee,
+            fee_inputs: self.chosen.iter().map(|candidate| candidate.outpoint).collect(),
+        })
+    }
 }
 
 /// What a batch costs with a given number of fee inputs.
 struct Cost<'a> {
     pairs: Weight,
     pair_count: usize,
+    /// One input of the wallet.
+    input: Weight,
     change: Weight,
     feerate: FeeRate,
     replaced: &'a [Replaced],
@@ -113,6 +149,7 @@ struct Cost<'a> {
 impl<'a> Cost<'a> {
     fn new(
         bundles: &[&RefundBundle],
+        input: Weight,
         change_script: &ScriptBuf,
         feerate: FeeRate,
         replaced: &'a [Replaced],
@@ -120,6 +157,7 @@ impl<'a> Cost<'a> {
         Cost {
             pairs: bundles.iter().map(|bundle| refund::pair_weight(bundle)).sum(),
             pair_count: bundles.len(),
+            input,
             change: fee::output_weight(change_script),
             feerate,
             replaced,
@@ -127,7 +165,7 @@ impl<'a> Cost<'a> {
     }
 
     fn weight(&self, fee_inputs: usize) -> Weight {
-        let own: Weight = std::iter::repeat_n(fee::KEY_PATH_INPUT, fee_inputs).sum();
+        let own: Weight = std::iter::repeat_n(self.input, fee_inputs).sum();
         self.pairs + fee::frame_weight(self.pair_count + fee_inputs, self.pair_count + 1) + own + self.change
     }
 
@@ -174,7 +212,7 @@ fn choose(cost: &Cost<'_>, candidates: Vec<Candidate>) -> Result<Vec<Candidate>,
     let (mut chosen, mut rest): (Vec<Candidate>, Vec<Candidate>) =
         candidates.into_iter().partition(|candidate| candidate.reused);
     // An output that costs more to spend than it holds makes things worse.
-    let own_fee = fee::fee(cost.feerate, fee::KEY_PATH_INPUT).ok_or(too_much(Amount::ZERO))?;
+    let own_fee = fee::fee(cost.feerate, cost.input).ok_or(too_much(Amount::ZERO))?;
     rest.retain(|candidate| candidate.prevout.value > own_fee);
     rest.sort_by_key(|candidate| (!candidate.confirmed, candidate.prevout.value, candidate.outpoint));
     chosen.sort_by_key(|candidate| candidate.outpoint);
@@ -196,31 +234,6 @@ fn choose(cost: &Cost<'_>, candidates: Vec<Candidate>) -> Result<Vec<Candidate>,
         sum += candidate.prevout.value;
         chosen.push(candidate);
     }
-}
-
-/// Signs the fee inputs, which are the last ones, with SIGHASH_DEFAULT: over all inputs and outputs.
-fn sign(keys: &FeeKeys, batch: &mut RefundBatch, chosen: &[Candidate]) -> Result<(), WalletError> {
-    let first = batch.transaction.input.len() - chosen.len();
-    let mut witnesses = Vec::new();
-    let mut cache = SighashCache::new(&batch.transaction);
-    let prevouts = Prevouts::All(&batch.prevouts);
-    for (at, candidate) in (first..).zip(chosen) {
-        let key = keys.keypair(candidate.branch, candidate.index);
-        let tweaked = bitcoin::key::TweakedPublicKey::dangerous_assume_tweaked(key.x_only_public_key().0);
-        if ScriptBuf::new_p2tr_tweaked(tweaked) != candidate.prevout.script_pubkey {
-            return Err(WalletError::Broken { what: "a fee input is not this wallet's" });
-        }
-        let sighash = cache
-            .taproot_key_spend_signature_hash(at, &prevouts, TapSighashType::Default)
-            .expect("a prevout for every input");
-        let message = Message::from_digest(sighash.to_byte_array());
-        let signature = keys.secp().sign_schnorr_no_aux_rand(&message, &key);
-        witnesses.push(Witness::from_slice(&[signature.serialize()]));
-    }
-    for (input, witness) in batch.transaction.input[first..].iter_mut().zip(witnesses) {
-        input.witness = witness;
-    }
-    Ok(())
 }
 
 /// The last look before money is spent: every pair whole and in its place, nothing else but the change.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 mod real;
+mod signers;
 
 const NETWORK: Network = Network::Regtest;
 /// The tip of the made-up chain.
@@ -490,7 +491,7 @@ fn bad_descriptor_files_are_refused_without_a_quote() {
         assert!(!format!("{error} {error:?}").contains(&ROOT[..20]), "{error}");
     }
     let (_dir, refused) = with_descriptors(&"x".repeat(20_000));
-    assert!(matches!(refused, Err(WalletError::BadDescriptor { .. })));
+    assert!(matches!(refused, Err(WalletError::File(KeyFileError::TooLong { .. }))));
 }
 
 #[test]

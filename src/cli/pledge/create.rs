@@ -7,7 +7,7 @@ use super::wallet;
 use crate::cli::context::{Context, Patience};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::speaker::WalletKey;
-use crate::cli::text::{Rows, groups, sat, when};
+use crate::cli::text::{Rows, groups, qr, sat, when};
 use crate::cli::unlock::NoPassphraseArg;
 use crate::client::{CheckedTask, Client, ClientError};
 use crate::escrow::charter::address;
@@ -380,13 +380,9 @@ pub fn issued(file: &RecoveryFile, path: &Path, answer: &PledgeAnswer) -> anyhow
 /// A QR code of the BIP321 link in half blocks. The address is in capitals, which a QR code packs better
 /// and BIP173 allows.
 fn terminal_qr(address: &Address, amount: Amount) -> anyhow::Result<String> {
-    use qrcode::render::unicode::Dense1x2;
     let lower = payment_uri(address, amount);
     let uri = lower.replace(&address.to_string(), &address.to_string().to_uppercase());
-    let code = qrcode::QrCode::with_error_correction_level(uri.as_bytes(), qrcode::EcLevel::L)
-        .map_err(|error| Failure::refused("qr", error.to_string()).hint("leave it out with --no-qr"))?;
-    // Light modules are drawn as blocks: on a dark terminal that is the right way round.
-    Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
+    qr(&uri)
 }
 
 /// Signs a refund for everything that arrives, until all of it is deep enough and secured.

@@ -20,7 +20,8 @@ use crate::store::files::{Files, Lock, StoredFile, write_all_at};
 /// Name of the journal's file in the data directory.
 pub const JOURNAL_FILE: &str = "journal.jsonl";
 const NEW_FILE: &str = "journal.new";
-const LOCK_FILE: &str = "journal.lock";
+/// Name of the file that is locked while somebody works on the directory.
+pub const LOCK_FILE: &str = "journal.lock";
 
 /// What a journal is made with when there is none, and what is expected of one that is there.
 #[derive(Clone, Copy, Debug)]

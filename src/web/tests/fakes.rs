@@ -139,7 +139,14 @@ impl FeeWallet for OneOutput {
     }
     fn view(&mut self) -> Result<FeeWalletView, FundError> {
         let confirmed_sat = self.prevout.value.to_sat();
-        Ok(FeeWalletView { confirmed_sat, pending_sat: 0, address: String::new() })
+        Ok(FeeWalletView {
+            confirmed_sat,
+            pending_sat: 0,
+            address: String::new(),
+            needed_sat: 0,
+            low: false,
+            signer_error: None,
+        })
     }
     fn fund(
         &mut self,
