@@ -229,11 +229,10 @@ fn electrum(found: &mut Diagnosis, url: &str, network: Network) {
         Ok(server) => match server.tip() {
             None => found.add("Electrum server", Outcome::Attention, format!("{url}: no blocks yet")),
             Some(tip) => {
-                found.add(
-                    "Electrum server",
-                    Outcome::Good,
-                    format!("{url}: headers valid up to block {}", tip.height),
-                );
+                let pinned = server.headers().checkpoint().height;
+                let words =
+                    format!("{url}: headers valid from the pinned block {pinned} up to block {}", tip.height);
+                found.add("Electrum server", Outcome::Good, words);
                 clock(found, "its time", tip.mtp_secs, network);
             }
         },
