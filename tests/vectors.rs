@@ -41,6 +41,8 @@ pub struct AttestationCase {
     pub key: String,
     pub statement_key: String,
     pub signature: String,
+    pub bip322_key: String,
+    pub bip322_signature: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -128,6 +130,7 @@ pub struct VoteCase {
     pub lines: String,
     pub digest: String,
     pub signature: String,
+    pub bip322_signature: String,
 }
 
 fn path() -> PathBuf {

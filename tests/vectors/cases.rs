@@ -6,9 +6,11 @@ use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::hashes::Hash;
 use bitcoin::secp256k1::{Keypair, Secp256k1, XOnlyPublicKey};
 use bitcoin::{Address, Amount, OutPoint, Transaction, Txid};
+use upfront::escrow::bip322;
 use upfront::escrow::descriptor::{Contract, EscrowOutput, MAX_GENERATION, MAX_INDEX, Slot};
 use upfront::escrow::network::Network;
 use upfront::escrow::refund::{RefundBundle, RefundTarget};
+use upfront::escrow::signature::StatementSignature;
 use upfront::escrow::statement::{Choice, Pledge, Statement, SubmissionId, Vote};
 
 /// Generation and index of the pledges shown for each charter.
@@ -194,7 +196,13 @@ pub fn votes(charters: &[Signed; 4]) -> Vec<VoteCase> {
                 lines: vote.lines(),
                 digest: vote.digest().to_string(),
                 signature: vote.sign(&secp, &keypair).to_string(),
+                bip322_signature: by_wallet(&vote, &keypair).to_string(),
             }
         })
         .collect()
+}
+
+/// The same words, signed as a wallet signs them.
+pub fn by_wallet<S: Statement>(statement: &S, keypair: &Keypair) -> StatementSignature {
+    StatementSignature::Bip322(bip322::sign(&Secp256k1::new(), &bip322::message(statement), keypair))
 }

@@ -57,12 +57,19 @@ impl Signed {
         assert_eq!(statement_key, self.charter.statement_key(role));
         let signature = Attest { charter: self.charter.id() }.sign(&secp, &keypair);
         self.charter.verify_attestation(&secp, role, &signature).unwrap();
+        let path = format!("87h/{}h/{account}h/0/0", self.charter.network().coin_type());
+        let first: Keypair = xpriv(phrase, self.charter.network(), &path).to_keypair(&secp);
+        let attest = Attest { charter: self.charter.id() };
+        let bip322_signature = super::cases::by_wallet(&attest, &first);
+        self.charter.verify_attestation(&secp, role, &bip322_signature).unwrap();
         AttestationCase {
             phrase: phrase.to_string(),
             account: *account,
             key: self.charter.signer(role).to_string(),
             statement_key: statement_key.to_string(),
             signature: signature.to_string(),
+            bip322_key: first.x_only_public_key().0.to_string(),
+            bip322_signature: bip322_signature.to_string(),
         }
     }
 }

@@ -1,6 +1,7 @@
 // Charter cases: id, key expressions and attestations of the good ones, error codes of the broken ones.
 
 import { sha256Hex, accountKey, child, hex, networkOf, sign, taggedHash, utf8, xOnly } from './keys.mjs';
+import { signMessage } from './bip322.mjs';
 import { refusal } from './charter.mjs';
 import { equal, equalFields, exactKeys, integer } from './compare.mjs';
 
@@ -18,10 +19,13 @@ export function checkCharter(_vectors, item, name) {
     const { key, expression } = accountKey(seat.phrase, integer(seat.account, 2 ** 31 - 1, `${name}.${role}.account`), network);
     equal(expression, terms[role].key, `${name}.${role}: the key in the charter's text`);
     const statement = child(key, 1000, 0);
+    const first = child(key, 0, 0);
     const fields = {
       key: expression,
       statement_key: xOnly(statement),
       signature: sign(taggedHash('upfront/attest', id), statement.privateKey),
+      bip322_key: xOnly(first),
+      bip322_signature: signMessage('upfront/attest', hex(id), hex(first.privateKey), xOnly(first)),
     };
     exactKeys(seat, ['phrase', 'account', ...Object.keys(fields)], `${name}.${role}`);
     equalFields(fields, seat, `${name}.${role}`);

@@ -1,5 +1,6 @@
 // Votes: the lines, their digest and the sponsor's signature.
 
+import { signMessage } from './bip322.mjs';
 import { equalFields, exactKeys, integer } from './compare.mjs';
 import { hex, networkOf, refundKey, sign, taggedHash, utf8, xOnly } from './keys.mjs';
 
@@ -17,7 +18,13 @@ export function checkVote(vectors, item, name) {
     `network: ${network}\ncharter: ${charter.id}\nsubmission: ${item.submission}\n` +
     `pledge: ${item.pledge}\nchoice: ${item.choice}\ncounter: ${item.counter}\n`;
   const digest = taggedHash('upfront/vote', utf8(lines));
-  const fields = { key: xOnly(key), lines, digest: hex(digest), signature: sign(digest, key.privateKey) };
+  const fields = {
+    key: xOnly(key),
+    lines,
+    digest: hex(digest),
+    signature: sign(digest, key.privateKey),
+    bip322_signature: signMessage('upfront/vote', lines, hex(key.privateKey), xOnly(key)),
+  };
   exactKeys(item, [...INPUTS, ...Object.keys(fields)], name);
   equalFields(fields, item, name);
 }
