@@ -4,7 +4,7 @@
 mod notify;
 mod stop;
 
-use crate::chain::electrum::{ElectrumChain, ElectrumConfig};
+use crate::chain::electrum::{ElectrumChain, ElectrumConfig, ServerConfig, Trust};
 use crate::chain::{ChainCache, ChainSource};
 use crate::config::{Config, HttpLimits, Listen, LogFormat};
 use crate::escrow::event::Record;
@@ -91,9 +91,7 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
     }
     let receipt = receipt_key(&config.data_dir)?;
 
-    let mut electrum =
-        ElectrumConfig::new(&config.electrum.servers[0].address.to_string(), config.network.bitcoin())?;
-    electrum.checkpoint = config.checkpoint();
+    let electrum = electrum_config(&config)?;
     let instance = &opened.recovery.header.instance;
     let (index, found) = Index::open(&config.data_dir, instance).context("opening the index")?;
     tracing::info!(?found, records = opened.recorded.len(), "data directory open");
@@ -171,6 +169,27 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
         Ok(Err(error)) => Err(error).context("stopped, and what was begun last was not recorded"),
         Err(_) => anyhow::bail!("stopped, and the journal did not answer within {} s", FLUSH.as_secs()),
     }
+}
+
+/// How the servers are reached and used.
+fn electrum_config(config: &Config) -> anyhow::Result<ElectrumConfig> {
+    let mut servers = Vec::new();
+    for server in &config.electrum.servers {
+        let trust = match &server.certificate {
+            None => Trust::Authorities,
+            Some(certificate) => Trust::from_setting(certificate)
+                .with_context(|| format!("the certificate of {}", server.address))?,
+        };
+        servers.push(ServerConfig { address: server.address.clone(), trust });
+    }
+    let mut electrum = ElectrumConfig::with_servers(servers, config.network.bitcoin());
+    electrum.checkpoint = config.checkpoint();
+    electrum.socks5.clone_from(&config.electrum.socks5);
+    electrum.watch_on = config.electrum.watch_on;
+    if let Some(secs) = config.electrum.sweep_secs {
+        electrum.sweep = Duration::from_secs(secs);
+    }
+    Ok(electrum)
 }
 
 /// The limits, as far as this process may open files. The soft limit is raised to the hard one first.

@@ -1,122 +1,111 @@
-//! The live watcher: one Electrum server over TCP, watched for ever. This file keeps the connection
-//! coming back and answers questions; `electrum/session.rs` is what happens on one connection.
-//! Only the files of this module name `electrum_streaming_client`.
+//! The live watcher: several Electrum servers that are not trusted, watched for ever. This file holds what
+//! they share and answers questions. `server.rs` keeps one connected, `session.rs` is what happens on one
+//! connection, `merge.rs` what holds from what all of them say, `pool.rs` who watches and what is
+//! published. Only the files of this module name `electrum_streaming_client`.
 //!
 //! What it must not do: publish a view or a tip that its own headers do not carry.
 
 mod address;
+mod config;
 mod connection;
+mod drop;
+mod fees;
+mod merge;
 mod outbox;
+mod pool;
+mod server;
 mod session;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use bitcoin::{FeeRate, Network, ScriptBuf, Transaction, Txid};
+use bitcoin::{FeeRate, ScriptBuf, Transaction, Txid};
 use futures::future::BoxFuture;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 pub use self::address::{BadServerUrl, ServerAddress, is_host_port};
+pub use self::config::{ElectrumConfig, ServerConfig};
 use self::connection::Connection;
+use self::merge::Scripts;
 use self::outbox::Outbox;
-use self::session::Watcher;
+use self::pool::Published;
+use self::server::Server;
+pub use self::transport::{BadCertificate, Trust};
 use super::fetch;
-use super::headers::{Checkpoint, HeaderChain, Tie};
-use super::{BroadcastError, ChainAlarm, ChainCache, ChainError, ChainSource, ChainUpdate, TxProof};
-use super::{ServerState, ServerStatus, ServerTip};
+use super::headers::{HeaderChain, Tie};
+use super::{
+    BroadcastError, ChainAlarm, ChainCache, ChainError, ChainSource, ChainUpdate, ServerStatus, TxProof,
+};
 
-/// How to reach and treat the server.
-#[derive(Clone, Debug)]
-pub struct ElectrumConfig {
-    /// Host and port, as configured.
-    address: String,
-    /// The network whose headers are expected.
-    pub network: Network,
-    /// The block that the chain of headers stands on.
-    pub checkpoint: Checkpoint,
-    /// Time between pings. electrs asks its node for news whenever it is asked anything, so this is
-    /// also how soon a transaction is seen.
-    pub ping_interval: Duration,
-    /// How long any one answer may take before the connection is given up.
-    pub request_timeout: Duration,
-    /// First and longest wait before connecting again; it doubles in between.
-    pub backoff: (Duration, Duration),
-}
-
-impl ElectrumConfig {
-    /// The usual settings for a server at `tcp://host:port`, with headers from the shipped checkpoint.
-    ///
-    /// # Errors
-    /// If `url` is anything else.
-    pub fn new(url: &str, network: Network) -> Result<Self, BadServerUrl> {
-        url.parse::<ServerAddress>()?;
-        let address = url.strip_prefix("tcp://").ok_or(BadServerUrl)?.trim_end_matches('/');
-        let ping_secs = Duration::from_secs(30);
-        let ping_interval = if network == Network::Regtest { Duration::from_millis(100) } else { ping_secs };
-        Ok(Self {
-            address: address.to_owned(),
-            network,
-            checkpoint: Checkpoint::shipped(network),
-            ping_interval,
-            request_timeout: Duration::from_secs(20),
-            backoff: (Duration::from_millis(200), Duration::from_secs(10)),
-        })
-    }
-
-    /// The server's address as a URL, for people.
-    pub fn server(&self) -> String {
-        format!("tcp://{}", self.address)
-    }
-}
-
-/// What the handle and the running task share.
+/// What the handle and the running tasks share. Locks are taken in this order: `published`, `scripts`,
+/// `headers`, a server's standing; none is held while waiting for a server.
 struct Shared {
     config: ElectrumConfig,
     cache: Arc<dyn ChainCache>,
+    servers: Vec<Server>,
+    published: Mutex<Published>,
+    scripts: Mutex<Scripts>,
     headers: RwLock<HeaderChain>,
-    /// The live set; only ever grows.
-    scripts: Mutex<BTreeSet<ScriptBuf>>,
-    /// Rung when `scripts` grew.
-    grew: Notify,
-    /// The connection, while there is one that passed the handshake.
-    connection: watch::Sender<Option<Connection>>,
+    /// Scripts that are settled.
+    retired: Mutex<BTreeSet<ScriptBuf>>,
+    /// Who syncs headers; a courtesy that saves work and spurious failures.
+    turn: tokio::sync::Mutex<()>,
+    /// Counts changes that every session must look at.
+    epoch: watch::Sender<u64>,
+    /// Rung when roles or what is published may have to change.
+    ring: Notify,
+    outbox: Arc<Outbox>,
 }
 
 impl Shared {
-    fn connection(&self) -> Option<Connection> {
-        self.connection.borrow().clone()
+    fn scripts(&self) -> MutexGuard<'_, Scripts> {
+        self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn scripts(&self) -> std::sync::MutexGuard<'_, BTreeSet<ScriptBuf>> {
-        self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn retired(&self) -> MutexGuard<'_, BTreeSet<ScriptBuf>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every connection there is; those at the best tip first, or only those.
+    fn connections(&self, at_best_only: bool) -> Vec<Connection> {
+        let connected = self.servers.iter().filter_map(|server| Some((server, server.connection()?)));
+        let (best, others): (Vec<_>, Vec<_>) = connected.partition(|(server, _)| self.at_best_tip(server));
+        let others = if at_best_only { Vec::new() } else { others };
+        best.into_iter().chain(others).map(|(_, connection)| connection).collect()
     }
 }
 
-/// The handle of a running watcher. The task behind it ends when the receiver of its updates is
-/// dropped, or when it is aborted.
+/// The handle of a running watcher. The tasks behind it end when the receiver of its updates is
+/// dropped, or when the task is aborted.
 pub struct ElectrumChain {
     shared: Arc<Shared>,
 }
 
 impl ElectrumChain {
-    /// Starts watching; must be called within a tokio runtime. Never fails: a server that is not
-    /// there is told as [`ChainUpdate::Disconnected`] and tried again.
+    /// Starts watching; must be called within a tokio runtime. Never fails: servers that are not
+    /// there are told as [`ChainUpdate::Disconnected`] and tried again.
     pub fn start(
         config: ElectrumConfig,
         cache: Arc<dyn ChainCache>,
     ) -> (Arc<Self>, mpsc::Receiver<ChainUpdate>, JoinHandle<()>) {
         let headers = RwLock::new(headers_from(&config, &*cache));
         let shared = Arc::new(Shared {
+            servers: config.servers.iter().cloned().map(Server::new).collect(),
             config,
             cache,
-            headers,
+            published: Mutex::default(),
             scripts: Mutex::default(),
-            grew: Notify::new(),
-            connection: watch::Sender::new(None),
+            headers,
+            retired: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            epoch: watch::Sender::new(0),
+            ring: Notify::new(),
+            outbox: Arc::default(),
         });
         let (sender, receiver) = mpsc::channel(1);
         let task = tokio::spawn(run(Arc::clone(&shared), sender));
@@ -136,34 +125,35 @@ fn headers_from(config: &ElectrumConfig, cache: &dyn ChainCache) -> HeaderChain 
 }
 
 async fn run(shared: Arc<Shared>, updates: mpsc::Sender<ChainUpdate>) {
-    let outbox = Arc::new(Outbox::default());
-    let forward = outbox.forward(updates.clone());
+    // Dropped, and with it all connections, when this task ends or is aborted.
+    let mut tasks = JoinSet::new();
+    for id in 0..shared.servers.len() {
+        tasks.spawn(server::keep(Arc::clone(&shared), id));
+    }
+    tasks.spawn(pool::run(Arc::clone(&shared)));
+    tasks.spawn(sweep::run(Arc::clone(&shared)));
+    let forward = shared.outbox.forward(updates.clone());
     tokio::select! {
-        () = keep_connected(&shared, &outbox) => {}
         () = forward => {}
         () = updates.closed() => {}
     }
-    shared.connection.send_replace(None);
+    shared.servers.iter().for_each(|server| {
+        server.connection.send_replace(None);
+    });
 }
 
-async fn keep_connected(shared: &Shared, outbox: &Outbox) {
-    let server = shared.config.server();
-    let (first, longest) = shared.config.backoff;
-    let mut wait = first;
-    let mut watcher = Watcher::new(shared, outbox);
-    loop {
-        let (error, settled) = watcher.session().await;
-        shared.connection.send_replace(None);
-        // A server that we have to drop for what it says is not asked again at once.
-        if settled && error.is_outage() {
-            wait = first;
+/// The first good answer of several servers, asked one after the other; else the last error.
+macro_rules! first_good {
+    ($shared:expr, $server:ident => $question:expr) => {{
+        let mut answer = Err(ChainError::Offline);
+        for $server in $shared.connections(false) {
+            answer = $question.await.map_err(ChainError::from);
+            if answer.is_ok() {
+                break;
+            }
         }
-        let reason = error.to_string();
-        tracing::warn!(server.address = %server, %reason, wait_ms = wait.as_millis(), "disconnected");
-        outbox.push(ChainUpdate::Disconnected { server: server.clone(), reason });
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(longest);
-    }
+        answer
+    }};
 }
 
 impl ChainSource for ElectrumChain {
@@ -177,64 +167,80 @@ impl ChainSource for ElectrumChain {
     }
 
     fn watch(&self, scripts: Vec<ScriptBuf>) {
-        let mut live = self.shared.scripts();
-        let before = live.len();
-        live.extend(scripts);
-        if live.len() > before {
-            self.shared.grew.notify_one();
+        {
+            let mut retired = self.shared.retired();
+            scripts.iter().for_each(|script| {
+                retired.remove(script);
+            });
+        }
+        if self.shared.scripts().add(scripts) {
+            self.shared.look_again();
         }
     }
 
     fn retire(&self, scripts: Vec<ScriptBuf>) {
-        // Kept in the live set: looking at them too often is no harm.
-        drop(scripts);
+        {
+            let mut live = self.shared.scripts();
+            scripts.iter().for_each(|script| live.remove(script));
+        }
+        self.shared.retired().extend(scripts);
+        self.shared.look_again();
     }
 
     fn servers(&self) -> Vec<ServerStatus> {
-        let connected = self.shared.connection().is_some();
-        let headers = fetch::read(&self.shared.headers);
-        vec![ServerStatus {
-            address: self.shared.config.server(),
-            state: if connected { ServerState::Connected } else { ServerState::Connecting { reason: None } },
-            tip: connected.then(|| ServerTip { height: headers.height(), hash: headers.tip_hash() }),
-            at_best_tip: connected,
-            watches: connected,
-            subscriptions: if connected { self.shared.scripts().len() } else { 0 },
-            last_answer_age_secs: connected.then_some(0),
-        }]
+        self.shared.statuses()
     }
 
     fn alarms(&self) -> Vec<ChainAlarm> {
-        if self.shared.connection().is_some() { Vec::new() } else { vec![ChainAlarm::NoServer] }
+        self.shared.alarms()
     }
 
     fn broadcast(&self, tx: Transaction) -> BoxFuture<'_, Result<Txid, BroadcastError>> {
         Box::pin(async move {
-            let connection = self.shared.connection().ok_or(BroadcastError::Offline)?;
-            fetch::broadcast(&connection, &tx).await
+            let servers = self.shared.connections(false);
+            if servers.is_empty() {
+                return Err(BroadcastError::Offline);
+            }
+            let (sender, mut answers) = mpsc::channel(servers.len());
+            let tx = Arc::new(tx);
+            for server in servers {
+                let (tx, sender) = (Arc::clone(&tx), sender.clone());
+                // The others are told as well when one has taken it, also if nobody waits any more.
+                tokio::spawn(async move {
+                    let _ = sender.send(fetch::broadcast(&server, &tx).await).await;
+                });
+            }
+            drop(sender);
+            let mut failed = BroadcastError::TimedOut;
+            while let Some(answer) = answers.recv().await {
+                match answer {
+                    Ok(txid) => return Ok(txid),
+                    // A node's words say more than silence.
+                    Err(error @ BroadcastError::Rejected { .. }) => failed = error,
+                    Err(BroadcastError::TimedOut | BroadcastError::Offline) => {}
+                }
+            }
+            Err(failed)
         })
     }
 
     fn estimate(&self, target_blocks: u16) -> BoxFuture<'_, Option<FeeRate>> {
-        Box::pin(async move { fetch::estimate(&self.shared.connection()?, target_blocks).await })
+        Box::pin(async move { fees::estimate(&self.shared.connections(false), target_blocks).await })
     }
 
     fn relay_feerate(&self) -> BoxFuture<'_, Option<FeeRate>> {
-        Box::pin(async move { fetch::relay_feerate(&self.shared.connection()?).await })
+        Box::pin(async move { fees::relay(&self.shared.connections(false)).await })
     }
 
     fn proof(&self, txid: Txid, height: u32) -> BoxFuture<'_, Result<TxProof, ChainError>> {
         Box::pin(async move {
             let Shared { headers, cache, .. } = &*self.shared;
             // What is cached can be proved offline too.
-            if let Some(connection) = self.shared.connection() {
-                Ok(fetch::tx_proof(&connection, headers, &**cache, txid, height).await?)
-            } else {
-                let offline = connection::Nobody;
-                fetch::tx_proof(&offline, headers, &**cache, txid, height)
-                    .await
-                    .map_err(|_| ChainError::Offline)
+            let offline = fetch::tx_proof(&connection::Nobody, headers, &**cache, txid, height).await;
+            if let Ok(proof) = offline {
+                return Ok(proof);
             }
+            first_good!(self.shared, server => fetch::tx_proof(&server, headers, &**cache, txid, height))
         })
     }
 
@@ -243,8 +249,7 @@ impl ChainSource for ElectrumChain {
             if let Some(tx) = fetch::cached_transaction(&*self.shared.cache, txid) {
                 return Ok(tx);
             }
-            let connection = self.shared.connection().ok_or(ChainError::Offline)?;
-            Ok(fetch::transaction(&connection, &*self.shared.cache, txid).await?)
+            first_good!(self.shared, server => fetch::transaction(&server, &*self.shared.cache, txid))
         })
     }
 }

@@ -42,6 +42,12 @@ pub enum RpcError {
         /// The method that was called.
         method: &'static str,
     },
+    /// What came is no answer at all.
+    #[error("the server does not keep to the protocol: {reason}")]
+    Garbled {
+        /// What came.
+        reason: String,
+    },
     /// The server answered with an error.
     #[error("{method} was refused: {message}")]
     Refused {
@@ -326,6 +332,69 @@ pub async fn read_script(
     Ok(reconcile::reconcile(script, &history, &transactions, &proofs, &read(chain), None)?)
 }
 
+/// One server's history of a script, with every confirmation in it proved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The status that a history like this has.
+    pub status: Option<[u8; 32]>,
+    /// Whether that status is the only one it can have: the order of two in the mempool is not laid down.
+    pub exact: bool,
+    /// What is mined, with its proof.
+    pub mined: HashMap<Txid, (Transaction, MerkleProof)>,
+    /// What is said to be in the mempool; of very many, some.
+    pub unconfirmed: HashMap<Txid, Transaction>,
+}
+
+/// Unconfirmed transactions taken from one history. Anybody can make up more; they count for nothing.
+const MAX_UNCONFIRMED: usize = 500;
+
+/// Reads one script's history and everything it takes to believe it, for comparing several servers.
+///
+/// # Errors
+/// As [`read_script`].
+pub async fn hear_script(
+    rpc: &impl Rpc,
+    chain: &RwLock<HeaderChain>,
+    cache: &dyn ChainCache,
+    script: &Script,
+) -> Result<Heard, FetchError> {
+    let method = "blockchain.scripthash.get_history";
+    let answer = rpc.call(method, vec![json!(wire::script_hash(script))]).await?;
+    let (history, status) = wire::history_with_status(&answer)?;
+    let exact = history.iter().filter(|entry| entry.height == 0).count() < 2;
+    let mut open = 0;
+    let claims = reconcile::claimed_heights(&history).into_iter().filter(|(_, heights)| {
+        open += usize::from(heights.is_empty());
+        !heights.is_empty() || open <= MAX_UNCONFIRMED
+    });
+    let parts: Vec<BoxFuture<'_, _>> = claims
+        .map(|(txid, heights)| {
+            async move {
+                let tx = transaction(rpc, cache, txid).await?;
+                reconcile::check_money(txid, &tx)?;
+                let proof = prove(rpc, chain, cache, txid, &tx, &heights).await?;
+                Ok::<_, FetchError>((txid, tx, proof))
+            }
+            .boxed()
+        })
+        .collect();
+    let mut parts = futures::stream::iter(parts).buffer_unordered(PARALLEL);
+    let mut heard = Heard { status, exact, mined: HashMap::new(), unconfirmed: HashMap::new() };
+    while let Some(part) = parts.next().await {
+        match part? {
+            (txid, tx, Some(proof)) => {
+                heard.mined.insert(txid, (tx, proof));
+            }
+            // A coinbase is in a block or nowhere: without one (after a reorg) it does not exist.
+            (txid, tx, None) if !tx.is_coinbase() => {
+                heard.unconfirmed.insert(txid, tx);
+            }
+            (_, _, None) => {}
+        }
+    }
+    Ok(heard)
+}
+
 /// Whether a view from the cache still holds: all of it that is mined is proved under `chain` by
 /// transactions and proofs that the cache has.
 pub fn still_proved(
@@ -446,7 +515,9 @@ pub async fn broadcast(rpc: &impl Rpc, tx: &Transaction) -> Result<Txid, Broadca
             Ok(told) if told == txid => Ok(txid),
             _ => Err(BroadcastError::Rejected { reason: "the server answered with another txid".into() }),
         },
-        Err(RpcError::Disconnected { .. } | RpcError::TimedOut { .. }) => Err(BroadcastError::TimedOut),
+        Err(RpcError::Disconnected { .. } | RpcError::TimedOut { .. } | RpcError::Garbled { .. }) => {
+            Err(BroadcastError::TimedOut)
+        }
         Err(RpcError::Refused { message, .. }) => {
             // One whose outputs are spent already is refused for missing inputs: ask for it by name.
             if already_known(&message) || knows(rpc, txid).await {
@@ -501,7 +572,8 @@ impl From<FetchError> for ChainError {
                 Self::NoAnswer { reason }
             }
             FetchError::Rpc(RpcError::Refused { message, .. }) => Self::Refused { reason: message },
-            FetchError::Malformed(_)
+            FetchError::Rpc(RpcError::Garbled { .. })
+            | FetchError::Malformed(_)
             | FetchError::Header(_)
             | FetchError::Unproved(_)
             | FetchError::NotOurChain { .. }

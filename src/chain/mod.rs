@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cache::{ChainCache, MemoryCache, ProvedTransaction, ScriptRecord};
 pub use headers::{Checkpoint, HeaderChain};
+pub use merkle::MerkleProof;
 pub use status::{ChainAlarm, ServerState, ServerStatus, ServerTip};
 
 use crate::escrow::facts::{ScriptView, Tip};

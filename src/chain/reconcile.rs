@@ -117,8 +117,21 @@ pub fn reconcile(
             listed.push((txid, tx, confirmation));
         }
     }
+    Ok(assemble_with(script, &listed, leaves))
+}
+
+/// The view of transactions that are known to touch `script`, each with where it is mined.
+pub fn assemble(script: &Script, listed: &[(Txid, &Transaction, Option<Confirmation>)]) -> ScriptView {
+    assemble_with(script, listed, None)
+}
+
+fn assemble_with(
+    script: &Script,
+    listed: &[(Txid, &Transaction, Option<Confirmation>)],
+    leaves: Option<&Leaves>,
+) -> ScriptView {
     let mut deposits: BTreeMap<OutPoint, Deposit> = BTreeMap::new();
-    for (txid, tx, confirmation) in &listed {
+    for (txid, tx, confirmation) in listed {
         for (vout, output) in (0u32..).zip(&tx.output) {
             if output.script_pubkey.as_script() == script {
                 let outpoint = OutPoint { txid: *txid, vout };
@@ -129,7 +142,7 @@ pub fn reconcile(
         }
     }
     let mut spends: BTreeMap<OutPoint, Spend> = BTreeMap::new();
-    for (txid, tx, confirmation) in &listed {
+    for (txid, tx, confirmation) in listed {
         for (vin, input) in (0u32..).zip(&tx.input) {
             let prevout = input.previous_output;
             if !deposits.contains_key(&prevout) {
@@ -145,7 +158,7 @@ pub fn reconcile(
             }
         }
     }
-    Ok(ScriptView { deposits: deposits.into_values().collect(), spends: spends.into_values().collect() })
+    ScriptView { deposits: deposits.into_values().collect(), spends: spends.into_values().collect() }
 }
 
 /// Which of two spends of one output is shown: the mined one; of two in the mempool (which one node
@@ -155,7 +168,7 @@ fn precedes(a: &Spend, b: &Spend) -> bool {
     key(a) < key(b)
 }
 
-fn check_money(txid: Txid, tx: &Transaction) -> Result<(), ReconcileError> {
+pub(crate) fn check_money(txid: Txid, tx: &Transaction) -> Result<(), ReconcileError> {
     let mut sum = Amount::ZERO;
     for output in &tx.output {
         sum = sum

@@ -115,6 +115,17 @@ impl Block {
     }
 }
 
+/// A transaction that is in no block, and what is said to prove that it is in one.
+#[derive(Clone)]
+pub struct Forged {
+    pub raw: Vec<u8>,
+    pub txid: Txid,
+    pub script: ScriptBuf,
+    pub height: u32,
+    pub position: usize,
+    pub branch: Vec<TxMerkleNode>,
+}
+
 /// What a server knows: blocks by height, mempool, and how it misbehaves.
 pub struct Model {
     pub blocks: Vec<Block>,
@@ -128,6 +139,22 @@ pub struct Model {
     pub pretend_mined: Option<u32>,
     /// Answers nothing any more.
     pub stalled: bool,
+    /// Answers, but tells nobody of new blocks, and nothing of them.
+    pub asleep: Option<usize>,
+    /// Leaves these out of histories.
+    pub omitted: HashSet<Txid>,
+    /// Adds this to each status, so that no history has it.
+    pub spoil_status: bool,
+    /// Scripts it subscribes anybody to, over all connections.
+    pub max_subscriptions: usize,
+    /// Transactions it says are mined, with what it gives as their proof.
+    pub forged: Vec<Forged>,
+    /// A line sent in place of every answer.
+    pub garbage: Option<String>,
+    pub feerate_btc_per_kvb: f64,
+    pub relay_btc_per_kvb: f64,
+    /// Transactions it was given.
+    pub broadcast: Vec<Txid>,
     /// Methods called, over all connections.
     pub calls: BTreeMap<String, usize>,
     pub accept_broadcast: Result<(), String>,
@@ -144,9 +171,28 @@ impl Model {
             wrong_branches: false,
             pretend_mined: None,
             stalled: false,
+            asleep: None,
+            omitted: HashSet::new(),
+            spoil_status: false,
+            max_subscriptions: usize::MAX,
+            forged: Vec::new(),
+            garbage: None,
+            feerate_btc_per_kvb: -1.0,
+            relay_btc_per_kvb: 0.00001,
+            broadcast: Vec::new(),
             calls: BTreeMap::new(),
             accept_broadcast: Ok(()),
         }
+    }
+
+    /// Takes over the blocks and the mempool of another server.
+    pub fn copy(&mut self, other: &Model) {
+        (self.blocks, self.mempool) = (other.blocks.clone(), other.mempool.clone());
+    }
+
+    /// The blocks it tells of.
+    fn told(&self) -> &[Block] {
+        &self.blocks[..self.asleep.unwrap_or(self.blocks.len()).min(self.blocks.len())]
     }
 
     pub fn height(&self) -> u32 {
@@ -190,7 +236,7 @@ impl Model {
             touched.then_some(txid)
         };
         let mut history = Vec::new();
-        for (height, block) in (0u32..).zip(&self.blocks) {
+        for (height, block) in (0u32..).zip(self.told()) {
             history
                 .extend(block.txs.iter().filter_map(&mut touches).map(|txid| HistoryEntry { txid, height }));
         }
@@ -201,6 +247,9 @@ impl Model {
         let height = self.pretend_mined.unwrap_or(0);
         history
             .extend(self.mempool.iter().filter_map(&mut touches).map(|txid| HistoryEntry { txid, height }));
+        let forged = self.forged.iter().filter(|f| super::wire::script_hash(&f.script) == hash);
+        history.extend(forged.map(|f| HistoryEntry { txid: f.txid, height: f.height }));
+        history.retain(|entry| !self.omitted.contains(&entry.txid));
         history
     }
 
@@ -209,12 +258,16 @@ impl Model {
         if history.is_empty() {
             return Value::Null;
         }
-        let text: String = history.iter().map(|e| format!("{}:{}:", e.txid, e.height)).collect();
+        let mut text: String = history.iter().map(|e| format!("{}:{}:", e.txid, e.height)).collect();
+        if self.spoil_status {
+            text.push('!');
+        }
         json!(sha256::Hash::hash(text.as_bytes()).to_string())
     }
 
     fn tip(&self) -> Value {
-        json!({ "height": self.height(), "hex": serialize_hex(&self.blocks.last().unwrap().header) })
+        let told = self.told();
+        json!({ "height": told.len() - 1, "hex": serialize_hex(&told.last().unwrap().header) })
     }
 
     fn find(&self, txid: &str) -> Option<&Transaction> {
@@ -223,6 +276,10 @@ impl Model {
     }
 
     fn merkle(&self, txid: &str, height: usize) -> Option<Value> {
+        if let Some(forged) = self.forged.iter().find(|f| f.txid.to_string() == txid) {
+            let hex: Vec<String> = forged.branch.iter().map(ToString::to_string).collect();
+            return Some(json!({ "block_height": height, "merkle": hex, "pos": forged.position }));
+        }
         let txids = self.blocks.get(height)?.txids();
         let found = txids.iter().position(|other| other.to_string() == txid);
         let position = if self.pretend_mined.is_some() { found.unwrap_or(1) } else { found? };
@@ -246,27 +303,38 @@ impl Model {
             "server.ping" => Value::Null,
             "blockchain.headers.subscribe" => self.tip(),
             "blockchain.block.header" => {
-                json!(serialize_hex(&self.blocks.get(number(0)).ok_or("no such block")?.header))
+                json!(serialize_hex(&self.told().get(number(0)).ok_or("no such block")?.header))
             }
             "blockchain.block.headers" => {
-                let some = self.blocks.iter().skip(number(0)).take(number(1));
+                let some = self.told().iter().skip(number(0)).take(number(1));
                 let hex: Vec<String> = some.map(|block| serialize_hex(&block.header)).collect();
                 json!({ "count": hex.len(), "hex": hex.concat(), "max": 2016 })
             }
-            "blockchain.scripthash.subscribe" => self.status(text(0)),
+            "blockchain.scripthash.subscribe" => {
+                if self.calls[method] > self.max_subscriptions {
+                    return Err("too many subscriptions".to_owned());
+                }
+                self.status(text(0))
+            }
+            "blockchain.scripthash.unsubscribe" => json!(true),
             "blockchain.scripthash.get_history" => {
                 let entry = |e: &HistoryEntry| json!({ "tx_hash": e.txid.to_string(), "height": e.height });
                 self.history(text(0)).iter().map(entry).collect()
+            }
+            "blockchain.transaction.get" if self.forged.iter().any(|f| f.txid.to_string() == text(0)) => {
+                let forged = self.forged.iter().find(|f| f.txid.to_string() == text(0)).unwrap();
+                json!(bitcoin::hex::DisplayHex::to_lower_hex_string(&forged.raw[..]))
             }
             "blockchain.transaction.get" => json!(serialize_hex(self.find(text(0)).ok_or("no such tx")?)),
             "blockchain.transaction.get_merkle" => self.merkle(text(0), number(1)).ok_or("not in block")?,
             "blockchain.transaction.broadcast" => {
                 let bytes: Transaction = bitcoin::consensus::encode::deserialize_hex(text(0)).unwrap();
                 self.accept_broadcast.clone()?;
+                self.broadcast.push(bytes.compute_txid());
                 json!(bytes.compute_txid().to_string())
             }
-            "blockchain.estimatefee" => json!(-1),
-            "blockchain.relayfee" => json!(0.00001),
+            "blockchain.estimatefee" => json!(self.feerate_btc_per_kvb),
+            "blockchain.relayfee" => json!(self.relay_btc_per_kvb),
             _ => return Err(format!("unknown method {method}")),
         })
     }
@@ -359,7 +427,12 @@ async fn serve(stream: TcpStream, model: Arc<Mutex<Model>>, mut changed: watch::
                 match method {
                     "blockchain.headers.subscribe" => tip = answer.clone().ok(),
                     "blockchain.scripthash.subscribe" => {
-                        statuses.insert(params[0].as_str().unwrap().to_owned(), answer.clone().unwrap());
+                        if let Ok(status) = &answer {
+                            statuses.insert(params[0].as_str().unwrap().to_owned(), status.clone());
+                        }
+                    }
+                    "blockchain.scripthash.unsubscribe" => {
+                        statuses.remove(params[0].as_str().unwrap());
                     }
                     _ => {}
                 }
@@ -393,7 +466,11 @@ async fn serve(stream: TcpStream, model: Arc<Mutex<Model>>, mut changed: watch::
                 }
             }
         }
-        let text: String = out.iter().map(|message| format!("{message}\n")).collect();
+        let garbage = model.lock().unwrap().garbage.clone();
+        let text: String = match garbage {
+            Some(garbage) => format!("{garbage}\n"),
+            None => out.iter().map(|message| format!("{message}\n")).collect(),
+        };
         if writer.write_all(text.as_bytes()).await.is_err() {
             return;
         }

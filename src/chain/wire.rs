@@ -82,6 +82,19 @@ pub fn history(value: &Value) -> Result<Vec<HistoryEntry>, Malformed> {
     value.as_array().ok_or(malformed("no list"))?.iter().map(entry).collect()
 }
 
+/// As [`history`], with the status that a history in just this order has: a hash over its lines. `None`
+/// without any.
+pub fn history_with_status(value: &Value) -> Result<(Vec<HistoryEntry>, Option<[u8; 32]>), Malformed> {
+    let entries = history(value)?;
+    let mut text = String::new();
+    for (entry, line) in entries.iter().zip(value.as_array().into_iter().flatten()) {
+        let height = line.get("height").and_then(Value::as_i64).unwrap_or_default();
+        text += &format!("{}:{height}:", entry.txid);
+    }
+    let status = (!text.is_empty()).then(|| sha256::Hash::hash(text.as_bytes()).to_byte_array());
+    Ok((entries, status))
+}
+
 /// `blockchain.transaction.get`, checked to be the transaction that was asked for.
 pub fn transaction(value: &Value, txid: Txid) -> Result<Transaction, Malformed> {
     let malformed = |what| Malformed { method: "blockchain.transaction.get", what };

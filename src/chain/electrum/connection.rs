@@ -1,4 +1,4 @@
-//! One TCP connection to an Electrum server: calls with a time-out, and what the server says unasked
+//! One connection to an Electrum server: calls with a time-out, and what the server says unasked
 //! gathered in an [`Inbox`] of bounded size. Lines that are too long or cut off end the connection
 //! (the library below would hold the former in memory, and panics on the latter).
 
@@ -7,24 +7,28 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bitcoin::Script;
 use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
 use electrum_streaming_client::notification::Notification;
 use electrum_streaming_client::request::{self, Custom, ScriptHashSubscribe};
-use electrum_streaming_client::{AsyncClient, AsyncRequestError, ElectrumScriptHash, Event, ResponseError};
+use electrum_streaming_client::{
+    AsyncClient, AsyncRequestError, ElectrumScriptHash, Event, ProcessError, ResponseError,
+};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::config::{ElectrumConfig, ServerConfig};
+use super::transport::{self, Unblocked};
 use crate::chain::fetch::{Rpc, RpcError};
+use crate::chain::wire;
 
 /// Longest line taken from a server: a block full of one transaction has 8 MB in hex.
 const MAX_LINE: usize = 32 << 20;
@@ -37,6 +41,8 @@ pub(super) type Status = Option<[u8; 32]>;
 pub(super) struct Connection {
     client: AsyncClient,
     timeout: Duration,
+    /// When anything was answered last.
+    answered: Arc<Mutex<Instant>>,
 }
 
 impl Connection {
@@ -47,6 +53,17 @@ impl Connection {
         Ok(status.await?.map(|status| status.to_byte_array()))
     }
 
+    /// Ends a subscription, if the server knows how to.
+    pub(super) async fn unsubscribe(&self, script: &Script) {
+        let hash = wire::script_hash(script);
+        let _ = self.call("blockchain.scripthash.unsubscribe", vec![json!(hash)]).await;
+    }
+
+    /// Time since anything was answered.
+    pub(super) fn silent_for(&self) -> Duration {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
     async fn request<R>(&self, method: &'static str, request: R) -> Result<R::Response, RpcError>
     where
         R: request::Request,
@@ -54,7 +71,10 @@ impl Connection {
             Into<electrum_streaming_client::AsyncPendingRequest>,
     {
         match timeout(self.timeout, self.client.send_request(request)).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                Ok(response)
+            }
             Ok(Err(AsyncRequestError::Response(error))) => {
                 Err(RpcError::Refused { method, message: words(&error) })
             }
@@ -116,6 +136,13 @@ impl Inbox {
         self.lock().known.insert(script);
     }
 
+    /// Keeps news of a script out again.
+    pub(super) fn ignore(&self, script: &ElectrumScriptHash) {
+        let mut news = self.lock();
+        news.known.remove(script);
+        news.statuses.remove(script);
+    }
+
     /// Takes the tip and the statuses that came in; a closed connection stays closed.
     pub(super) fn take(&self) -> News {
         let mut news = self.lock();
@@ -173,26 +200,30 @@ impl Drop for Tasks {
 
 /// Connects and agrees on a protocol version.
 pub(super) async fn connect(
-    address: &str,
-    request_timeout: Duration,
-    ping_interval: Duration,
+    server: &ServerConfig,
+    config: &ElectrumConfig,
 ) -> Result<(Connection, Arc<Inbox>, Tasks), RpcError> {
     let gone = |error: io::Error| RpcError::Disconnected { reason: error.to_string() };
-    let stream = timeout(request_timeout, TcpStream::connect(address)).await;
+    let dial = transport::dial(&server.address, &server.trust, config.socks5.as_deref());
+    let stream = timeout(config.request_timeout, dial).await;
     let stream = stream.map_err(|_| RpcError::TimedOut { method: "connect" })?.map_err(gone)?;
-    stream.set_nodelay(true).map_err(gone)?;
-    let (reader, writer) = stream.into_split();
+    let (reader, writer) = tokio::io::split(stream);
+    let (writer, write) = Unblocked::new(writer);
     let (client, mut events, work) = AsyncClient::new_tokio(LineGuard { inner: reader, line: 0 }, writer);
     let inbox = Arc::new(Inbox::default());
-    let connection = Connection { client, timeout: request_timeout };
+    let answered = Arc::new(Mutex::new(Instant::now()));
+    let connection = Connection { client, timeout: config.request_timeout, answered };
 
     let worker_inbox = Arc::clone(&inbox);
     let worker = tokio::spawn(async move {
-        let reason = match work.await {
-            Ok(()) => "the server closed the connection".to_owned(),
-            Err(error) => error.to_string(),
+        let reason = tokio::select! {
+            read = work => match read {
+                Ok(()) => gone(io::Error::other("the server closed the connection")),
+                Err(error) => ended(error),
+            },
+            Err(error) = write => gone(error),
         };
-        worker_inbox.close(RpcError::Disconnected { reason });
+        worker_inbox.close(reason);
     });
     let reader_inbox = Arc::clone(&inbox);
     let reader = tokio::spawn(async move {
@@ -205,7 +236,7 @@ pub(super) async fn connect(
     let versions = vec![json!(concat!("upfront/", env!("CARGO_PKG_VERSION"))), json!(["1.4", "1.6"])];
     connection.call("server.version", versions).await.map_err(|error| closed_or(&inbox, error))?;
 
-    let (ping, ping_inbox) = (connection.clone(), Arc::clone(&inbox));
+    let (ping, ping_inbox, ping_interval) = (connection.clone(), Arc::clone(&inbox), config.ping_interval);
     tasks.0.push(tokio::spawn(async move {
         loop {
             tokio::time::sleep(ping_interval).await;
@@ -218,11 +249,23 @@ pub(super) async fn connect(
     Ok((connection, inbox, tasks))
 }
 
+/// What the end of the input means: what is no protocol at all is held against the server, what is merely
+/// cut off is not.
+fn ended(error: io::Error) -> RpcError {
+    let reason = error.to_string();
+    let breach = error.get_ref().is_some_and(|inner| inner.is::<ProcessError>());
+    match error.kind() {
+        io::ErrorKind::InvalidData => RpcError::Garbled { reason },
+        _ if breach => RpcError::Garbled { reason },
+        _ => RpcError::Disconnected { reason },
+    }
+}
+
 /// The reason the connection closed, if it did and so is behind `error`.
 pub(super) fn closed_or(inbox: &Inbox, error: RpcError) -> RpcError {
     match error {
         RpcError::Disconnected { .. } => inbox.lock().closed.clone().unwrap_or(error),
-        RpcError::TimedOut { .. } | RpcError::Refused { .. } => error,
+        RpcError::TimedOut { .. } | RpcError::Refused { .. } | RpcError::Garbled { .. } => error,
     }
 }
 

@@ -1,323 +1,278 @@
-//! What happens on one connection: handshake, headers, subscriptions, then round after round of
-//! "take the news, read what changed, publish". Views outlive the connection, so after a reconnect
-//! only scripts whose status differs are read again.
-//!
-//! The rule that makes reorgs ordinary: before a tip is published, every view that holds a
-//! confirmation in a block no longer ours has been read again. The tip comes last, and if it moves
-//! while scripts are read, the round starts over.
+//! What happens on one connection: handshake, headers, and where scripts are watched on it, subscriptions and
+//! round after round of "take the news, read what changed". What comes of it goes to the union
+//! (`merge.rs`); what is published, and when, is for `pool.rs`.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::convert::Infallible;
 
-use bitcoin::{Script, ScriptBuf};
+use bitcoin::block::Header;
 use electrum_streaming_client::ElectrumScriptHash;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 
-use super::connection::{self, Connection, Inbox, Status};
-use super::{Outbox, Shared};
-use crate::chain::cache::ScriptRecord;
+use super::Shared;
+use super::connection::{Connection, Inbox};
+use super::drop::{SessionError, may_pass};
+use super::merge::{ServerId, Taken};
+use super::server::Server;
 use crate::chain::fetch::{self, FetchError, RpcError};
-use crate::chain::headers::{HeaderChain, Tie};
-use crate::chain::{ChainCache, ChainUpdate};
-use crate::escrow::facts::{ScriptView, Tip};
+use crate::chain::headers::Tie;
+use crate::chain::status::ServerState;
 
 /// Subscriptions under way at once.
 const SUBSCRIBING: usize = 500;
 /// Scripts read at once. electrs looks at its mempool again after each batch of requests it finds
 /// waiting, so many at once are far cheaper than few (ADR 0003 has numbers).
 const READING: usize = 256;
-/// How often a script that is not proved is read, with headers synced in between, before the server
-/// is dropped for it; and how long to wait in between.
+/// How often what does not fit together is asked for, with headers synced in between, before it is held
+/// against the server.
 const TRIES: u32 = 4;
-const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// Why a session ended.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum SessionError {
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    #[error("the median time past is not known {above} blocks above the checkpoint")]
-    NoMedianTime { above: u32 },
-}
-
-impl From<RpcError> for SessionError {
-    fn from(error: RpcError) -> Self {
-        Self::Fetch(error.into())
-    }
-}
-
-impl SessionError {
-    /// A mere outage, as opposed to something wrong that the server said.
-    pub(super) fn is_outage(&self) -> bool {
-        matches!(
-            self,
-            Self::Fetch(FetchError::Rpc(RpcError::Disconnected { .. } | RpcError::TimedOut { .. }))
-        )
-    }
-}
-
-/// A script of the live set.
-struct Tracked {
-    script: ScriptBuf,
-    /// The status its view belongs to, or is being read for.
-    status: Status,
-    /// Must be read (again).
-    dirty: bool,
-    /// Reads that failed in a row.
-    failed: u32,
-    view: Option<ScriptView>,
-    /// The view was not published yet.
-    fresh: bool,
-}
-
-/// All that is known of the watched scripts, over all connections.
-pub(super) struct Watcher<'a> {
+/// One connection.
+struct Session<'a> {
     shared: &'a Shared,
-    outbox: &'a Outbox,
-    scripts: HashMap<ElectrumScriptHash, Tracked>,
-    tip: Option<Tip>,
+    id: ServerId,
+    server: &'a Server,
+    connection: Connection,
+    inbox: &'a Inbox,
 }
 
-impl<'a> Watcher<'a> {
-    pub(super) fn new(shared: &'a Shared, outbox: &'a Outbox) -> Self {
-        Self { shared, outbox, scripts: HashMap::new(), tip: None }
+/// Serves until something fails.
+pub(super) async fn serve(
+    shared: &Shared,
+    id: ServerId,
+    connection: Connection,
+    inbox: &Inbox,
+) -> Result<Infallible, SessionError> {
+    let server = &shared.servers[id];
+    let session = Session { shared, id, server, connection, inbox };
+    session.sync_headers().await?;
+    tracing::info!(server.address = %server.name, "connected");
+    server.standing().state = ServerState::Connected;
+    server.connection.send_replace(Some(session.connection.clone()));
+    shared.joined(id);
+    let mut epoch = shared.epoch.subscribe();
+    loop {
+        epoch.borrow_and_update();
+        session.round().await?;
+        shared.ring.notify_one();
+        tokio::select! {
+            () = inbox.wait() => {}
+            _ = epoch.changed() => {}
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Asks for the tip and brings our headers to it, if it is on the best chain.
+    async fn sync_headers(&self) -> Result<(), SessionError> {
+        let announced = fetch::announced_tip(&self.connection).await.map_err(SessionError::of)?;
+        self.follow(announced).await
     }
 
-    /// Connects and serves until something fails. Says what, and whether anything was published.
-    pub(super) async fn session(&mut self) -> (SessionError, bool) {
-        let config = &self.shared.config;
-        let connected =
-            connection::connect(&config.address, config.request_timeout, config.ping_interval).await;
-        let (connection, inbox, _tasks) = match connected {
-            Ok(parts) => parts,
-            Err(error) => return (error.into(), false),
-        };
-        self.scripts.values_mut().for_each(|tracked| tracked.failed = 0);
-        let mut session = Session { connection, inbox: &inbox, subscribed: Vec::new(), settled: false };
-        let Err(error) = self.serve(&mut session).await;
-        let error = match error {
-            SessionError::Fetch(FetchError::Rpc(error)) => connection::closed_or(&inbox, error).into(),
-            other => other,
-        };
-        (error, session.settled)
-    }
-
-    async fn serve(&mut self, session: &mut Session<'_>) -> Result<std::convert::Infallible, SessionError> {
-        self.sync_headers(session).await?;
-        let server = self.shared.config.server();
-        tracing::info!(server.address = %server, tip.height = fetch::read(&self.shared.headers).height(), "connected");
-        self.shared.connection.send_replace(Some(session.connection.clone()));
-        self.outbox.push(ChainUpdate::Connected { server });
+    /// Offers the server's branch to our headers. One that is valid and has less work is nobody's fault.
+    async fn follow(&self, mut announced: (u32, Header)) -> Result<(), SessionError> {
+        let Shared { headers, cache, .. } = self.shared;
+        let mut tries = 1;
         loop {
-            self.round(session).await?;
-            session.settled = true;
-            tokio::select! {
-                () = session.inbox.wait() => {}
-                () = self.shared.grew.notified() => {}
+            let hash = announced.1.block_hash();
+            self.server.announced(announced.0, hash);
+            let tie = if self.shared.somebody_else_at_tip(self.id) { Tie::KeepOurs } else { Tie::TakeTheirs };
+            let turn = self.shared.turn.lock();
+            let turn = tokio::time::timeout(self.shared.config.patience, turn).await;
+            let synced = fetch::sync_headers(&self.connection, headers, &**cache, announced, tie).await;
+            drop(turn);
+            match synced {
+                Ok(()) => break,
+                Err(error @ FetchError::Behind { .. }) => {
+                    tracing::debug!(server.address = %self.server.name, %error, "not followed");
+                    break;
+                }
+                // Another server may have moved our chain, or this one its own, between two answers.
+                Err(error) if may_pass(&error) && tries < TRIES => {
+                    tracing::debug!(server.address = %self.server.name, %error, tries, "asking again");
+                    tokio::time::sleep(self.shared.config.retry * tries).await;
+                    tries += 1;
+                    announced = fetch::announced_tip(&self.connection).await.map_err(SessionError::of)?;
+                }
+                Err(error) => return Err(SessionError::of(error)),
             }
         }
-    }
-
-    /// Asks for the tip and brings our headers to it.
-    async fn sync_headers(&mut self, session: &Session<'_>) -> Result<(), SessionError> {
-        let announced = fetch::announced_tip(&session.connection).await?;
-        self.follow(session, announced).await
-    }
-
-    async fn follow(
-        &mut self,
-        session: &Session<'_>,
-        announced: (u32, bitcoin::block::Header),
-    ) -> Result<(), SessionError> {
-        let Shared { headers, cache, .. } = self.shared;
-        fetch::sync_headers(&session.connection, headers, &**cache, announced, Tie::TakeTheirs).await?;
-        let headers = fetch::read(headers);
-        for tracked in self.scripts.values_mut() {
-            tracked.dirty |= tracked.view.as_ref().is_some_and(|view| undone(view, &headers));
-        }
+        self.shared.moved();
         Ok(())
     }
 
-    /// Takes the news, reads what they are about, and publishes what came of it.
-    async fn round(&mut self, session: &mut Session<'_>) -> Result<(), SessionError> {
+    fn at_best_tip(&self) -> bool {
+        self.shared.at_best_tip(self.server)
+    }
+
+    /// Takes the news and, if scripts are watched here, reads what they are about.
+    async fn round(&self) -> Result<(), SessionError> {
+        let mut tries = 0;
         loop {
-            let news = session.inbox.take();
+            let news = self.inbox.take();
             if let Some(error) = news.closed {
                 return Err(error.into());
             }
-            for (hash, status) in news.statuses {
-                if let Some(tracked) = self.scripts.get_mut(&hash) {
-                    (tracked.status, tracked.dirty) = (status, true);
-                }
-            }
             if let Some(tip) = news.tip {
-                match self.follow(session, tip).await {
-                    // Old news, maybe: what counts is the tip it has now.
-                    Err(SessionError::Fetch(FetchError::Behind { .. })) => self.sync_headers(session).await?,
-                    followed => followed?,
+                let before = fetch::read(&self.shared.headers).tip_hash();
+                self.follow(tip).await?;
+                if fetch::read(&self.shared.headers).tip_hash() != before {
+                    self.shared.scripts().forgive(self.id);
                 }
             }
-            self.subscribe(session).await?;
-            let unproved = self.read_changed(session).await?;
-            if let Some((tries, error)) = unproved {
-                if tries >= TRIES {
-                    self.publish_if_whole()?;
-                    return Err(error.into());
-                }
-                // Most likely the server knows a block that we do not know yet.
-                tracing::debug!(%error, tries, "reading again");
-                tokio::time::sleep(RETRY_AFTER * tries).await;
-                self.sync_headers(session).await?;
-            } else if !session.inbox.has_tip() {
-                return self.publish();
+            if !self.server.standing().watching {
+                return self.rest();
             }
+            {
+                let mut scripts = self.shared.scripts();
+                for (hash, status) in news.statuses {
+                    scripts.learn(self.id, hash, status, false, &self.shared.headers, &*self.shared.cache);
+                }
+            }
+            self.subscribe().await?;
+            let Some(error) = self.read().await? else {
+                if self.inbox.has_tip() {
+                    continue;
+                }
+                return Ok(());
+            };
+            // Who is behind, or on another branch, cannot prove what we ask for: it is not held against it.
+            if !self.at_best_tip() {
+                self.shared.scripts().forgive(self.id);
+                self.shared.ring.notify_one();
+                return Ok(());
+            }
+            tries += 1;
+            if let Failed::ForGood(reason) = error {
+                // What is proved is told before it goes.
+                self.shared.scripts().give_up(self.id);
+                self.shared.publish();
+                return Err(reason);
+            }
+            tokio::time::sleep(self.shared.config.retry * tries.min(TRIES)).await;
+            self.sync_headers().await?;
         }
     }
 
-    /// Subscribes to whatever joined the live set, and on a new connection to all of it.
-    async fn subscribe(&mut self, session: &mut Session<'_>) -> Result<(), SessionError> {
-        let missing: Vec<ScriptBuf> = {
-            let live = self.shared.scripts();
-            live.iter().filter(|script| session.subscribed.binary_search(script).is_err()).cloned().collect()
-        };
-        if missing.is_empty() {
-            return Ok(());
+    /// Watches nothing (any more).
+    fn rest(&self) -> Result<(), SessionError> {
+        let mut standing = self.server.standing();
+        if standing.covers.take().is_some() {
+            drop(standing);
+            self.shared.scripts().unsubscribed(self.id);
         }
-        for script in &missing {
-            session.inbox.expect(ElectrumScriptHash::new(script));
-        }
-        let connection = &session.connection;
-        // Boxed, because the compiler cannot show such a stream of borrowing futures to be `Send`.
-        let calls: Vec<BoxFuture<'_, _>> = missing
-            .iter()
-            .map(|script| async move { (script, connection.subscribe(script).await) }.boxed())
-            .collect();
-        let mut answers = futures::stream::iter(calls).buffer_unordered(SUBSCRIBING);
-        while let Some((script, status)) = answers.next().await {
-            self.learn(script, status?);
-        }
-        drop(answers);
-        session.subscribed.extend(missing);
-        session.subscribed.sort_unstable();
         Ok(())
     }
 
-    /// Compares a status with the one our view is for; the view may come from the cache.
-    fn learn(&mut self, script: &Script, status: Status) {
-        let Shared { headers, cache, .. } = self.shared;
-        let tracked = self.scripts.entry(ElectrumScriptHash::new(script)).or_insert_with(|| {
-            let record = cache.script(script).filter(|record| record.status == status);
-            let view = record.map(|record| record.view);
-            let view = view.filter(|view| fetch::still_proved(headers, &**cache, script, view));
-            let (dirty, fresh) = (view.is_none(), view.is_some());
-            Tracked { script: script.to_owned(), status, dirty, failed: 0, view, fresh }
-        });
-        if tracked.status != status {
-            (tracked.status, tracked.dirty) = (status, true);
+    /// Subscribes to whatever this server does not watch yet.
+    async fn subscribe(&self) -> Result<(), SessionError> {
+        let (missing, generation, gone) = {
+            let mut scripts = self.shared.scripts();
+            let gone = scripts.take_leaving(self.id);
+            let known = self.server.standing().covers == Some(scripts.generation());
+            let missing = if known { Vec::new() } else { scripts.missing(self.id) };
+            (missing, scripts.generation(), gone)
+        };
+        for script in gone {
+            self.inbox.ignore(&ElectrumScriptHash::new(&script));
+            self.connection.unsubscribe(&script).await;
         }
-    }
-
-    /// Reads every dirty script. What stays unproved is returned, with how often it failed.
-    async fn read_changed(
-        &mut self,
-        session: &Session<'_>,
-    ) -> Result<Option<(u32, FetchError)>, SessionError> {
-        let Shared { headers, cache, .. } = self.shared;
-        let dirty = self.scripts.iter().filter(|(_, tracked)| tracked.dirty);
-        let dirty: Vec<_> = dirty.map(|(hash, t)| (*hash, t.script.clone(), t.status)).collect();
-        let (connection, cache) = (&session.connection, &**cache);
-        let reads: Vec<BoxFuture<'_, _>> = dirty
+        if missing.is_empty() || self.server.standing().full {
+            self.server.standing().covers = Some(generation);
+            return Ok(());
+        }
+        let connection = &self.connection;
+        // Boxed, because the compiler cannot show such a stream of borrowing futures to be `Send`.
+        let calls: Vec<BoxFuture<'_, _>> = missing
             .into_iter()
-            .map(|(hash, script, status)| {
+            .map(|(hash, script)| {
                 async move {
-                    let read = match status {
-                        None => Ok(ScriptView::default()),
-                        Some(_) => fetch::read_script(connection, headers, cache, &script).await,
-                    };
-                    (hash, status, read)
+                    self.inbox.expect(hash);
+                    (hash, connection.subscribe(&script).await)
                 }
                 .boxed()
             })
             .collect();
-        let mut reads = futures::stream::iter(reads).buffer_unordered(READING);
-        let mut unproved: Option<(u32, FetchError)> = None;
-        while let Some((hash, status, read)) = reads.next().await {
-            let tracked = self.scripts.get_mut(&hash).expect("scripts are never removed");
-            match read {
-                Ok(view) => tracked.update(cache, status, view),
-                // Histories, transactions and proofs that contradict each other may be a reorg in
-                // the making; only what lasts is held against the server.
-                Err(error @ (FetchError::Unproved(_) | FetchError::Rpc(RpcError::Refused { .. }))) => {
-                    tracked.failed += 1;
-                    if unproved.as_ref().is_none_or(|(tries, _)| *tries < tracked.failed) {
-                        unproved = Some((tracked.failed, error));
-                    }
+        let mut answers = futures::stream::iter(calls).buffer_unordered(SUBSCRIBING);
+        let mut refused = None;
+        while let Some((hash, status)) = answers.next().await {
+            match status {
+                Ok(status) => {
+                    let mut scripts = self.shared.scripts();
+                    scripts.learn(self.id, hash, status, true, &self.shared.headers, &*self.shared.cache);
+                }
+                Err(RpcError::Refused { message, .. }) => {
+                    self.inbox.ignore(&hash);
+                    refused = Some(message);
+                    break;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(unproved)
-    }
-
-    /// Publishes what is proved, unless a script that could not be read had something undone: its
-    /// view would be false under the new tip.
-    fn publish_if_whole(&mut self) -> Result<(), SessionError> {
-        let stale = {
-            let headers = fetch::read(&self.shared.headers);
-            self.scripts.values().any(|t| t.view.as_ref().is_some_and(|view| undone(view, &headers)))
-        };
-        if stale { Ok(()) } else { self.publish() }
-    }
-
-    fn publish(&mut self) -> Result<(), SessionError> {
-        let tip = {
-            let headers = fetch::read(&self.shared.headers);
-            let above = headers.height() - headers.checkpoint().height;
-            headers.tip().ok_or(SessionError::NoMedianTime { above })?
-        };
-        let fresh = self.scripts.values_mut().filter(|tracked| tracked.fresh);
-        let mut views: Vec<(ScriptBuf, ScriptView)> = fresh
-            .filter_map(|tracked| {
-                tracked.fresh = false;
-                Some((tracked.script.clone(), tracked.view.clone()?))
-            })
-            .collect();
-        if views.is_empty() && self.tip == Some(tip) {
-            return Ok(());
+        drop(answers);
+        if let Some(message) = refused {
+            tracing::warn!(server.address = %self.server.name, message, "no more subscriptions are taken");
+            self.server.standing().full = true;
+            self.shared.ring.notify_one();
         }
-        views.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        tracing::debug!(tip.height, views = views.len(), "snapshot");
-        self.tip = Some(tip);
-        self.outbox.push(ChainUpdate::Snapshot { tip, views });
+        self.server.standing().covers = Some(generation);
         Ok(())
     }
-}
 
-impl Tracked {
-    fn update(&mut self, cache: &dyn ChainCache, status: Status, view: ScriptView) {
-        cache.put_script(&self.script, &ScriptRecord { status, view: view.clone() });
-        self.failed = 0;
-        self.dirty = false;
-        if self.view.as_ref() != Some(&view) {
-            (self.view, self.fresh) = (Some(view), true);
+    /// Reads every dirty script once. What does not fit together (yet) is returned.
+    async fn read(&self) -> Result<Option<Failed>, SessionError> {
+        let Shared { headers, cache, .. } = self.shared;
+        let dirty = self.shared.scripts().dirty(self.id);
+        let (connection, cache) = (&self.connection, &**cache);
+        let reads: Vec<BoxFuture<'_, _>> = dirty
+            .into_iter()
+            .map(|(hash, script)| {
+                async move { (hash, fetch::hear_script(connection, headers, cache, &script).await) }.boxed()
+            })
+            .collect();
+        let mut reads = futures::stream::iter(reads).buffer_unordered(READING);
+        let mut failed: Option<Failed> = None;
+        let mut contradicting = Vec::new();
+        while let Some((hash, heard)) = reads.next().await {
+            let taken =
+                heard.and_then(|heard| Ok(self.shared.scripts().take(self.id, hash, heard, headers)?));
+            let error = match taken {
+                Ok(Taken::Good) => continue,
+                Ok(Taken::Contradicts) => {
+                    contradicting.push(hash);
+                    continue;
+                }
+                Err(error) if may_pass(&error) => error,
+                Err(error) => return Err(SessionError::of(error)),
+            };
+            // Histories, transactions and proofs that contradict each other may be a reorg in the making;
+            // only what lasts, while the server has the very blocks that we have, is held against it.
+            if self.shared.scripts().failed(self.id, hash) >= TRIES {
+                failed = Some(Failed::ForGood(SessionError::of(error)));
+            } else if failed.is_none() {
+                failed = Some(Failed::ForNow);
+            }
         }
+        drop(reads);
+        for hash in contradicting {
+            if self.shared.scripts().failed(self.id, hash) >= TRIES {
+                let reason = "its statuses contradict the histories it gives".to_owned();
+                return Ok(Some(Failed::ForGood(SessionError::Lie(reason))));
+            }
+            let Some(script) = self.shared.scripts().script(&hash) else { continue };
+            // The history may have changed since: what is its status now?
+            let status = self.connection.subscribe(&script).await?;
+            self.shared.scripts().learn(self.id, hash, status, true, headers, cache);
+            failed.get_or_insert(Failed::ForNow);
+        }
+        Ok(failed)
     }
 }
 
-/// What belongs to one connection only.
-struct Session<'a> {
-    connection: Connection,
-    inbox: &'a Inbox,
-    /// Sorted.
-    subscribed: Vec<ScriptBuf>,
-    /// A round was completed.
-    settled: bool,
-}
-
-/// Whether a view has a confirmation in a block that is not in our chain (any more).
-fn undone(view: &ScriptView, headers: &HeaderChain) -> bool {
-    let deposits = view.deposits.iter().filter_map(|deposit| deposit.confirmation);
-    let spends = view.spends.iter().filter_map(|spend| spend.confirmation);
-    deposits.chain(spends).any(|c| headers.hash(c.height) != Some(c.block_hash))
+/// Something could not be read.
+enum Failed {
+    /// It is worth another try.
+    ForNow,
+    /// It was tried often enough.
+    ForGood(SessionError),
 }

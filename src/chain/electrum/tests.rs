@@ -1,7 +1,9 @@
 //! The watcher against a scripted server on a real socket.
 
 mod hostile;
+mod lies;
 mod real;
+mod several;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use bitcoin::{Amount, Network, OutPoint, ScriptBuf, Transaction, Witness};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
-use super::{ElectrumChain, ElectrumConfig};
+use super::{ElectrumChain, ElectrumConfig, ServerConfig, Trust};
 use crate::chain::testing::{Server, script, tx};
 use crate::chain::{BroadcastError, ChainCache, ChainError, ChainSource, ChainUpdate, MemoryCache};
 use crate::escrow::facts::{Deposit, ScriptView, SpendPath, Tip};
@@ -27,10 +29,16 @@ struct Client {
     connected: usize,
 }
 
-fn config(server: &Server) -> ElectrumConfig {
-    let mut config = ElectrumConfig::new(&server.url(), Network::Regtest).unwrap();
+fn config(servers: &[&Server]) -> ElectrumConfig {
+    let servers = servers
+        .iter()
+        .map(|server| ServerConfig { address: server.url().parse().unwrap(), trust: Trust::Authorities });
+    let mut config = ElectrumConfig::with_servers(servers.collect(), Network::Regtest);
     config.request_timeout = Duration::from_millis(500);
     config.backoff = (Duration::from_millis(10), Duration::from_millis(50));
+    config.dropped = (Duration::from_millis(300), Duration::from_secs(1));
+    (config.retry, config.patience) = (Duration::from_millis(30), Duration::from_millis(200));
+    (config.fork_grace, config.sweep) = (Duration::from_millis(300), Duration::from_millis(100));
     config
 }
 
@@ -40,8 +48,15 @@ impl Client {
     }
 
     fn with(server: &Server, watched: &[ScriptBuf], cache: Arc<MemoryCache>) -> Self {
-        let (chain, updates, _) =
-            ElectrumChain::start(config(server), Arc::clone(&cache) as Arc<dyn ChainCache>);
+        Self::at(config(&[server]), watched, cache)
+    }
+
+    fn among(servers: &[&Server], watched: &[ScriptBuf]) -> Self {
+        Self::at(config(servers), watched, Arc::default())
+    }
+
+    fn at(config: ElectrumConfig, watched: &[ScriptBuf], cache: Arc<MemoryCache>) -> Self {
+        let (chain, updates, _) = ElectrumChain::start(config, Arc::clone(&cache) as Arc<dyn ChainCache>);
         chain.watch(watched.to_vec());
         let views = BTreeMap::new();
         Self { chain, updates, cache, tip: None, views, reasons: Vec::new(), connected: 0 }
@@ -68,9 +83,33 @@ impl Client {
         }
     }
 
+    /// Looks again and again, until `done`, at what no update tells.
+    async fn looking(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let start = std::time::Instant::now();
+        while !done(self) {
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "waited in vain for: {what}; {:?} {:?}",
+                self.chain.servers(),
+                self.chain.alarms()
+            );
+            self.for_a_while(20).await;
+        }
+    }
+
+    fn alarm(&self, code: &str) -> bool {
+        self.chain.alarms().iter().any(|alarm| alarm.code() == code)
+    }
+
+    /// How the server stands.
+    fn status(&self, at: usize) -> crate::chain::ServerStatus {
+        self.chain.servers()[at].clone()
+    }
+
     /// Takes updates for a while.
     async fn for_a_while(&mut self, ms: u64) {
-        while let Ok(Some(update)) = timeout(Duration::from_millis(ms), self.updates.recv()).await {
+        let end = tokio::time::Instant::now() + Duration::from_millis(ms);
+        while let Ok(Some(update)) = tokio::time::timeout_at(end, self.updates.recv()).await {
             self.apply(update);
         }
     }
@@ -310,8 +349,8 @@ async fn a_chain_with_less_work_is_not_followed_until_it_has_more() {
         m.undo(4);
         m.mine(vec![]);
     });
-    client.until("dropped", |c| c.reasons.iter().any(|r| r.contains("less work"))).await;
-    assert_eq!(client.tip, best);
+    client.looking("it is on a fork", |c| c.alarm("nobody_at_best_tip") && c.alarm("disagreement")).await;
+    assert_eq!((client.tip, client.reasons.len()), (best, 0), "a fork is no lie");
     server.change(|m| (0..6).for_each(|_| m.mine(vec![])));
     client.until("followed", |c| c.height() == Some(15)).await;
 }
@@ -355,7 +394,7 @@ async fn a_line_cut_off_is_an_outage_and_no_panic() {
 #[tokio::test]
 async fn the_task_ends_when_nobody_listens() {
     let server = Server::start(2).await;
-    let (_chain, updates, task) = ElectrumChain::start(config(&server), Arc::new(MemoryCache::default()));
+    let (_chain, updates, task) = ElectrumChain::start(config(&[&server]), Arc::new(MemoryCache::default()));
     drop(updates);
     timeout(Duration::from_secs(5), task).await.expect("ends by itself").unwrap();
 }

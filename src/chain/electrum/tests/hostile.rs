@@ -60,7 +60,7 @@ async fn headers_that_break_a_rule_are_refused_and_the_rule_is_named() {
 #[tokio::test]
 async fn another_network_is_said_so() {
     let server = Server::start(15).await;
-    let mut config = config(&server);
+    let mut config = config(&[&server]);
     config.checkpoint = Checkpoint { height: 12, hash: BlockHash::from_byte_array([1; 32]) };
     let (_chain, mut updates, _task) = ElectrumChain::start(config, Arc::new(MemoryCache::default()));
     let Some(ChainUpdate::Disconnected { reason, .. }) = updates.recv().await else { panic!("followed") };
