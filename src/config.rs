@@ -49,6 +49,10 @@ pub struct Config {
     pub max_tasks: usize,
     /// Most public events kept in memory; older ones are not told again.
     pub max_events: usize,
+    /// Most listeners to events at once.
+    pub max_listeners: usize,
+    /// Most of them from one address (IPv6: one /64) that is not this machine's; 0 is any number.
+    pub max_listeners_per_address: usize,
     /// Where to serve `/metrics`; without it, to this machine only, at `listen`.
     pub metrics_listen: Option<SocketAddr>,
     /// Bounds of the connections.
@@ -235,6 +239,8 @@ impl Config {
         }
         let max_tasks = reader.or("max_tasks", 10_000);
         let max_events = reader.or("max_events", 1_000_000);
+        let max_listeners = reader.or("max_listeners", 4096);
+        let max_listeners_per_address = reader.or("max_listeners_per_address", 64);
         let metrics_listen = reader.optional("metrics_listen");
         if metrics_listen.is_some_and(|metrics| Listen::Tcp(metrics) == listen) {
             reader.problem("metrics_listen", "must be another address or port than listen");
@@ -259,6 +265,8 @@ impl Config {
             wallet_signer_timeout_secs,
             max_tasks,
             max_events,
+            max_listeners,
+            max_listeners_per_address,
             metrics_listen,
             http,
             log,

@@ -112,6 +112,9 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
             refund_budget_sat: config.refund_budget_sat,
             max_tasks: config.max_tasks,
             max_events: config.max_events,
+            max_listeners: config.max_listeners,
+            max_listeners_per_address: config.max_listeners_per_address,
+            public_url: config.public_url.trim_end_matches('/').to_owned(),
         },
     })
     .context("replaying the journal")?;

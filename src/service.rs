@@ -56,6 +56,12 @@ pub struct Policy {
     pub max_tasks: usize,
     /// Most public events kept in memory.
     pub max_events: usize,
+    /// Most listeners to events at once.
+    pub max_listeners: usize,
+    /// Most of them from one address; 0 is any number.
+    pub max_listeners_per_address: usize,
+    /// The address people reach the service at.
+    pub public_url: String,
 }
 
 /// Why a request was not carried out.
@@ -140,7 +146,7 @@ pub struct Service {
     policy: Policy,
     metrics: Arc<Metrics>,
     /// What was told.
-    events: EventLog,
+    events: Arc<EventLog>,
     /// What is told as soon as it is durable, with the number of its last record.
     untold: Mutex<VecDeque<(u64, Vec<PublicEvent>)>>,
     /// Why the last append was refused; none once one is durable.
@@ -179,7 +185,8 @@ impl Service {
     /// # Errors
     /// [`BookError`] where a record cannot have happened: the journal is not ours.
     pub fn new(parts: Parts) -> Result<Arc<Service>, BookError> {
-        let events = EventLog::new(parts.policy.max_events);
+        let Policy { max_events, max_listeners, max_listeners_per_address, .. } = parts.policy;
+        let events = Arc::new(EventLog::new(max_events, max_listeners, max_listeners_per_address));
         let (book, feed) = replay(&parts.records, |told| events.tell(told))?;
         drop(parts.records);
         parts.chain.watch(book.scripts().cloned().collect());
@@ -260,7 +267,7 @@ impl Service {
     }
 
     /// What was told, for whoever listens.
-    pub fn events(&self) -> &EventLog {
+    pub fn events(&self) -> &Arc<EventLog> {
         &self.events
     }
 

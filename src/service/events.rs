@@ -2,6 +2,10 @@
 //! is folded from the journal at the start and grows with it; beyond a limit the oldest are forgotten. It tells
 //! nothing before it is on the disk, and decides nothing about what is told.
 
+mod listen;
+
+pub use listen::{Full, Heard, Listener, Seat};
+
 use crate::escrow::public::{EventId, ProjectId, PublicEvent};
 use crate::escrow::statement::CharterId;
 use std::collections::{HashMap, VecDeque};
@@ -71,6 +75,8 @@ pub struct EventLog {
     kept: RwLock<Kept>,
     max: usize,
     newest: watch::Sender<EventId>,
+    topics: listen::Topics,
+    seats: listen::Seats,
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +94,18 @@ struct Kept {
 impl Kept {
     fn newest(&self) -> EventId {
         self.events.back().map(|event| event.id).or(self.last_forgotten).unwrap_or_default()
+    }
+
+    /// Whether everything after an id is here. The beginning of what is kept is always.
+    fn may_follow(&self, after: EventId) -> Result<(), Lost> {
+        let newest = self.newest();
+        if after > newest {
+            return Err(Lost::Unknown { after, newest });
+        }
+        match self.last_forgotten.filter(|last| after < *last && after != EventId::default()) {
+            Some(oldest) => Err(Lost::Forgotten { after, oldest }),
+            None => Ok(()),
+        }
     }
 
     fn push(&mut self, event: Arc<PublicEvent>) {
@@ -139,9 +157,16 @@ impl Kept {
 }
 
 impl EventLog {
-    /// An empty list that keeps at most `max` events.
-    pub fn new(max: usize) -> EventLog {
-        EventLog { kept: RwLock::default(), max: max.max(1), newest: watch::Sender::new(EventId::default()) }
+    /// An empty list that keeps at most `max` events, for at most so many listeners in all and from one address;
+    /// 0 from one address is any number.
+    pub fn new(max: usize, listeners: usize, listeners_per_address: usize) -> EventLog {
+        EventLog {
+            kept: RwLock::default(),
+            max: max.max(1),
+            newest: watch::Sender::new(EventId::default()),
+            topics: listen::Topics::default(),
+            seats: listen::Seats::new(listeners, listeners_per_address),
+        }
     }
 
     fn kept(&self) -> RwLockReadGuard<'_, Kept> {
@@ -151,10 +176,13 @@ impl EventLog {
 
     /// Adds what is durable now, in order; what was told before is passed over.
     pub(super) fn tell(&self, events: Vec<PublicEvent>) {
+        // Whoever begins to listen does so before or after, not in between.
+        let mut topics = self.topics.lock();
         let newest = {
             let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
             for event in events {
                 if event.id > kept.newest() {
+                    topics.gather(&event);
                     kept.push(Arc::new(event));
                 }
             }
@@ -163,6 +191,8 @@ impl EventLog {
             }
             kept.newest()
         };
+        topics.send();
+        drop(topics);
         self.newest.send_if_modified(|known| std::mem::replace(known, newest) != newest);
     }
 
@@ -190,13 +220,7 @@ impl EventLog {
     pub fn page(&self, topic: &Topic, after: EventId, limit: usize) -> Result<Page, Lost> {
         let kept = self.kept();
         let newest = kept.newest();
-        if after > newest {
-            return Err(Lost::Unknown { after, newest });
-        }
-        if let Some(oldest) = kept.last_forgotten.filter(|last| after < *last && after != EventId::default())
-        {
-            return Err(Lost::Forgotten { after, oldest });
-        }
+        kept.may_follow(after)?;
         let items = kept.after(topic, after, limit);
         let full = items.len() >= limit;
         let next = items.last().filter(|_| full).map_or(newest, |event| event.id);

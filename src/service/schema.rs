@@ -5,6 +5,7 @@
 
 mod chain;
 mod charter;
+mod event;
 mod proof;
 mod scalar;
 mod servers;

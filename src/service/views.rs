@@ -3,10 +3,12 @@
 
 mod ballot;
 mod pledges;
+mod projects;
 mod settlements;
 
 pub use ballot::{ReceiptView, SubmissionView};
 pub use pledges::{OutpointView, PledgeView, payment_uri};
+pub use projects::{EventPage, ProjectSummary, ProjectView, projects};
 pub use settlements::{
     FormView, OutputView, PsbtView, SettlementInputView, SettlementProgress, SettlementPsbts,
     SettlementTransactionView, SettlementView,

@@ -1,8 +1,11 @@
 //! `/api/v1`: one file a group of resources. `docs/API.md` describes it.
 
 mod ballot;
+mod events;
+mod feeds;
 mod paths;
 mod pledges;
+mod projects;
 mod settlements;
 mod tasks;
 
@@ -35,6 +38,14 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(settlements::show))
         .routes(routes!(settlements::psbts))
         .routes(routes!(settlements::sign))
+        .routes(routes!(events::all))
+        .routes(routes!(events::of_task))
+        .routes(routes!(events::of_pledge))
+        .routes(routes!(projects::list))
+        .routes(routes!(projects::show))
+        .routes(routes!(events::of_project))
+        .routes(routes!(feeds::of_task))
+        .routes(routes!(feeds::of_project))
 }
 
 /// Read the service's status

@@ -33,6 +33,7 @@ pub const BASE: &str = "/api/v1";
         (name = "tasks", description = "Charters, their attestations, and proofs."),
         (name = "pledges", description = "Addresses, what arrived, refunds signed in advance."),
         (name = "votes", description = "Submissions, votes, acceptances, rulings."),
+        (name = "events", description = "What happens, as it happens: streams, pages and feeds; projects."),
         (name = "settlements", description = "The co-signed spends: proposed, signed, followed."),
     ),
 )]

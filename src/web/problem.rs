@@ -74,7 +74,7 @@ impl Problem {
 pub fn retry_after_secs(code: &str) -> Option<u32> {
     match code {
         "chain_unknown" | "proof_not_ready" => Some(5),
-        "chain_offline" | "chain_wrong" | "journal_failed" => Some(30),
+        "too_many_listeners" | "chain_offline" | "chain_wrong" | "journal_failed" => Some(30),
         "disk_full" => Some(60),
         _ => None,
     }

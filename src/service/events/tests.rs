@@ -22,7 +22,7 @@ fn ids(page: &Page) -> Vec<String> {
 }
 
 fn log(max: usize) -> EventLog {
-    let log = EventLog::new(max);
+    let log = EventLog::new(max, 10, 0);
     log.tell(vec![event(1, 0, 1, None), event(2, 0, 2, Some(1)), event(2, 1, 2, Some(2))]);
     log.tell(vec![event(5, 0, 3, Some(1)), event(7, 0, 1, Some(1))]);
     log

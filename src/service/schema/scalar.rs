@@ -4,6 +4,7 @@
 use super::Shape;
 use crate::escrow::descriptor::{MAX_GENERATION, MAX_INDEX};
 use crate::escrow::proof::{HexHeader, HexTransaction};
+use crate::escrow::public::{EventId, ProjectId};
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{CharterId, Digest, SettlementId, SubmissionId, TaskId};
 use serde_json::json;
@@ -100,6 +101,9 @@ text! {
         names the task everywhere.";
     SubmissionId, "SubmissionId", HASH, ID, "Id of a submission: tagged hash `upfront/submission` of its lines, hex.";
     SettlementId, "SettlementId", HASH, ID, "Id of a settlement: tagged hash `upfront/settlement` of its terms, hex.";
+    EventId, "EventId", "^[0-9]+-[0-9]+$", "42-0", "Id of an event; later events have later ids. Opaque to clients.";
+    ProjectId, "ProjectId", "^[0-9a-f]{32}$", "3d2f9a0c1b5e47768f1c2a9d0e4b6f83", "Id of a project: the first 16 bytes of \
+        the tagged hash `upfront/project` of the repository as charters name it, hex.";
     TaskId, "TaskId", HASH, ID, "The task a charter belongs to, 32 bytes in hex; chosen by whoever drafts it.";
     Digest, "Digest", HASH, ID, "SHA-256 of some content, or the digest of a statement, hex.";
     PublicKey, "PublicKey", HASH, KEY, "X-only public key (BIP340), hex.";

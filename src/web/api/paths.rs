@@ -1,5 +1,6 @@
 //! What stands in paths, for the document: handlers take the same by `Params`.
 
+use crate::escrow::public::ProjectId;
 use crate::escrow::statement::{CharterId, SettlementId, SubmissionId};
 use crate::service::schema;
 use utoipa::IntoParams;
@@ -45,4 +46,13 @@ pub(super) struct SettlementPath {
     charter: CharterId,
     /// Id of the settlement.
     settlement: SettlementId,
+}
+
+/// Names a project.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code)]
+pub(super) struct ProjectPath {
+    /// Id of the project.
+    project: ProjectId,
 }

@@ -166,6 +166,9 @@ const SIGN: Codes = &[
 const PROOF: Codes =
     &["chain_unknown", "chain_offline", "chain_wrong", "proof_not_ready", "disk_full", "journal_failed"];
 
+/// Where events are followed.
+const FOLLOW: Codes = &["events_forgotten", "too_many_listeners"];
+
 /// What an operation refuses besides [`ANY`], [`NAMED`] and [`WRITE`]. One that is not here refuses nothing else.
 fn own(operation: &str) -> &'static [Codes] {
     match operation {
@@ -181,6 +184,8 @@ fn own(operation: &str) -> &'static [Codes] {
         "proposeSettlement" => &[AUTH, PROPOSE],
         "getSettlementPsbts" => &[&["unknown_settlement"]],
         "signSettlement" => &[PSBT, SIGN],
+        "followEvents" | "followTask" | "followProject" => &[FOLLOW],
+        "followPledge" => &[FOLLOW, &["unknown_pledge"]],
         _ => &[],
     }
 }
@@ -235,7 +240,7 @@ pub(super) fn responses(codes: &BTreeMap<u16, Vec<&'static Entry>>) -> Map<Strin
 pub(in crate::web) fn named() -> std::collections::BTreeSet<&'static str> {
     let all = [
         ANY, NAMED, WRITE, AUTH, SAID, ADDRESS, CHARTER, PSBT, DRAFT, PLEDGE, REFUND, SUBMIT, VOTE, ACCEPT,
-        RULE, PROPOSE, SIGN, PROOF,
+        RULE, PROPOSE, SIGN, PROOF, FOLLOW,
     ];
     all.into_iter().flatten().copied().collect()
 }

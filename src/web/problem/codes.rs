@@ -127,6 +127,10 @@ pub const CODES: &[Entry] = table! {
         "The operator limits how many tasks are kept."
         "Ask the operator, or use another service."
 
+    410 "events_forgotten" "Those events are not kept"
+        "What followed the id given is not kept any more, or no event was ever told under an id as high."
+        "Read the present state anew, then go on after the id that the detail names, or after 0."
+
     413 "too_long" "The body is too long"
         "The body is longer than this request may have."
         "Send less: the detail names the limit."
@@ -354,6 +358,9 @@ pub const CODES: &[Entry] = table! {
     502 "broadcast_rejected" "The network refused the transaction"
         "The Electrum server's node did not take the transaction."
         "Read the node's reason in the detail."
+    503 "too_many_listeners" "Too many listeners"
+        "As many as the service serves at once, in all or from one address, listen to its events or wait for them."
+        "Ask for pages of events from time to time instead, without wait_secs, or try again later."
     503 "disk_full" "The disk is full"
         "The service has no room to write; nothing was changed."
         "Try again later; reading goes on."

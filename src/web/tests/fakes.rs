@@ -208,6 +208,9 @@ fn start(source: &FakeSource, disk: &Disk, wallet: Option<OneOutput>) -> Arc<Ser
             refund_budget_sat: 1_000_000,
             max_tasks: 3,
             max_events: 100,
+            max_listeners: 8,
+            max_listeners_per_address: 2,
+            public_url: "https://escrow.example.org/pay".to_owned(),
         },
     })
     .unwrap()

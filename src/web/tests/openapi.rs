@@ -113,6 +113,7 @@ fn filled(path: &str) -> String {
     path.replace("{charter}", &digits)
         .replace("{submission}", &digits)
         .replace("{settlement}", &digits)
+        .replace("{project}", &"0".repeat(32))
         .replace("{index}", "1")
 }
 
