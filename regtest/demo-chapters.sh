@@ -47,7 +47,10 @@ charter_of_chapter_1() {
     --refund-in 12h --funding-close-in 3h --work-deadline-in 6h --review 1h --ruling 1h --depth 1 \
     --target-sat 1000000 --cap-sat 2000000 --minimum-pledge-sat 10000 \
     --payee "${payee[dora]}:9000" --payee "${payee[mia]}:500" --operator "${payee[otto]}:500"
-  act task create --charter charter1.json --text task1.md
+  tell "mia writes the task down in her name: her identity signs the request, and has no power over money."
+  person mia
+  act key identity keys/mia
+  act task create --charter charter1.json --text task1.md --identity keys/mia
   task=$(of .task)
   task1=$task
   tell "Each signer reads the charter and signs its id: agreement, and proof that they hold the key."
@@ -126,7 +129,7 @@ votes_of_chapter_1() {
 payout_of_chapter_1() {
   local id role dir amount
   tell "A payout is proposed. Developer and representative sign files, on machines that know no service."
-  act settlement propose "$task" --kind payout --feerate 2
+  act settlement propose "$task" --kind payout --feerate 2 --identity keys/mia
   id=$(of .id)
   act settlement export "$task" "$id" --dir payout
   for role in developer representative; do
@@ -168,7 +171,7 @@ ruling_of_chapter_1() {
   local id role amount
   tell "Carol's money has not moved. The arbiter hears both sides, and rules that it goes back."
   act ruling "$task" --pay-bps 0 --key keys/arbiter
-  act settlement propose "$task" --kind ruling --feerate 2
+  act settlement propose "$task" --kind ruling --feerate 2 --identity keys/mia
   id=$(of .id)
   for role in representative arbiter; do
     act settlement co-sign "$task" "$id" --role "$role" --key "keys/$role" --yes
@@ -275,7 +278,7 @@ open_task() {
     --developer "${signer[developer]}" --representative "${signer[representative]}" --arbiter "${signer[arbiter]}" \
     --refund-in 2h --funding-close-in 30m --work-deadline-in 1h --review 10m --ruling 10m --depth 1 \
     --target-sat 500000 --payee "${payee[dora]}:10000"
-  act task create --charter "charter$1.json" --text "task$1.md"
+  act task create --charter "charter$1.json" --text "task$1.md" --identity keys/mia
   task=$(of .task)
   agree "$2"
   fact "T, when money returns" "$(at "$(jq .refund_time "charter$1.json")")"

@@ -5,11 +5,13 @@
 //! `docs/upfront.example.toml`. A test compares the three.
 
 pub mod advice;
+pub mod api;
 pub mod electrum;
 pub mod read;
 
 use crate::chain::Checkpoint;
 use crate::escrow::network::Network;
+use api::ApiLimits;
 use bitcoin::BlockHash;
 use read::{Effective, Problem, Reader, text_settings};
 use std::fmt;
@@ -57,6 +59,8 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
     /// Bounds of the connections.
     pub http: HttpLimits,
+    /// Bounds of what clients of the API may do.
+    pub api: ApiLimits,
     /// Filter of the log, as `RUST_LOG` is written.
     pub log: String,
     /// Form of the log.
@@ -246,6 +250,7 @@ impl Config {
             reader.problem("metrics_listen", "must be another address or port than listen");
         }
         let http = HttpLimits::read(reader);
+        let api = ApiLimits::read(reader);
         let log: String = reader.or("log", "info".to_owned());
         if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&log) {
             reader.problem("log", format!("{log:?} is no filter: {error}"));
@@ -269,6 +274,7 @@ impl Config {
             max_listeners_per_address,
             metrics_listen,
             http,
+            api,
             log,
             log_format,
         })

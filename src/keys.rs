@@ -7,6 +7,7 @@
 //! protects that file alone. Words on paper need no passphrase.
 
 mod file;
+mod identity;
 mod passphrase;
 mod sealed;
 mod signer;
@@ -15,6 +16,7 @@ mod stored;
 
 pub use age::secrecy::zeroize::Zeroizing;
 pub use file::{replace_file, replace_secret, write_new_secret};
+pub use identity::{IDENTITY_PATH, Identity};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use sealed::{SealedError, is_sealed};
 pub use signer::SignerKeys;

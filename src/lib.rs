@@ -11,6 +11,7 @@
 //! - `serve`, `config`, `watcher`: the service put together.
 //! - `web`: the HTTP API. `verify`: a task against a chain, trusting the service for nothing.
 //! - `cli`, `client`: the commands, and how they ask a service.
+//! - `nip98`: requests signed by an identity, made and checked.
 //! - `keys`: phrases and keys of people. `wallet`: the operator's fee wallet.
 //!
 //! Imports run one way, towards `escrow`.
@@ -39,6 +40,8 @@ pub mod failpoint;
 pub mod keys;
 #[cfg(feature = "service")]
 pub mod metrics;
+#[cfg(feature = "service")]
+pub mod nip98;
 #[cfg(test)]
 #[cfg(feature = "service")]
 mod regtest;

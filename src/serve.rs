@@ -19,12 +19,13 @@ use crate::service::{
 use crate::store::files::{Files, RealFiles};
 use crate::store::index::Index;
 use crate::store::journal::{Birth, FileJournal};
+use crate::store::replay::ReplayCache;
 use crate::wallet::{BatchRequest, ExternalSigner, OperatorWallet, WalletError};
 use crate::watcher::IndexCache;
 use crate::web::health::{Probe, State};
 use crate::web::listen::{self, Listener};
 use crate::web::operator::Operator;
-use crate::web::{self, App};
+use crate::web::{self, App, Edge};
 use anyhow::Context;
 use bitcoin::secp256k1::{Keypair, Secp256k1, SecretKey};
 use bitcoin::{Amount, FeeRate, OutPoint, Transaction};
@@ -115,6 +116,9 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
             max_listeners: config.max_listeners,
             max_listeners_per_address: config.max_listeners_per_address,
             public_url: config.public_url.trim_end_matches('/').to_owned(),
+            max_drafts: config.api.max_drafts,
+            max_drafts_per_identity: config.api.max_drafts_per_identity,
+            drafters: config.api.drafters.iter().map(|key| key.0).collect(),
         },
     })
     .context("replaying the journal")?;
@@ -126,7 +130,10 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
         tokio::spawn(refresh_wallet(Arc::clone(&service), interval * 10)),
         watching,
     ];
-    let app = App { service: Arc::clone(&service) };
+    let replay = ReplayCache::open(&config.data_dir, Arc::new(RealFiles))
+        .context("opening the record of used requests")?;
+    let edge = Edge::new(&config.public_url, config.api.clone(), replay, Arc::new(SystemClock));
+    let app = App { service: Arc::clone(&service), edge: Arc::new(edge) };
     let probes = vec![disk_probe(config.data_dir.clone()), index_probe(cache)];
     let apart = config.metrics_listen.is_some();
     let operator = Operator::new(Arc::clone(&service), probes, config.fee_wallet_low_sat, apart);

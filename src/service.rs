@@ -25,9 +25,9 @@ use crate::escrow::facts::{ScriptView, Tip};
 use crate::escrow::network::Network;
 use crate::escrow::proof::MissingEvidence;
 use crate::escrow::public::{Entry, Feed, PublicEvent};
-use crate::escrow::settlement::{Kind, PsbtError};
+use crate::escrow::settlement::{Kind, PsbtError, step_at_or_above, step_at_or_below};
 use crate::escrow::statement::{
-    Acceptance, CharterId, Receipt, Ruling, SettlementId, Signed, Statement, Submission, Vote,
+    Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission, Vote,
 };
 use crate::escrow::task::{Refused, Task};
 use crate::failpoint;
@@ -52,7 +52,7 @@ pub struct Policy {
     pub network: Network,
     /// Most the fee wallet spends on refunds in a day (144 blocks), satoshis.
     pub refund_budget_sat: u64,
-    /// Most tasks kept.
+    /// Most tasks kept that all three signers have attested.
     pub max_tasks: usize,
     /// Most public events kept in memory.
     pub max_events: usize,
@@ -62,6 +62,12 @@ pub struct Policy {
     pub max_listeners_per_address: usize,
     /// The address people reach the service at.
     pub public_url: String,
+    /// Most that are not attested so far, of everybody.
+    pub max_drafts: usize,
+    /// Most of them of one identity.
+    pub max_drafts_per_identity: usize,
+    /// Who may draft; without any, everybody may.
+    pub drafters: Vec<XOnlyPublicKey>,
 }
 
 /// Why a request was not carried out.
@@ -95,6 +101,24 @@ pub enum ServiceError {
     TooManyTasks {
         /// The limit.
         max: usize,
+    },
+    /// The operator's limit on what nobody has agreed to yet.
+    #[error(
+        "{max} tasks of {whose} wait to be attested: have one attested first, or let one's funding close"
+    )]
+    TooManyDrafts {
+        /// The limit.
+        max: usize,
+        /// `everybody`, or `this identity`.
+        whose: &'static str,
+    },
+    /// The operator has named who may draft.
+    #[error(
+        "this service takes tasks from identities that its operator has named, and {identity} is none of them"
+    )]
+    NotADrafter {
+        /// Who asked.
+        identity: XOnlyPublicKey,
     },
     /// PSBTs that do not belong to the settlement.
     #[error(transparent)]
@@ -445,13 +469,24 @@ impl Service {
         self.commit(|book| {
             let task = book.task(charter).ok_or(ServiceError::UnknownTask { charter: *charter })?;
             let records = book.decide(task, &command)?;
+            if matches!(command, Command::Attest { .. })
+                && !records.is_empty()
+                && task.attestations().len() + 1 == Role::ALL.len()
+            {
+                self.check_tasks(book)?;
+            }
             Ok((!records.is_empty(), records))
         })
         .await
     }
 
-    /// Writes a task down.
-    pub async fn draft(&self, charter: &str, text: &str) -> Result<CharterId, ServiceError> {
+    /// Writes a task down for an identity.
+    pub async fn draft(
+        &self,
+        charter: &str,
+        text: &str,
+        by: XOnlyPublicKey,
+    ) -> Result<CharterId, ServiceError> {
         let ours = self.receipt_key();
         self.commit(|book| {
             let parsed = crate::escrow::charter::Charter::parse(charter.as_bytes()).map_err(Refused::from)?;
@@ -464,13 +499,49 @@ impl Service {
             if *parsed.receipt_key() != ours {
                 return Err(ServiceError::OtherReceiptKey { ours });
             }
-            let max = self.policy.max_tasks;
-            if book.task(&parsed.id()).is_none() && book.tasks().len() >= max {
-                return Err(ServiceError::TooManyTasks { max });
+            if book.task(&parsed.id()).is_none() {
+                self.check_room(book, by)?;
             }
-            Ok(book.draft(charter.as_bytes(), text)?)
+            Ok(book.draft(charter.as_bytes(), text, Some(by))?)
         })
         .await
+    }
+
+    /// Whether an identity may draft one more. Drafts that can never open, because funding has closed, count no
+    /// longer.
+    fn check_room(&self, book: &Book, by: XOnlyPublicKey) -> Result<(), ServiceError> {
+        let Policy { max_drafts, max_drafts_per_identity, ref drafters, .. } = self.policy;
+        if !drafters.is_empty() && !drafters.contains(&by) {
+            return Err(ServiceError::NotADrafter { identity: by });
+        }
+        self.check_tasks(book)?;
+        let closed =
+            |task: &Task| book.tip().is_some_and(|tip| tip.mtp_secs >= task.charter().fields().funding_close);
+        let drafts = || book.tasks().values().filter(|task| !task.attested() && !closed(task));
+        if drafts().filter(|task| task.drafted_by() == Some(by)).count() >= max_drafts_per_identity {
+            let (max, whose) = (max_drafts_per_identity, "this identity");
+            return Err(ServiceError::TooManyDrafts { max, whose });
+        }
+        if drafts().count() >= max_drafts {
+            return Err(ServiceError::TooManyDrafts { max: max_drafts, whose: "everybody" });
+        }
+        Ok(())
+    }
+
+    fn check_tasks(&self, book: &Book) -> Result<(), ServiceError> {
+        let max = self.policy.max_tasks;
+        let attested = book.tasks().values().filter(|task| task.attested()).count();
+        if attested >= max { Err(ServiceError::TooManyTasks { max }) } else { Ok(()) }
+    }
+
+    /// Whether a pledge's address holds back money under the cap that nobody has paid.
+    pub fn holds_unpaid(&self, charter: &CharterId, index: u32) -> bool {
+        let holds = self.read_task(charter, |task, tip| {
+            let pledge = task.pledges().get(&index)?;
+            let paid = task.outpoints().values().any(|held| held.slot.index == index);
+            Some(!paid && pledge.reserves(tip?))
+        });
+        holds.ok().flatten().unwrap_or(false)
     }
 
     /// Records a command that carries its own authority: attestation, pledge, refund, acceptance, ruling.
@@ -547,14 +618,18 @@ impl Service {
     ) -> Result<SettlementId, ServiceError> {
         let estimated = match feerate_sat_per_vb {
             Some(feerate) => feerate,
-            None => self.feerate(6).await.to_sat_per_vb_ceil(),
+            None => {
+                let estimated = self.feerate(6).await.to_sat_per_vb_ceil();
+                step_at_or_above(estimated).unwrap_or(estimated)
+            }
         };
         self.commit(|book| {
             let task = book.task(charter).ok_or(ServiceError::UnknownTask { charter: *charter })?;
             let tip = book.tip().ok_or(Refused::NoTip)?;
             // An estimate is clamped to what signers may sign; a feerate somebody names is not bent.
             let cap = task.charter().fields().feerate_cap_sat_per_vb;
-            let feerate_sat_per_vb = feerate_sat_per_vb.unwrap_or(estimated.clamp(1, cap));
+            let feerate_sat_per_vb =
+                feerate_sat_per_vb.or(step_at_or_below(estimated.clamp(1, cap))).unwrap_or(1);
             let records = book.decide(task, &Command::ProposeSettlement { kind, feerate_sat_per_vb })?;
             let proposed = records.iter().find_map(|record| match record {
                 Record::Task { event: Event::SettlementProposed { terms }, .. } => Some(terms.id()),

@@ -2,18 +2,28 @@
 
 pub mod api;
 mod body;
+mod classes;
+mod clients;
 pub mod connections;
+mod edge;
 mod error;
 pub mod health;
+mod idempotency;
+mod identity;
 pub mod listen;
 pub mod metrics;
 pub mod observe;
 pub mod openapi;
 pub mod operator;
+mod origin;
 mod problem;
 mod qr;
+mod rates;
+mod unpaid;
 
+pub use edge::Edge;
 pub use error::ApiError;
+pub use identity::{Identity, MaybeIdentity};
 pub use problem::{CODES, Problem};
 pub use qr::{qr_payload, qr_svg};
 
@@ -37,22 +47,26 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct App {
     /// The service.
     pub service: Arc<Service>,
+    /// What stands before every handler.
+    pub edge: Arc<Edge>,
 }
 
 /// Every route.
 pub fn router(app: App) -> Router {
     let (api, _) = openapi::build(api::router());
     let routes = Router::new().merge(api).merge(problem::router()).fallback(not_found);
-    dress(routes, REQUEST_TIMEOUT).with_state(app)
+    dress(routes, &app, REQUEST_TIMEOUT).with_state(app)
 }
 
 /// What every route has around it, the outermost last.
-fn dress(routes: Router<App>, timeout: Duration) -> Router<App> {
+fn dress(routes: Router<App>, app: &App, timeout: Duration) -> Router<App> {
     routes
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), edge::guard))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn(problem::shape))
+        .layer(axum::middleware::from_fn(origin::headers))
 }
 
 async fn not_found(uri: Uri) -> ApiError {

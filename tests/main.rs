@@ -6,5 +6,4 @@
 mod harness;
 mod journeys;
 mod node_vectors;
-mod packaging;
 mod vectors;

@@ -5,7 +5,7 @@ use super::exit::Failure;
 use super::unlock::{Passphrases, Unlocked};
 use crate::client::Client;
 use crate::escrow::network::Network;
-use crate::keys::{SignerKeys, SponsorKeys};
+use crate::keys::{Identity, SignerKeys, SponsorKeys};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::cell::RefCell;
@@ -46,6 +46,13 @@ impl<'a> Context<'a> {
     /// The service.
     pub fn client(&self) -> Client {
         Client::new(&self.server)
+    }
+
+    /// The service, with requests signed where the command line names an identity.
+    pub fn client_as(&self, identity: &IdentityArg) -> anyhow::Result<Client> {
+        let Some(path) = &identity.file else { return Ok(self.client()) };
+        let identity = Identity::new(&self.read_phrase(path, None)?.phrase);
+        Ok(self.client().signing(identity))
     }
 
     /// Prints an answer: its words, or one line of JSON.
@@ -96,6 +103,14 @@ impl KeyArg {
     pub fn read(&self, context: &Context<'_>, network: Network) -> anyhow::Result<Unlocked> {
         context.read_phrase(&self.key, Some(network))
     }
+}
+
+/// Whose name a request is made in.
+#[derive(clap::Args, Clone, Debug)]
+pub struct IdentityArg {
+    /// File with the recovery phrase whose identity signs the request, or - for standard input
+    #[arg(id = "identity", long = "identity", value_name = "FILE", env = "UPFRONT_IDENTITY_FILE")]
+    file: Option<PathBuf>,
 }
 
 /// A key file that may be left out where a recovery file holds the key.

@@ -23,11 +23,6 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Every one. The compiler asks for a new one in `status`; a test asks for it here, in help, manual and README.
-    #[cfg(test)]
-    pub const ALL: [Exit; 6] =
-        [Exit::Done, Exit::Refused, Exit::Usage, Exit::NotYet, Exit::Untrue, Exit::Locked];
-
     /// The number.
     pub const fn status(self) -> u8 {
         match self {
@@ -168,9 +163,10 @@ fn classify(cause: &(dyn std::error::Error + 'static)) -> Option<Known> {
         let exit = match error {
             ClientError::Untrue { .. } => Exit::Untrue,
             ClientError::Refused { code, .. } if code == "chain_unknown" => Exit::NotYet,
-            ClientError::Refused { .. } | ClientError::Unreachable { .. } | ClientError::Answer { .. } => {
-                Exit::Refused
-            }
+            ClientError::Refused { .. }
+            | ClientError::Unreachable { .. }
+            | ClientError::Answer { .. }
+            | ClientError::Unsigned { .. } => Exit::Refused,
         };
         return Some((exit, error.code().to_owned(), client_hint(error)));
     }
@@ -213,6 +209,7 @@ fn client_hint(error: &ClientError) -> Option<String> {
             "is `upfront serve` running there? Name another service with --server or UPFRONT_SERVER"
         }
         ClientError::Answer { .. } => "is this an Upfront service, and of this version?",
+        ClientError::Unsigned { .. } => "look at this machine's clock and its source of randomness",
         ClientError::Untrue { .. } => {
             "pay nothing and sign nothing there; nothing was sent. Keep this message and tell the others"
         }
@@ -224,6 +221,10 @@ fn client_hint(error: &ClientError) -> Option<String> {
             "other_receipt_key" => {
                 "make the charter with `upfront charter new`, which asks the service for its key"
             }
+            "auth_required" => {
+                "name a key file with --identity FILE or UPFRONT_IDENTITY_FILE; `upfront key new` makes one"
+            }
+            "auth_url" => "give --server the address that the service itself is known by",
             "not_open" => "`upfront task show` tells who has not attested",
             "chain_unknown" => "try again in a few seconds",
             _ => return hint.clone(),

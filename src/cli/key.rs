@@ -2,6 +2,7 @@
 //! `key show --words` alone.
 
 mod file;
+mod identity;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
@@ -21,6 +22,8 @@ pub enum KeyCommand {
     New(NewArgs),
     /// Show the public keys of a phrase; its words only with --words
     Show(ShowArgs),
+    /// Show the key that signs requests of a phrase's owner (NIP-06)
+    Identity(identity::IdentityArgs),
     /// Encrypt a key or recovery file in place
     Encrypt(file::EncryptArgs),
     /// Give an encrypted file another passphrase, or none
@@ -169,6 +172,7 @@ pub fn run(context: &Context<'_>, command: KeyCommand) -> anyhow::Result<Exit> {
     match command {
         KeyCommand::New(args) => new(context, args)?,
         KeyCommand::Show(args) => show(context, &args)?,
+        KeyCommand::Identity(args) => identity::run(context, &args)?,
         KeyCommand::Encrypt(args) => file::encrypt(context, &args)?,
         KeyCommand::Passwd(args) => file::passwd(context, &args)?,
         KeyCommand::Check(args) => return file::check(context, &args),

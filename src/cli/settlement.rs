@@ -6,7 +6,7 @@ mod view;
 
 pub use transfer::read_psbt;
 
-use super::context::Context;
+use super::context::{Context, IdentityArg};
 use super::exit::{Exit, Failure};
 use super::submission;
 use crate::client::CheckedTask;
@@ -41,9 +41,11 @@ pub struct ProposeArgs {
     /// For payouts and rulings: which submission; the latest by default
     #[arg(long, value_name = "ID")]
     submission: Option<SubmissionId>,
-    /// Lowest feerate, sat/vB; the service's estimate by default
+    /// Lowest feerate, sat/vB, a step of 1 to 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100...; the service's estimate by default
     #[arg(long, value_name = "SAT_PER_VB")]
     feerate: Option<u64>,
+    #[command(flatten)]
+    identity: IdentityArg,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,7 +82,7 @@ pub fn run(context: &Context<'_>, command: SettlementCommand) -> anyhow::Result<
 }
 
 fn propose(context: &Context<'_>, args: &ProposeArgs) -> anyhow::Result<()> {
-    let client = context.client();
+    let client = context.client_as(&args.identity)?;
     let kind = match args.kind {
         KindArg::EarlyReturn if args.submission.is_some() => {
             return Err(Failure::usage("an early return belongs to no submission").into());

@@ -3,7 +3,7 @@
 mod view;
 
 use super::charter::read_charter;
-use super::context::{Context, read_text, write_public};
+use super::context::{Context, IdentityArg, read_text, write_public};
 use super::exit::{Exit, Failure};
 use super::text::{Rows, sat};
 use crate::client::CheckedTask;
@@ -36,6 +36,8 @@ pub struct CreateArgs {
     /// The task's text, whose hash the charter names
     #[arg(long, value_name = "FILE")]
     text: PathBuf,
+    #[command(flatten)]
+    identity: IdentityArg,
 }
 
 #[derive(Args)]
@@ -137,7 +139,7 @@ fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<()> {
     }
     let bytes =
         std::str::from_utf8(charter.bytes()).map_err(|e| Failure::refused("not_text", e.to_string()))?;
-    let task = context.client().create_task(bytes, &text)?;
+    let task = context.client_as(&args.identity)?.create_task(bytes, &text)?;
     if task != charter.id() {
         return Err(Failure::untrue(
             "service_untrue",

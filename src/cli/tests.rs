@@ -2,7 +2,6 @@
 
 mod keys;
 mod liar;
-mod papers;
 
 use super::*;
 use crate::escrow::network::Network;

@@ -12,14 +12,17 @@ use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{
     Acceptance, CharterId, Pledge, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
 };
+use crate::keys::Identity;
+use crate::nip98::Asked;
 use crate::service::views::{
     PledgeView, ReceiptView, SettlementPsbts, SettlementView, StatusView, SubmissionView, TaskSummary,
     TaskView,
 };
+use bitcoin::hex::DisplayHex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ureq::{Agent, Body, http::Response};
 
 /// Longest answer read: a proof document of a task with some ten thousand pledges.
@@ -62,6 +65,14 @@ pub enum ClientError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The request could not be signed. Nothing was sent.
+    #[error("{request} cannot be signed: {detail}")]
+    Unsigned {
+        /// Which request.
+        request: String,
+        /// What is missing.
+        detail: String,
+    },
     /// The service says something that is not so. Nothing was done.
     #[error("the service's {field} is not true: {problem}")]
     Untrue {
@@ -79,6 +90,7 @@ impl ClientError {
             ClientError::Refused { code, .. } => code,
             ClientError::Unreachable { .. } => "service_unreachable",
             ClientError::Answer { .. } => "service_answer",
+            ClientError::Unsigned { .. } => "request_unsigned",
             ClientError::Untrue { .. } => "service_untrue",
         }
     }
@@ -107,6 +119,7 @@ struct Created {
 pub struct Client {
     server: String,
     agent: Agent,
+    identity: Option<Identity>,
 }
 
 impl Client {
@@ -121,7 +134,12 @@ impl Client {
             .user_agent(concat!("upfront/", env!("CARGO_PKG_VERSION")));
         // A service on this machine is never asked through a proxy of the environment.
         let config = if is_loopback(&server) { config.proxy(None) } else { config };
-        Client { server, agent: config.build().into() }
+        Client { server, agent: config.build().into(), identity: None }
+    }
+
+    /// Signs what is asked in somebody's name.
+    pub fn signing(self, identity: Identity) -> Client {
+        Client { identity: Some(identity), ..self }
     }
 
     /// Where the service is.
@@ -142,6 +160,28 @@ impl Client {
         let response =
             self.agent.post(self.url(path)).send_json(body).map_err(|error| self.unreachable(&error))?;
         let request = format!("POST {path}");
+        self.json(&request, &self.text(&request, response)?)
+    }
+
+    /// As [`Client::post`], signed by the identity if there is one; without it the service says what is missing.
+    fn post_signed<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let Some(identity) = &self.identity else { return self.post(path, body) };
+        let request = format!("POST {path}");
+        let local = |detail: String| ClientError::Unsigned { request: request.clone(), detail };
+        let bytes = serde_json::to_vec(body).map_err(|error| local(error.to_string()))?;
+        let mut nonce = [0; 8];
+        getrandom::fill(&mut nonce).map_err(|error| local(error.to_string()))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| local(error.to_string()))?;
+        let url = self.url(path);
+        let asked = Asked { url: &url, method: "POST", body: &bytes };
+        let header = identity.authorize(&asked, now.as_secs(), &nonce.to_lower_hex_string());
+        let response = self
+            .agent
+            .post(&url)
+            .header("content-type", "application/json")
+            .header("authorization", header)
+            .send(&bytes)
+            .map_err(|error| self.unreachable(&error))?;
         self.json(&request, &self.text(&request, response)?)
     }
 
@@ -209,7 +249,7 @@ impl Client {
 
     /// Writes a task down.
     pub fn create_task(&self, charter: &str, text: &str) -> Result<CharterId, ClientError> {
-        let created: Created = self.post("/tasks", &json!({ "charter": charter, "text": text }))?;
+        let created: Created = self.post_signed("/tasks", &json!({ "charter": charter, "text": text }))?;
         Ok(created.charter)
     }
 
@@ -285,7 +325,7 @@ impl Client {
             #[serde(skip_serializing_if = "Option::is_none")]
             feerate_sat_per_vb: Option<u64>,
         }
-        self.post(&format!("/tasks/{task}/settlements"), &Proposal { kind, feerate_sat_per_vb })
+        self.post_signed(&format!("/tasks/{task}/settlements"), &Proposal { kind, feerate_sat_per_vb })
     }
 
     /// One settlement.

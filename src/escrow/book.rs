@@ -6,6 +6,7 @@ use super::event::{BatchRecord, Command, Event, Record};
 use super::facts::{ScriptView, Tip};
 use super::statement::CharterId;
 use super::task::{self, ApplyError, Refused, Task};
+use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{OutPoint, ScriptBuf};
 use std::collections::{BTreeMap, HashMap};
 
@@ -80,9 +81,17 @@ impl Book {
         self.tasks.values().find_map(|task| Some((task, task.outpoints().get(outpoint)?)))
     }
 
-    /// Writes a task down. Again gives no events.
-    pub fn draft(&self, charter: &[u8], text: &str) -> Result<(CharterId, Vec<Record>), Refused> {
-        let (id, event) = task::draft(charter, text, self.tip())?;
+    /// Writes a task down, for an identity where one asks. Again gives no events.
+    pub fn draft(
+        &self,
+        charter: &[u8],
+        text: &str,
+        by: Option<XOnlyPublicKey>,
+    ) -> Result<(CharterId, Vec<Record>), Refused> {
+        let (id, mut event) = task::draft(charter, text, self.tip())?;
+        if let Event::TaskDrafted { drafted_by, .. } = &mut event {
+            *drafted_by = by;
+        }
         if self.tasks.contains_key(&id) {
             return Ok((id, Vec::new()));
         }
@@ -141,7 +150,7 @@ impl Book {
                 self.tasks.values_mut().for_each(|task| task.apply_tip(tip));
             }
             Record::RefundBatch { batch } => self.batches.push(batch.clone()),
-            Record::Task { charter, event: Event::TaskDrafted { charter: bytes, text } } => {
+            Record::Task { charter, event: Event::TaskDrafted { charter: bytes, text, drafted_by } } => {
                 let fail = |source| BookError::Apply { charter: *charter, source };
                 let mut task = Task::draft(bytes, text).map_err(fail)?;
                 if task.id() != *charter {
@@ -150,6 +159,7 @@ impl Book {
                 if self.tasks.contains_key(charter) {
                     return Err(fail(ApplyError::NotTheFirst));
                 }
+                task.drafted_for(*drafted_by);
                 if let Some(tip) = &self.tip {
                     task.apply_tip(tip);
                 }
@@ -159,6 +169,7 @@ impl Book {
                 let task = self.tasks.get_mut(charter).ok_or(BookError::UnknownTask { charter: *charter })?;
                 task.apply(event).map_err(|source| BookError::Apply { charter: *charter, source })?;
                 match event {
+                    Event::SettlementProposed { terms } => task.drop_unsigned(terms),
                     Event::TaskOpened => {
                         let script = task.open_output().script_pubkey.clone();
                         self.scripts.insert(script, (*charter, Slot::OPEN));

@@ -63,6 +63,9 @@ pub enum Event {
         charter: String,
         /// The task's text, whose hash the charter names.
         text: String,
+        /// The identity that asked for it, where one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drafted_by: Option<XOnlyPublicKey>,
     },
     /// A signer agreed.
     CharterAttested {

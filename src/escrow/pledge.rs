@@ -37,6 +37,13 @@ pub struct Pledge {
     pub output: EscrowOutput,
 }
 
+impl Pledge {
+    /// Whether what was promised is held back under the cap while nothing has paid the address.
+    pub fn reserves(&self, tip: &Tip) -> bool {
+        tip.mtp_secs < self.at_mtp_secs.saturating_add(RESERVATION_SECS)
+    }
+}
+
 /// An output that pays an address of ours, as long as anybody may ask for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outpoint {
@@ -312,8 +319,8 @@ pub fn reserved(
         }
         paid.insert(held.slot.index);
     }
-    let fresh = |pledge: &&Pledge| tip.mtp_secs < pledge.at_mtp_secs.saturating_add(RESERVATION_SECS);
-    let waiting = pledges.values().filter(fresh).filter(|pledge| !paid.contains(&pledge.index));
+    let waiting =
+        pledges.values().filter(|pledge| pledge.reserves(tip)).filter(|pledge| !paid.contains(&pledge.index));
     waiting.for_each(|pledge| add(&mut sum, pledge.promised));
     sum
 }

@@ -14,6 +14,7 @@ mod psbt;
 mod read;
 mod sign;
 mod signatures;
+mod steps;
 mod terms;
 
 pub use budget::{StaysOut, Worthwhile, worthwhile};
@@ -22,6 +23,7 @@ pub use plan::{Chunk, ChunkInput, Form, InputShare, OutputKind, Place, Plan, Pla
 pub use read::{Difference, PsbtError};
 pub use sign::{SignError, sign};
 pub use signatures::{CheckedSignatures, OtherSettlement, RoleSignatures, SignatureError, Signatures};
+pub use steps::{step_at_or_above, step_at_or_below};
 pub use terms::{Kind, TermInput, Terms, TermsError};
 
 use bitcoin::Sequence;

@@ -26,7 +26,7 @@ use super::refund::RefundTarget;
 use super::settlement::{Plan, Signatures};
 use super::signature::StatementSignature;
 use super::statement::{Acceptance, CharterId, Role, Ruling, SettlementId, Signed, Submission, SubmissionId};
-use bitcoin::secp256k1::{All, Secp256k1};
+use bitcoin::secp256k1::{All, Secp256k1, XOnlyPublicKey};
 use bitcoin::{Address, OutPoint, ScriptBuf};
 use std::collections::BTreeMap;
 
@@ -84,6 +84,7 @@ pub struct Task {
     settlements: BTreeMap<SettlementId, SettlementState>,
     /// Median time past of the last tip applied; settles when a proposal was made.
     mtp_secs: u32,
+    drafted_by: Option<XOnlyPublicKey>,
     secp: Secp256k1<All>,
 }
 
@@ -111,6 +112,16 @@ impl Task {
     /// Who has attested.
     pub fn attestations(&self) -> &BTreeMap<Role, StatementSignature> {
         &self.attestations
+    }
+
+    /// The identity that wrote it down, where one signed for it.
+    pub fn drafted_by(&self) -> Option<XOnlyPublicKey> {
+        self.drafted_by
+    }
+
+    /// Whether all three have agreed.
+    pub fn attested(&self) -> bool {
+        self.attestations.len() == Role::ALL.len()
     }
 
     /// Whether addresses are issued.

@@ -2,7 +2,9 @@
 //! logged here once and never shown.
 
 use super::problem::{Entry, Problem, entry, retry_after_secs};
+use super::rates::Left;
 use crate::chain::{BroadcastError, ChainError};
+use crate::nip98;
 use crate::service::ServiceError;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +15,7 @@ pub struct ApiError {
     entry: &'static Entry,
     detail: String,
     retry_after_secs: Option<u32>,
+    left: Option<Left>,
 }
 
 impl ApiError {
@@ -20,12 +23,17 @@ impl ApiError {
     /// told as one; the tests of `problem.rs` find it.
     pub fn new(code: &'static str, detail: String) -> ApiError {
         match entry(code) {
-            Some(entry) => ApiError { entry, detail, retry_after_secs: retry_after_secs(code) },
+            Some(entry) => ApiError { entry, detail, retry_after_secs: retry_after_secs(code), left: None },
             None => {
                 tracing::error!(code, detail, "an error's code is not in the table");
                 ApiError::internal()
             }
         }
+    }
+
+    /// As [`ApiError::new`], for codes that an error of ours names.
+    pub fn mapped(code: &'static str, detail: String) -> ApiError {
+        ApiError::new(code, detail)
     }
 
     /// The body is not what the documentation says.
@@ -48,12 +56,18 @@ impl ApiError {
     pub fn internal() -> ApiError {
         let detail = "the service made an error of its own; nothing was changed".to_owned();
         let entry = entry("internal").expect("the table has it");
-        ApiError { entry, detail, retry_after_secs: None }
+        ApiError { entry, detail, retry_after_secs: None, left: None }
     }
 
     /// Worth another try after so long.
     pub fn retry_after(mut self, secs: u32) -> ApiError {
         self.retry_after_secs = Some(secs);
+        self
+    }
+
+    /// With what is left of the client's rate.
+    pub fn rate(mut self, left: Left) -> ApiError {
+        self.left = Some(left);
         self
     }
 
@@ -78,6 +92,12 @@ impl IntoResponse for ApiError {
         if let Some(secs) = self.retry_after_secs {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
         }
+        if let Some(left) = self.left {
+            left.write(response.headers_mut());
+        }
+        if status == 401 {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(nip98::SCHEME));
+        }
         response
     }
 }
@@ -91,6 +111,8 @@ impl From<ServiceError> for ApiError {
             ServiceError::OtherNetwork { .. } => "other_network",
             ServiceError::OtherReceiptKey { .. } => "other_receipt_key",
             ServiceError::TooManyTasks { .. } => "too_many_tasks",
+            ServiceError::TooManyDrafts { .. } => "too_many_drafts",
+            ServiceError::NotADrafter { .. } => "not_a_drafter",
             ServiceError::Psbt(error) => error.code(),
             ServiceError::DiskFull => "disk_full",
             ServiceError::Journal(source) => {
@@ -112,6 +134,6 @@ impl From<ServiceError> for ApiError {
             ServiceError::Broadcast(BroadcastError::Rejected { .. }) => "broadcast_rejected",
             ServiceError::Proof(_) => "proof_not_ready",
         };
-        ApiError::new(code, detail)
+        ApiError::mapped(code, detail)
     }
 }

@@ -76,6 +76,7 @@ pub fn retry_after_secs(code: &str) -> Option<u32> {
         "chain_unknown" | "proof_not_ready" => Some(5),
         "too_many_listeners" | "chain_offline" | "chain_wrong" | "journal_failed" => Some(30),
         "disk_full" => Some(60),
+        "busy" => Some(2),
         _ => None,
     }
 }

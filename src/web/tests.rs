@@ -3,6 +3,7 @@
 
 #[path = "../../tests/harness/contract.rs"]
 mod contract;
+mod edge;
 mod errors;
 mod events;
 mod fakes;

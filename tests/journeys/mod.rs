@@ -3,7 +3,6 @@
 mod core_wallet;
 mod crash;
 mod errors;
-mod operator;
 mod payout;
 mod refund;
 mod reorg;

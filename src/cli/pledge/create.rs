@@ -441,9 +441,10 @@ fn passes(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<ClientError>() {
         Some(ClientError::Unreachable { .. }) => true,
         Some(ClientError::Refused { status, code, .. }) => {
-            *status >= 500 || matches!(code.as_str(), "unknown_outpoint" | "chain_unknown")
+            *status >= 500 || *status == 429 || matches!(code.as_str(), "unknown_outpoint" | "chain_unknown")
         }
-        Some(ClientError::Answer { .. } | ClientError::Untrue { .. }) | None => false,
+        Some(ClientError::Answer { .. } | ClientError::Untrue { .. } | ClientError::Unsigned { .. })
+        | None => false,
     }
 }
 

@@ -10,11 +10,15 @@ use crate::escrow::event::Event;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Pledge};
 use crate::escrow::refund::{BundleError, RefundBundle};
-use crate::escrow::settlement::{self, PlanError, SignatureError, Signatures};
+use crate::escrow::settlement::{self, PlanError, SignatureError, Signatures, Terms};
 use crate::escrow::statement::{BadSignature, Digest, Role};
 use bitcoin::OutPoint;
-use bitcoin::secp256k1::Secp256k1;
+use bitcoin::secp256k1::{Secp256k1, XOnlyPublicKey};
 use std::collections::BTreeMap;
+
+/// Unsigned proposals kept of one purpose and feerate: an offline signer may still bring back one of these when
+/// pledges or votes have come since.
+const MAX_UNSIGNED: usize = 4;
 
 /// An event that cannot have happened in this state: the journal was written by something else.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,8 +81,14 @@ impl Task {
             submissions: Vec::new(),
             settlements: BTreeMap::new(),
             mtp_secs: 0,
+            drafted_by: None,
             secp,
         })
+    }
+
+    /// Notes which identity asked for it.
+    pub fn drafted_for(&mut self, identity: Option<XOnlyPublicKey>) {
+        self.drafted_by = identity;
     }
 
     /// Notes the tip that the facts before it were read under.
@@ -209,6 +219,24 @@ impl Task {
             }
         }
         Ok(())
+    }
+
+    /// Of the proposals for the same purpose at the same feerate, the last few that nobody has signed are kept:
+    /// with the steps of the feerate, strangers can make only so many, and can keep nobody from making one.
+    /// For the book, which folds signatures too; a proof document's proposals are all kept.
+    pub fn drop_unsigned(&mut self, terms: &Terms) {
+        let same = |state: &SettlementState| {
+            let other = state.plan.terms();
+            state.signatures.is_empty()
+                && other.kind() == terms.kind()
+                && other.feerate_sat_per_vb() == terms.feerate_sat_per_vb()
+        };
+        let mut numbers: Vec<usize> =
+            self.settlements.values().filter(|state| same(state)).map(|state| state.number).collect();
+        numbers.sort_unstable();
+        let Some(at) = numbers.len().checked_sub(MAX_UNSIGNED + 1) else { return };
+        let last_dropped = numbers[at];
+        self.settlements.retain(|_, state| !same(state) || state.number > last_dropped);
     }
 
     /// The statement behind an issued pledge.

@@ -60,7 +60,7 @@ pub fn draft(charter: &[u8], text: &str, tip: Option<&Tip>) -> Result<(CharterId
     Contract::new(&charter)?;
     let text = text.to_owned();
     let canonical = String::from_utf8(charter.bytes().to_vec()).expect("canonical JSON is UTF-8");
-    Ok((charter.id(), Event::TaskDrafted { charter: canonical, text }))
+    Ok((charter.id(), Event::TaskDrafted { charter: canonical, text, drafted_by: None }))
 }
 
 impl Task {
@@ -330,6 +330,13 @@ impl Task {
         let cap = self.charter.fields().feerate_cap_sat_per_vb;
         if !(1..=cap).contains(&feerate_sat_per_vb) {
             return Err(Refused::Feerate { given: feerate_sat_per_vb, cap });
+        }
+        if settlement::step_at_or_below(feerate_sat_per_vb) != Some(feerate_sat_per_vb) {
+            let below = settlement::step_at_or_below(feerate_sat_per_vb);
+            let above = settlement::step_at_or_above(feerate_sat_per_vb).filter(|above| *above <= cap);
+            let nearest = [below, above].into_iter().flatten().map(|step| step.to_string());
+            let nearest = nearest.collect::<Vec<_>>().join(" or ");
+            return Err(Refused::FeerateStep { given: feerate_sat_per_vb, nearest });
         }
         let terms = self.terms(kind, feerate_sat_per_vb, tip)?;
         if let Some(known) = self.settlements.get(&terms.id())

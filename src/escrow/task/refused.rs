@@ -220,6 +220,14 @@ pub enum Refused {
         /// The cap.
         cap: u64,
     },
+    /// The feerate is none of the steps.
+    #[error("feerate {given} sat/vB is no step of the ladder of feerates: take {nearest}")]
+    FeerateStep {
+        /// Given feerate.
+        given: u64,
+        /// The steps beside it.
+        nearest: String,
+    },
     /// Nothing may be settled so.
     #[error(
         "nothing may be settled so now: see the tally for what waits for votes, acceptance or a ruling, and mind that small pledges cannot bear a high feerate"
@@ -310,6 +318,7 @@ impl Refused {
             Refused::RulingShare { .. } => "ruling_share",
             Refused::NoRuling { .. } => "no_ruling",
             Refused::Feerate { .. } => "feerate",
+            Refused::FeerateStep { .. } => "feerate_step",
             Refused::NothingToSettle => "nothing_to_settle",
             Refused::Terms(_) => "settlement_terms",
             Refused::Plan(_) => "settlement_plan",

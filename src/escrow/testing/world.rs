@@ -68,7 +68,7 @@ impl World {
     /// Writes a task down; from here on calls are about it.
     pub fn draft(&mut self, fields: &CharterFields) -> CharterId {
         let charter = Charter::from_fields(fields.clone()).expect("a valid charter");
-        let (id, records) = self.book.draft(charter.bytes(), super::TEXT).expect("drafted");
+        let (id, records) = self.book.draft(charter.bytes(), super::TEXT, None).expect("drafted");
         self.keep(records);
         self.id = id;
         self.network = fields.network;

@@ -1,7 +1,7 @@
 //! Settlements: proposed, handed to signers, signed.
 
 use super::super::body::{Body, Params};
-use super::super::{ApiError, App};
+use super::super::{ApiError, App, Identity};
 use super::paths::{SettlementPath, TaskPath};
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{CharterId, SettlementId};
@@ -52,6 +52,7 @@ fn view(app: &App, charter: &CharterId, id: &SettlementId) -> Result<Json<Settle
 )]
 pub(super) async fn propose(
     State(app): State<App>,
+    _: Identity,
     Params(charter): Params<CharterId>,
     Body(new): Body<NewSettlement>,
 ) -> Result<(StatusCode, Json<SettlementView>), ApiError> {

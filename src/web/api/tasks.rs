@@ -1,7 +1,7 @@
 //! Tasks: written down, attested, shown, proved.
 
 use super::super::body::{Body, Params};
-use super::super::{ApiError, App};
+use super::super::{ApiError, App, Identity};
 use super::paths::TaskPath;
 use crate::escrow::charter::CharterFields;
 use crate::escrow::event::Command;
@@ -54,9 +54,10 @@ pub struct NewAttestation {
 )]
 pub(super) async fn create(
     State(app): State<App>,
+    Identity(by): Identity,
     Body(task): Body<NewTask>,
 ) -> Result<(StatusCode, Json<Created>), ApiError> {
-    let charter = app.service.draft(&task.charter, &task.text).await?;
+    let charter = app.service.draft(&task.charter, &task.text, by).await?;
     Ok((StatusCode::CREATED, Json(Created { charter })))
 }
 

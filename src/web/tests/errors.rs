@@ -78,7 +78,7 @@ async fn layers_refuse_in_one_shape() {
             .route("/bad-gateway", get(|| async { (axum::http::StatusCode::BAD_GATEWAY, "inner words") }))
     };
     let ask = |path: &str, status, code| {
-        let router = dress(routes(), Duration::from_millis(20)).with_state(world.app());
+        let router = dress(routes(), &world.app(), Duration::from_millis(20)).with_state(world.app());
         problem(router, asked(Method::GET, path, Body::empty()), status, code)
     };
     let (_, body) = ask("/defect", 500, "internal").await;

@@ -5,6 +5,7 @@ use super::contract::{Contract, Exchange};
 use crate::chain::{
     BroadcastError, ChainAlarm, ChainError, ChainSource, ServerState, ServerStatus, ServerTip, TxProof,
 };
+use crate::config::api::ApiLimits;
 use crate::escrow::charter::{Charter, CharterFields};
 use crate::escrow::event::Record;
 use crate::escrow::fee;
@@ -12,12 +13,17 @@ use crate::escrow::network::Network;
 use crate::escrow::refund::{self, BatchError, FeeInput, RefundBundle};
 use crate::escrow::statement::{Attest, CharterId, Role, Statement};
 use crate::escrow::testing::{self, FakeChain};
+use crate::nip98::{self, Asked};
 use crate::service::views::FeeWalletView;
 use crate::service::{Clock, FeeWallet, FundError, Funded, Memory, Parts, Policy, Service};
+use crate::store::journal::sim::SimFiles;
 use crate::store::journal::{AppendError, Journal, MemoryJournal, OpenError, Recorded, Ticket};
-use crate::web::{App, router};
+use crate::store::replay::ReplayCache;
+use crate::web::{App, Edge, router};
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
+use axum::response::Response;
 use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
 use bitcoin::key::TapTweak;
@@ -29,6 +35,9 @@ use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use tower::ServiceExt;
 
@@ -192,6 +201,28 @@ pub struct World {
     pub charter: Charter,
     pub id: CharterId,
     pub memory: Memory,
+    pub edge: Arc<Edge>,
+    pub replay: SimFiles,
+    nonce: AtomicU64,
+}
+
+pub const PUBLIC_URL: &str = "https://upfront.example/base";
+
+pub fn identity(number: u8) -> Keypair {
+    Keypair::from_seckey_slice(&Secp256k1::new(), &[number; 32]).unwrap()
+}
+
+fn edge(replay: &SimFiles, limits: ApiLimits) -> Arc<Edge> {
+    let cache = ReplayCache::open(Path::new("/data"), Arc::new(replay.clone())).unwrap();
+    Arc::new(Edge::new(PUBLIC_URL, limits, cache, Arc::new(Noon)))
+}
+
+/// Status, and the body as JSON or text.
+pub async fn read(response: Response) -> (StatusCode, Value) {
+    let status = response.status();
+    let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    (status, serde_json::from_slice(&bytes).unwrap_or(Value::String(text)))
 }
 
 fn start(source: &FakeSource, disk: &Disk, wallet: Option<OneOutput>) -> Arc<Service> {
@@ -211,6 +242,9 @@ fn start(source: &FakeSource, disk: &Disk, wallet: Option<OneOutput>) -> Arc<Ser
             max_listeners: 8,
             max_listeners_per_address: 2,
             public_url: "https://escrow.example.org/pay".to_owned(),
+            max_drafts: 4,
+            max_drafts_per_identity: 2,
+            drafters: Vec::new(),
         },
     })
     .unwrap()
@@ -230,7 +264,10 @@ impl World {
         let service = start(&source, &disk, wallet);
         let charter = Charter::from_fields(fields).unwrap();
         let id = charter.id();
-        let mut world = World { source, disk, service, charter, id, memory: Memory::default() };
+        let replay = SimFiles::default();
+        let edge = edge(&replay, ApiLimits::default());
+        let (memory, nonce) = (Memory::default(), AtomicU64::new(0));
+        let mut world = World { source, disk, service, charter, id, memory, edge, replay, nonce };
         world.look().await;
         let body = json!({
             "charter": String::from_utf8(world.charter.bytes().to_vec()).unwrap(),
@@ -251,6 +288,7 @@ impl World {
     /// The service dies and another one starts on what is on the disk. Its wallet is gone with it.
     pub async fn restart(&mut self) {
         self.service = start(&self.source, &self.disk, None);
+        self.guard(ApiLimits::default());
         self.memory = Memory::default();
         self.look().await;
     }
@@ -282,16 +320,27 @@ impl World {
     }
 
     pub fn app(&self) -> App {
-        App { service: Arc::clone(&self.service) }
+        App { service: Arc::clone(&self.service), edge: Arc::clone(&self.edge) }
     }
 
-    /// Asks the router, and holds question and answer to the API's document.
-    async fn ask(&self, request: Request<Body>) -> (StatusCode, Value) {
+    /// Another guard in front of the same service, on the same disk.
+    pub fn guard(&mut self, limits: ApiLimits) {
+        self.edge = edge(&self.replay, limits);
+    }
+
+    /// As a client at this address asks.
+    pub async fn respond_to(&self, mut request: Request<Body>, peer: &str) -> Response {
+        let peer: SocketAddr = peer.parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router(self.app()).oneshot(request).await.unwrap()
+    }
+
+    pub async fn ask(&self, request: Request<Body>) -> (StatusCode, Value) {
         let (parts, body) = request.into_parts();
         let (method, target) = (parts.method.to_string(), parts.uri.to_string());
         let sent = to_bytes(body, usize::MAX).await.unwrap();
         let request = Request::from_parts(parts, Body::from(sent.clone()));
-        let response = router(self.app()).oneshot(request).await.unwrap();
+        let response = self.respond_to(request, "127.0.0.1:50000").await;
         let status = response.status();
         let media_type =
             response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
@@ -313,7 +362,17 @@ impl World {
     }
 
     pub async fn post_bytes(&self, path: &str, body: Vec<u8>) -> (StatusCode, Value) {
-        self.ask(Request::post(path).body(Body::from(body)).unwrap()).await
+        let signed = self.signed(&identity(1), path, &body);
+        self.ask(signed).await
+    }
+
+    /// A request that `key` has signed now.
+    pub fn signed(&self, key: &Keypair, path: &str, body: &[u8]) -> Request<Body> {
+        let url = format!("{PUBLIC_URL}{path}");
+        let nonce = format!("{:08x}", self.nonce.fetch_add(1, Ordering::Relaxed));
+        let asked = Asked { url: &url, method: "POST", body };
+        let header = nip98::authorization(key, &asked, Noon.now_secs(), &nonce);
+        Request::post(path).header("authorization", header).body(Body::from(body.to_vec())).unwrap()
     }
 
     pub async fn get(&self, path: &str) -> (StatusCode, Value) {

@@ -26,7 +26,7 @@ fn drafting(change: impl FnOnce(&mut CharterFields)) -> Refused {
         world.sync();
     }
     let charter = Charter::from_fields(fields).unwrap();
-    world.book.draft(charter.bytes(), testing::TEXT).unwrap_err()
+    world.book.draft(charter.bytes(), testing::TEXT, None).unwrap_err()
 }
 
 fn later(fields: &mut CharterFields, secs: u32) {
@@ -44,11 +44,11 @@ fn later(fields: &mut CharterFields, secs: u32) {
 fn drafts() {
     let world = verified(|_| {});
     let charter = testing::charter(Network::Regtest);
-    let draft = |bytes: &[u8], text: &str| world.book.draft(bytes, text).unwrap_err().code();
+    let draft = |bytes: &[u8], text: &str| world.book.draft(bytes, text, None).unwrap_err().code();
     assert_eq!(draft(b"{", testing::TEXT), "charter_not_json");
     assert_eq!(draft(charter.bytes(), "another text"), "text_hash");
     assert_eq!(draft(charter.bytes(), &"long ".repeat(20_000)), "text_too_long");
-    assert_eq!(world.book.draft(charter.bytes(), testing::TEXT).unwrap().1, [], "again gives nothing");
+    assert_eq!(world.book.draft(charter.bytes(), testing::TEXT, None).unwrap().1, [], "again gives nothing");
     let half = |due| Milestone { share_bps: 5_000, due };
     let two = |fields: &mut CharterFields| {
         fields.milestones = vec![half(fields.work_deadline - 1), half(fields.work_deadline)];
@@ -61,7 +61,7 @@ fn drafts() {
     let mut fields = charter.fields().clone();
     fields.cap_sat += 1;
     let other = Charter::from_fields(fields).unwrap();
-    assert_eq!(late.book.draft(other.bytes(), testing::TEXT).unwrap_err().code(), "funding_close_past");
+    assert_eq!(late.book.draft(other.bytes(), testing::TEXT, None).unwrap_err().code(), "funding_close_past");
 }
 
 type Case = (&'static str, fn() -> (World, Result<usize, Refused>));
@@ -335,6 +335,13 @@ const CASES: &[Case] = &[
         let (world, _, _) = submitted();
         assert_eq!(world.clone().propose(Kind::EarlyReturn, 0).unwrap_err().code(), "feerate");
         let result = world.clone().propose(Kind::EarlyReturn, 201).map(|_| 0);
+        (world, result)
+    }),
+    ("feerate_step", || {
+        let (world, _, _) = submitted();
+        let refused = world.clone().propose(Kind::EarlyReturn, 11).unwrap_err();
+        assert!(refused.to_string().ends_with("take 10 or 12"), "{refused}");
+        let result = world.clone().propose(Kind::EarlyReturn, 199).map(|_| 0);
         (world, result)
     }),
     ("nothing_to_settle", || {

@@ -1,0 +1,49 @@
+//! The feerates that settlements are proposed at: a fixed ladder of steps, each at most half again the one
+//! before (double, between the first two). Equal terms have equal ids, so that the number of proposals that
+//! anybody can make of one state of a task is the number of steps.
+
+/// From ten on, the steps of each power of ten.
+const TENTHS: [u64; 10] = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80];
+
+/// Every step, sat/vB, lowest first: 1 to 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120 and so on.
+fn steps() -> impl Iterator<Item = u64> {
+    let powers = std::iter::successors(Some(1_u64), |power| power.checked_mul(10));
+    let above = powers.flat_map(|power| TENTHS.iter().map_while(move |tenth| tenth.checked_mul(power)));
+    (1..10).chain(above)
+}
+
+/// The highest step that is not above `sat_per_vb`; `None` for 0.
+pub fn step_at_or_below(sat_per_vb: u64) -> Option<u64> {
+    steps().take_while(|step| *step <= sat_per_vb).last()
+}
+
+/// The lowest step that is not below `sat_per_vb`; `None` beyond the last that 64 bits hold.
+pub fn step_at_or_above(sat_per_vb: u64) -> Option<u64> {
+    steps().find(|step| *step >= sat_per_vb)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_rise_without_large_gaps() {
+        let first: Vec<u64> = steps().take(30).collect();
+        let expected = [
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300,
+            400, 500, 600, 800, 1_000,
+        ];
+        assert_eq!(first, expected);
+        let all: Vec<u64> = steps().take_while(|step| *step < u64::MAX / 20).collect();
+        assert!(all.windows(2).all(|pair| pair[0] < pair[1] && pair[1] <= pair[0] * 3 / 2 + 1));
+    }
+
+    #[test]
+    fn what_is_between_has_two_neighbours() {
+        assert_eq!((step_at_or_below(11), step_at_or_above(11)), (Some(10), Some(12)));
+        assert_eq!((step_at_or_below(12), step_at_or_above(12)), (Some(12), Some(12)));
+        assert_eq!((step_at_or_below(0), step_at_or_above(0)), (None, Some(1)));
+        assert!(step_at_or_below(u64::MAX).is_some());
+        assert_eq!(step_at_or_above(u64::MAX), None);
+    }
+}
