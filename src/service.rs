@@ -25,6 +25,7 @@ use crate::escrow::facts::{ScriptView, Tip};
 use crate::escrow::network::Network;
 use crate::escrow::proof::MissingEvidence;
 use crate::escrow::public::{Entry, Feed, PublicEvent};
+use crate::escrow::retire;
 use crate::escrow::settlement::{Kind, PsbtError, step_at_or_above, step_at_or_below};
 use crate::escrow::statement::{
     Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission, Vote,
@@ -36,6 +37,7 @@ use crate::store::journal::{AppendError, Journal, OpenError, Recorded, Ticket};
 use bitcoin::ScriptBuf;
 use bitcoin::secp256k1::{All, Keypair, Secp256k1, XOnlyPublicKey};
 use events::EventLog;
+use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{mpsc, watch};
@@ -165,6 +167,8 @@ pub struct Service {
     clock: Arc<dyn Clock>,
     receipt: Keypair,
     wallet: Option<tokio::sync::Mutex<Box<dyn FeeWallet>>>,
+    /// Scripts that are settled, as told to the chain source.
+    retired: Mutex<BTreeSet<ScriptBuf>>,
     /// What the fee wallet said last, so that a status page never waits for a server.
     wallet_view: Mutex<Option<FeeWalletView>>,
     policy: Policy,
@@ -213,7 +217,9 @@ impl Service {
         let events = Arc::new(EventLog::new(max_events, max_listeners, max_listeners_per_address));
         let (book, feed) = replay(&parts.records, |told| events.tell(told))?;
         drop(parts.records);
-        parts.chain.watch(book.scripts().cloned().collect());
+        let retired = retire::settled_scripts(&book);
+        parts.chain.watch(book.scripts().filter(|script| !retired.contains(*script)).cloned().collect());
+        parts.chain.retire(retired.iter().cloned().collect());
         let next_seq = parts.journal.next_seq();
         let metrics = Metrics { journal: parts.journal.metrics(), ..Metrics::default() };
         Ok(Arc::new_cyclic(|me| Service {
@@ -225,6 +231,7 @@ impl Service {
             receipt: parts.receipt,
             wallet: parts.wallet.map(tokio::sync::Mutex::new),
             wallet_view: Mutex::new(None),
+            retired: Mutex::new(retired),
             policy: parts.policy,
             metrics: Arc::new(metrics),
             events,
@@ -669,10 +676,27 @@ impl Service {
                 self.warn_of_reorg(&views);
                 self.follow_trail(&tip);
                 self.observe(&tip, &views).await?;
+                self.retire_settled();
             }
         }
         self.changed.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    /// Has the chain source watch what is under way, and look at what is settled now and then only.
+    fn retire_settled(&self) {
+        let settled = self.read(retire::settled_scripts);
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let back: Vec<ScriptBuf> = retired.difference(&settled).cloned().collect();
+        let gone: Vec<ScriptBuf> = settled.difference(&retired).cloned().collect();
+        if !back.is_empty() {
+            self.chain.watch(back);
+        }
+        if !gone.is_empty() {
+            tracing::info!(scripts = gone.len(), "settled: not watched all the time any more");
+            self.chain.retire(gone);
+        }
+        *retired = settled;
     }
 
     /// Tells the operator when confirmed money moved. Credits reverse and come back by themselves; a deep

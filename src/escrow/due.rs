@@ -4,7 +4,7 @@
 
 use super::book::Book;
 use super::event::BatchRecord;
-use super::facts::{SpendPath, Tip};
+use super::facts::{Spend, Tip};
 use super::pledge::{COINBASE_MATURITY, Outpoint};
 use super::refund::RefundBundle;
 use super::statement::{CharterId, SettlementId, SubmissionId};
@@ -76,13 +76,20 @@ fn settlements_due(task: &Task, tip: &Tip, effects: &mut Vec<Effect>) {
                 continue;
             }
             let spends = chunk_spends(task, state, at);
-            let (ours, others): (Vec<Txid>, Vec<Txid>) =
-                spends.into_iter().partition(|txid| state.plan.has_transaction(txid));
-            // A refund spends an input, or a newer settlement: its turn. An older one is replaced (BIP125).
-            let older = |txid: &Txid| {
-                task.settlements().values().any(|s| s.number < state.number && s.plan.has_transaction(txid))
+            let (ours, others): (Vec<Spend>, Vec<Spend>) =
+                spends.into_iter().partition(|spend| state.plan.has_transaction(&spend.txid));
+            let of = |spend: &Spend, which: fn(usize, usize) -> bool| {
+                let mut settlements = task.settlements().values();
+                settlements.any(|s| which(s.number, state.number) && s.plan.has_transaction(&spend.txid))
             };
-            if !others.iter().all(older) || superseded(task, state, at, tip) {
+            // A refund spends an input, or a newer settlement: its turn. An older one is replaced (BIP125).
+            // What is in no block and nobody's of ours holds nothing up before T: no refund is final then,
+            // and a server can make up what it likes. If it is there after all, the node decides.
+            let holds = |spend: &Spend| {
+                let mined_or_late = spend.confirmation.is_some() || tip.mtp_secs > refund_time;
+                !of(spend, |a, b| a < b) && (mined_or_late || of(spend, |a, b| a > b))
+            };
+            if others.iter().any(holds) || superseded(task, state, at, tip) {
                 continue;
             }
             let in_mempool = !ours.is_empty() && others.is_empty();
@@ -95,8 +102,14 @@ fn settlements_due(task: &Task, tip: &Tip, effects: &mut Vec<Effect>) {
             }
             let form = match state.broadcasts.get(&at) {
                 None => 0,
+                // Whether it is in the mempool is the servers' word, and must not keep it from being bumped.
+                Some((form, height))
+                    if tip.height >= height + BUMP_AFTER_BLOCKS
+                        && state.plan.finalize(at, form + 1, &state.signatures).is_ok() =>
+                {
+                    form + 1
+                }
                 Some((form, _)) if !in_mempool => *form,
-                Some((form, height)) if tip.height >= height + BUMP_AFTER_BLOCKS => form + 1,
                 Some(_) => continue,
             };
             // Past the highest form there is nothing to bump with.
@@ -129,13 +142,10 @@ fn superseded(task: &Task, state: &SettlementState, chunk: u32, tip: &Tip) -> bo
     })
 }
 
-/// The transactions that spend inputs of a chunk now, in the mempool or not deep enough.
-fn chunk_spends(task: &Task, state: &SettlementState, chunk: u32) -> BTreeSet<Txid> {
+/// What spends inputs of a chunk now, in the mempool or not deep enough.
+fn chunk_spends(task: &Task, state: &SettlementState, chunk: u32) -> Vec<Spend> {
     let inputs = state.plan.chunk(chunk).map(|chunk| chunk.inputs.as_slice()).unwrap_or_default();
-    inputs
-        .iter()
-        .filter_map(|input| task.outpoints().get(&input.term.outpoint)?.spend.map(|spend| spend.txid))
-        .collect()
+    inputs.iter().filter_map(|input| task.outpoints().get(&input.term.outpoint)?.spend).collect()
 }
 
 /// Whether a held outpoint's refund may go out now.
@@ -181,8 +191,8 @@ fn refunds_due(book: &Book, tip: &Tip, effects: &mut Vec<Effect>) {
                 (Some(spend), _) if spend.confirmation.is_some() => continue,
                 // Also an older batch of ours that the newest did not manage to replace.
                 (Some(spend), Some(batch)) if batches.contains_key(&spend.txid) => Some(batch),
-                // A settlement on its way has three days; a refund somebody else sent is as good as ours.
-                (Some(spend), _) if spend.path == SpendPath::Refund => continue,
+                // A settlement on its way has three days, and so has a refund that somebody else sent. After
+                // that ours goes out all the same: a spend that stays unconfirmed may be made up.
                 (Some(_), _) if tip.mtp_secs <= refund_time.saturating_add(GRACE_SECS) => continue,
                 (Some(_), batch) => batch,
             };
@@ -217,8 +227,11 @@ pub fn rung_due(bundle: &RefundBundle, held: &Outpoint, tip: &Tip, target: FeeRa
     let (rung, transaction) =
         final_rungs().find(|(rung, _)| reaches(rung.sat_per_vb)).or_else(|| final_rungs().next_back())?;
     let sent = held.spend.and_then(|spend| final_rungs().find(|(_, tx)| tx.compute_txid() == spend.txid));
+    // Something else spends it, or is said to: it has three days from T.
+    let grace =
+        bundle.ladder().first().map(|(_, tx)| tx.lock_time.to_consensus_u32().saturating_add(GRACE_SECS));
     match (held.spend, sent) {
-        (Some(_), None) => None,
+        (Some(_), None) if grace.is_none_or(|grace| tip.mtp_secs <= grace) => None,
         (_, Some((sent, _))) if sent.sat_per_vb >= rung.sat_per_vb => None,
         _ => Some(transaction),
     }

@@ -24,6 +24,7 @@ pub mod proof;
 pub mod public;
 pub mod recovery;
 pub mod refund;
+pub mod retire;
 pub mod settlement;
 pub mod signature;
 pub mod statement;

@@ -4,6 +4,7 @@ mod hostile;
 mod lies;
 mod real;
 mod several;
+mod transport;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

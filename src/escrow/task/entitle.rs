@@ -156,7 +156,9 @@ impl Task {
             .into_iter()
             .filter_map(|(outpoint, entitlement)| {
                 let held = self.outpoints.get(&outpoint)?;
-                let free = held.unspent() || self.outbids(held, feerate_sat_per_vb);
+                let free = held.unspent()
+                    || self.outbids(held, feerate_sat_per_vb)
+                    || self.spent_by_nobody(held, tip);
                 let may_move = free && (!refunds_only || held.slot.index == OPEN_INDEX);
                 may_move.then(|| self.term_input(held, entitlement))
             })
@@ -181,6 +183,15 @@ impl Task {
             settlement.plan.chunk(place.chunk)?.forms.last().map(|form| form.feerate_sat_per_vb)
         });
         held.present && highest.is_some_and(|highest| highest < feerate_sat_per_vb)
+    }
+
+    /// Whether all that spends an outpoint before T is an unconfirmed transaction that is none of ours. No
+    /// refund is final then, so it is the signers' own, or a server made it up: it must not keep money from
+    /// being settled.
+    fn spent_by_nobody(&self, held: &Outpoint, tip: &Tip) -> bool {
+        let Some(spend) = held.spend.filter(|spend| spend.confirmation.is_none()) else { return false };
+        let ours = self.settlements.values().any(|settlement| settlement.plan.has_transaction(&spend.txid));
+        held.present && !ours && tip.mtp_secs <= self.charter.refund_time_secs()
     }
 
     fn term_input(&self, held: &Outpoint, entitlement: Entitlement) -> TermInput {

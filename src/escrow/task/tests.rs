@@ -6,6 +6,7 @@ mod faults;
 mod journeys;
 pub(in crate::escrow) mod random;
 mod refusals;
+mod watched;
 
 use crate::escrow::charter::CharterFields;
 use crate::escrow::consensus::verify_input;

@@ -235,3 +235,89 @@ async fn random_lives_end_in_the_truth_and_are_whole_in_between() {
         check_whole(&client, &every);
     }
 }
+
+/// A lie of the day, or the truth.
+fn lie(liar: &Server, honest: &Server, dice: &mut Dice, salt: u32, to: &ScriptBuf) {
+    let kind = dice.roll(9);
+    liar.change(|m| {
+        m.copy(&honest.model());
+        (m.wrong_branches, m.stalled, m.spoil_status, m.asleep, m.garbage) =
+            (false, false, false, None, None);
+        (m.pretend_mined, m.accept_broadcast) = (None, Ok(()));
+        m.omitted.clear();
+        match kind {
+            0 => m.mempool.extend((0..3).map(|n| pay(50_000 + 10 * salt + n, to, 1_234))),
+            1 => m.omitted.extend(m.blocks.iter().flat_map(|block| block.txids()).collect::<Vec<_>>()),
+            2 => m.wrong_branches = true,
+            3 => {
+                m.mempool.push(pay(60_000 + salt, to, 4_321));
+                m.pretend_mined = Some(9);
+            }
+            4 => m.asleep = Some(m.blocks.len().saturating_sub(2)),
+            5 => m.spoil_status = true,
+            6 => {
+                m.mine(vec![pay(70_000 + salt, to, 9)]);
+                let header = &mut m.blocks.last_mut().unwrap().header;
+                while header.validate_pow(header.target()).is_ok() {
+                    header.nonce += 1;
+                }
+            }
+            7 => m.stalled = true,
+            _ => {}
+        }
+    });
+}
+
+#[tokio::test]
+async fn random_lives_among_three_servers_one_of_which_lies() {
+    for seed in 1..=5 {
+        let (honest, other, liar) = (Server::start(12).await, Server::start(0).await, Server::start(0).await);
+        let scripts: Vec<ScriptBuf> = (1..=4).map(script).collect();
+        other.change(|m| m.copy(&honest.model()));
+        liar.change(|m| m.copy(&honest.model()));
+        let mut client = Client::among(&[&liar, &honest, &other], &scripts[..3]);
+        let mut dice = Dice(seed + 100);
+        let mut every: HashMap<BlockHash, Header> = HashMap::new();
+        for step in 0..50 {
+            live(&honest, &client, &mut dice, step, &scripts).await;
+            other.change(|m| m.copy(&honest.model()));
+            lie(&liar, &honest, &mut dice, step, &scripts[dice_index(step)]);
+            for server in [&honest, &liar] {
+                every.extend(server.model().blocks.iter().map(|b| (b.header.block_hash(), b.header)));
+            }
+            let patience = Duration::from_millis([0, 2, 20, 40][dice.roll(4)]);
+            while let Ok(Some(update)) = timeout(patience, client.updates.recv()).await {
+                client.apply(update);
+                check_whole(&client, &every);
+                // Nothing is ever credited that was in no block of the true chain.
+                for view in client.views.values() {
+                    assert!(view.deposits.iter().all(|d| d.confirmation.is_none() || d.amount.to_sat() != 9));
+                }
+            }
+            for at in [1, 2] {
+                assert!(
+                    !matches!(client.status(at).state, crate::chain::ServerState::Dropped { .. }),
+                    "an honest server is not dropped: {:?}",
+                    client.status(at)
+                );
+            }
+        }
+        client.chain.watch(scripts.clone());
+        honest.change(|m| m.mine(vec![]));
+        other.change(|m| m.copy(&honest.model()));
+        every.extend(honest.model().blocks.iter().map(|b| (b.header.block_hash(), b.header)));
+        let end = honest.model().tip_hash();
+        // The liar may hide the mempool from us (what is unconfirmed needs everybody's word), no more.
+        let mined = |truth: Truth| -> (BTreeMap<_, _>, BTreeMap<_, _>) {
+            let deposits = truth.0.into_iter().filter(|(_, mined)| mined.is_some()).collect();
+            (deposits, truth.1.into_iter().filter(|(_, (_, mined))| mined.is_some()).collect())
+        };
+        let all = |c: &Client| scripts.iter().all(|s| mined(told(c, s)) == mined(truth(&honest, s)));
+        client.until("the truth", |c| c.tip.is_some_and(|t| t.hash == end) && all(c)).await;
+        check_whole(&client, &every);
+    }
+}
+
+fn dice_index(step: u32) -> usize {
+    usize::try_from(step % 4).unwrap()
+}

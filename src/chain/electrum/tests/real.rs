@@ -143,3 +143,67 @@ async fn follows(regtest: &Regtest, url: &str) {
     );
     assert!(client.chain.relay_feerate().await.is_some_and(|rate| rate >= FeeRate::from_sat_per_kwu(25)));
 }
+
+/// Not part of the suite: `cargo test --lib twenty_thousand -- --ignored --nocapture`, with a node. Says how
+/// long 20,000 live scripts take to be watched again after a cut, beside bare subscriptions of the same
+/// scripts on a connection of its own, and that no history is read for it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a minute; run by hand for the numbers"]
+async fn twenty_thousand_scripts_after_a_cut() {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let regtest = Regtest::start(120);
+    let scripts: Vec<ScriptBuf> = (0..20_000u32)
+        .map(|number| {
+            let mut bytes = vec![0x51, 0x20];
+            bytes.extend([7; 28]);
+            bytes.extend(number.to_be_bytes());
+            ScriptBuf::from_bytes(bytes)
+        })
+        .collect();
+    for paid in &scripts[..20] {
+        regtest.pay(paid);
+    }
+    regtest.mine(1);
+    let mut first = client(regtest.url(), &scripts);
+    let started = Instant::now();
+    first.until("all", |c| c.height() == Some(121) && c.views.len() == 20_000).await;
+    let cold = started.elapsed();
+    // A new process with the old cache: what a cut costs at most.
+    let cache = Arc::clone(&first.cache);
+    drop(first);
+    let config = ElectrumConfig::new(regtest.url(), Network::Regtest).unwrap();
+    let again = Instant::now();
+    let mut warm = Client::at(config, &scripts, cache);
+    warm.until("all", |c| c.height() == Some(121) && c.views.len() == 20_000).await;
+    let warm_took = again.elapsed();
+    assert!(scripts[..20].iter().all(|s| warm.deposits(s) == [(100_000, Some(121))]));
+    drop(warm);
+    // The same subscriptions and nothing else.
+    let address = regtest.url().strip_prefix("tcp://").unwrap();
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let (reader, mut writer) = stream.into_split();
+    let bare = Instant::now();
+    let asked = scripts.clone();
+    tokio::spawn(async move {
+        for (id, script) in asked.iter().enumerate() {
+            let hash = crate::chain::wire::script_hash(script);
+            let line = format!(
+                "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"blockchain.scripthash.subscribe\",\"params\":[\"{hash}\"]}}\n"
+            );
+            writer.write_all(line.as_bytes()).await.unwrap();
+        }
+        std::future::pending::<()>().await;
+    });
+    let mut lines = BufReader::new(reader).lines();
+    for _ in 0..20_000 {
+        lines.next_line().await.unwrap().unwrap();
+    }
+    let bare_took = bare.elapsed();
+    eprintln!(
+        "20,000 scripts: first time {} ms, again {} ms, bare subscriptions {} ms (ratio {:.1})",
+        cold.as_millis(),
+        warm_took.as_millis(),
+        bare_took.as_millis(),
+        warm_took.as_secs_f64() / bare_took.as_secs_f64()
+    );
+}
