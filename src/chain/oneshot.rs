@@ -20,7 +20,7 @@ use crate::escrow::facts::{ScriptView, Tip};
 /// Where and how to connect.
 #[derive(Clone, Debug)]
 pub struct OneShotConfig {
-    /// `tcp://host:port` or `ssl://host:port`.
+    /// `tcp://host:port` or `ssl://host:port`; several, parted by commas: the first that can be used.
     pub url: String,
     /// The network whose headers are expected.
     pub network: Network,
@@ -48,12 +48,26 @@ pub struct OneShot {
 }
 
 impl OneShot {
-    /// Connects, and fetches and checks all headers from the checkpoint to the server's tip.
+    /// Connects, and fetches and checks all headers up to the server's tip. Of several servers the first of
+    /// which this can be said.
     ///
     /// # Errors
-    /// If the server does not answer or its headers are not valid.
+    /// If no server answers, or none has valid headers; what the last one did.
     pub fn connect(config: &OneShotConfig) -> Result<Self, ChainError> {
-        let url = &config.url;
+        let mut failed = ChainError::NoAnswer { reason: "no server is named".to_owned() };
+        for url in config.url.split(',').map(str::trim).filter(|url| !url.is_empty()) {
+            match Self::connect_to(url, config) {
+                Ok(this) => return Ok(this),
+                Err(error) => {
+                    tracing::debug!(url, %error, "this server cannot be used");
+                    failed = error;
+                }
+            }
+        }
+        Err(failed)
+    }
+
+    fn connect_to(url: &str, config: &OneShotConfig) -> Result<Self, ChainError> {
         if !(url.starts_with("tcp://") || url.starts_with("ssl://")) {
             return Err(ChainError::NoAnswer { reason: format!("{url:?} is neither tcp:// nor ssl://") });
         }

@@ -29,7 +29,7 @@ const MAX_ESTIMATE_SAT_PER_VB: u64 = 200;
 pub struct RecoverArgs {
     /// Recovery file of the pledge, encrypted or not
     file: PathBuf,
-    /// Electrum server, tcp://host:port or ssl://host:port; any one will do
+    /// Electrum servers, tcp://host:port or ssl://host:port, parted by commas: the first that can be used
     #[arg(long, value_name = "URL", env = "UPFRONT_ELECTRUM")]
     electrum: String,
     /// Send the refunds; without it they are only shown

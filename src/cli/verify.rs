@@ -24,7 +24,8 @@ pub struct VerifyArgs {
     /// Fetch the document of this task from the service
     #[arg(long, value_name = "ID", conflicts_with = "proof")]
     task: Option<CharterId>,
-    /// Electrum server to ask, tcp://host:port or ssl://host:port; not the service's own is best
+    /// Electrum servers to ask, tcp://host:port or ssl://host:port, parted by commas: the first that can be used;
+    /// not the service's own is best
     #[arg(long, value_name = "URL", env = "UPFRONT_ELECTRUM", required_unless_present = "offline")]
     electrum: Option<String>,
     /// Ask no server: check only that the document holds together

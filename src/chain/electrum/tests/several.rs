@@ -196,3 +196,20 @@ async fn it_starts_with_no_server_at_all_and_recovers() {
     servers[1].restart().await;
     client.until("there", |c| c.height() == Some(12)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_asks_the_next_server_when_one_cannot_be_used() {
+    use crate::chain::oneshot::{OneShot, OneShotConfig};
+    let servers = servers(2, 12).await;
+    servers[0]
+        .change(|m| m.blocks.last_mut().unwrap().header.prev_blockhash = m.blocks[3].header.block_hash());
+    let at = |urls: String| {
+        let connect = move || OneShot::connect(&OneShotConfig::new(&urls, Network::Regtest)).map(|s| s.tip());
+        tokio::task::spawn_blocking(connect)
+    };
+    let (bad, good) = (servers[0].url(), servers[1].url());
+    let tip = at(format!("tcp://127.0.0.1:1, {bad},{good}")).await.unwrap().unwrap().unwrap();
+    assert_eq!((tip.height, tip.hash), (12, servers[1].model().tip_hash()));
+    assert!(matches!(at(bad).await.unwrap(), Err(ChainError::Wrong { .. })));
+    assert!(matches!(at(String::new()).await.unwrap(), Err(ChainError::NoAnswer { .. })));
+}
