@@ -4,12 +4,14 @@
 
 mod accept;
 mod charter;
+mod completions;
 mod config;
 mod context;
 mod doctor;
 mod exit;
 mod journal;
 mod key;
+mod man;
 mod pledge;
 mod recover;
 mod ruling;
@@ -94,6 +96,10 @@ enum Command {
     /// The service's settings: check, show, begin
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Print completions for a shell
+    Completions(completions::CompletionsArgs),
+    /// Write manual pages
+    Man(man::ManArgs),
     /// The operator's fee wallet
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -161,6 +167,8 @@ fn dispatch(context: &Context<'_>, command: Command) -> anyhow::Result<Exit> {
         Command::Recover(args) => recover::run(context, &args),
         Command::Doctor(args) => doctor::run(context, &args),
         Command::Serve(args) => serve::run(&args),
+        Command::Completions(args) => completions::run(context, &args),
+        Command::Man(args) => man::run(context, &args),
         Command::Config(command) => config::run(context, &command),
         Command::Wallet(command) => wallet::run(context, &command),
         Command::Journal(command) => journal::run(context, &command),

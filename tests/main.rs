@@ -6,4 +6,5 @@
 mod harness;
 mod journeys;
 mod node_vectors;
+mod packaging;
 mod vectors;

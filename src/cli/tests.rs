@@ -2,6 +2,7 @@
 
 mod keys;
 mod liar;
+mod papers;
 
 use super::*;
 use crate::escrow::network::Network;

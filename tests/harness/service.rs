@@ -12,6 +12,7 @@ pub struct Service {
     port: u16,
     dir: TempDir,
     electrum: String,
+    variables: Vec<(String, String)>,
 }
 
 impl Service {
@@ -19,7 +20,7 @@ impl Service {
     pub fn prepare(electrum: String) -> Service {
         let dir = directory();
         std::fs::create_dir(dir.path().join("data")).unwrap();
-        Service { process: None, port: free_port(), dir, electrum }
+        Service { process: None, port: free_port(), dir, electrum, variables: Vec::new() }
     }
 
     pub fn data_dir(&self) -> PathBuf {
@@ -44,6 +45,7 @@ impl Service {
             .env("UPFRONT_LISTEN", format!("127.0.0.1:{port}"))
             .env("UPFRONT_ELECTRUM", &self.electrum)
             .env_remove("UPFRONT_FAILPOINT")
+            .envs(self.variables.iter().cloned())
             .stdin(Stdio::null());
         command
     }
@@ -62,6 +64,24 @@ impl Service {
         wait_until("the service answers", || {
             (api.status().is_ok() || (failpoint.is_some() && self.dead().is_some())).then_some(())
         });
+    }
+
+    /// A variable of its environment, from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Sends a signal by its name, as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("it runs");
+        signal(process, name);
+    }
+
+    /// Waits until it has ended by itself, and says how.
+    pub fn ended(&mut self) -> ExitStatus {
+        let status = wait_until("the service ends", || self.dead());
+        self.process = None;
+        status
     }
 
     /// Its exit status, once it ended by itself.
@@ -95,6 +115,12 @@ impl Service {
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
+}
+
+/// Sends a signal to a process of ours.
+pub fn signal(process: &Child, name: &str) {
+    let pid = process.id().to_string();
+    assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
 }
 
 impl Drop for Service {

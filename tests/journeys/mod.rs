@@ -3,6 +3,7 @@
 mod core_wallet;
 mod crash;
 mod errors;
+mod operator;
 mod payout;
 mod refund;
 mod reorg;
