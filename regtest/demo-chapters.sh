@@ -352,7 +352,8 @@ epilogue() {
   printf '\n%sTold in %s s%s (%s); %s numbers were checked, all as they should be.\n' \
     "$bold" "$(elapsed "$from")" "$plain" "$(printf '%s, ' "${timings[@]}" | sed 's/, $//')" "$checks"
   if [ -n "$leave" ]; then return; fi
-  touch "$DIR/kept"
+  # For regtest/try-api, too.
+  printf 'server=%q\nprogram=%q\ntask=%q\n' "$UPFRONT_SERVER" "$UPFRONT" "$task1" >"$DIR/kept"
   cat <<WORDS
 
 The service of chapters 1 and 2 is up: $UPFRONT_SERVER

@@ -7,6 +7,7 @@ mod clients;
 pub mod connections;
 mod edge;
 mod error;
+mod etag;
 pub mod health;
 mod idempotency;
 mod identity;
@@ -16,6 +17,7 @@ pub mod observe;
 pub mod openapi;
 pub mod operator;
 mod origin;
+mod page;
 mod problem;
 mod qr;
 mod rates;
@@ -54,7 +56,10 @@ pub struct App {
 /// Every route.
 pub fn router(app: App) -> Router {
     let (api, _) = openapi::build(api::router());
-    let routes = Router::new().merge(api).merge(problem::router()).fallback(not_found);
+    let routes = Router::new()
+        .merge(api.layer(axum::middleware::from_fn(etag::conditional)))
+        .merge(problem::router())
+        .fallback(not_found);
     dress(routes, &app, REQUEST_TIMEOUT).with_state(app)
 }
 

@@ -8,7 +8,8 @@ use super::exit::{Exit, Failure};
 use super::text::{Rows, sat};
 use crate::client::CheckedTask;
 use crate::escrow::statement::{CharterId, Digest};
-use crate::service::views::TaskSummary;
+use crate::escrow::task::Stage;
+use crate::service::views::{TaskQuery, TaskSort, TaskSummary};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::fmt;
@@ -21,7 +22,7 @@ pub enum TaskCommand {
     /// Hand a charter and its text to the service
     Create(CreateArgs),
     /// List the service's tasks
-    List,
+    List(ListArgs),
     /// Show a task: terms, money, votes, settlements
     Show(ShowArgs),
     /// Fetch the proof document: all public data, for `upfront verify` and for signers
@@ -38,6 +39,34 @@ pub struct CreateArgs {
     text: PathBuf,
     #[command(flatten)]
     identity: IdentityArg,
+}
+
+#[derive(Args)]
+pub struct ListArgs {
+    /// Only tasks at this stage: draft, attested, open, working, voting, deciding, settling, paid, returned,
+    /// expired, refunding, refunded
+    #[arg(long, value_parser = stage)]
+    stage: Option<Stage>,
+    /// Only tasks of this repository, as their charters write it
+    #[arg(long, value_name = "URL")]
+    repository: Option<String>,
+    /// Only tasks whose text or repository has all these words
+    #[arg(long, value_name = "WORDS")]
+    search: Option<String>,
+    /// Only tasks that need at least so much, satoshis
+    #[arg(long, value_name = "SAT")]
+    min_target_sat: Option<u64>,
+    /// Begin with what raised most, instead of what is newest
+    #[arg(long)]
+    most_funded: bool,
+    /// At most so many
+    #[arg(long, default_value_t = 1000)]
+    limit: usize,
+}
+
+fn stage(name: &str) -> Result<Stage, String> {
+    let named = serde_json::Value::String(name.to_owned());
+    serde_json::from_value(named).map_err(|_| "no such stage: see --help".to_owned())
 }
 
 #[derive(Args)]
@@ -113,7 +142,17 @@ impl fmt::Display for Proof {
 pub fn run(context: &Context<'_>, command: TaskCommand) -> anyhow::Result<Exit> {
     match command {
         TaskCommand::Create(args) => create(context, &args)?,
-        TaskCommand::List => context.report(&List(context.client().tasks()?))?,
+        TaskCommand::List(args) => {
+            let query = TaskQuery {
+                stage: args.stage,
+                repository: args.repository,
+                q: args.search,
+                min_target_sat: args.min_target_sat,
+                sort: args.most_funded.then_some(TaskSort::MostFunded),
+                ..TaskQuery::default()
+            };
+            context.report(&List(context.client().tasks(&query, args.limit)?))?;
+        }
         TaskCommand::Show(ShowArgs { task }) => {
             let checked = CheckedTask::fetch(&context.client(), &task)?;
             for pledge in &checked.view().pledges {

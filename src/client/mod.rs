@@ -15,13 +15,13 @@ use crate::escrow::statement::{
 use crate::keys::Identity;
 use crate::nip98::Asked;
 use crate::service::views::{
-    PledgeView, ReceiptView, SettlementPsbts, SettlementView, StatusView, SubmissionView, TaskSummary,
-    TaskView,
+    MAX_LIMIT, Page, PledgeView, ReceiptView, SettlementPsbts, SettlementView, StatusView, SubmissionView,
+    TaskQuery, TaskSummary, TaskView,
 };
 use bitcoin::hex::DisplayHex;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ureq::{Agent, Body, http::Response};
 
@@ -156,6 +156,18 @@ impl Client {
         self.text(&format!("GET {path}"), response)
     }
 
+    /// With what is set of `query` as query parameters.
+    fn get_query(&self, path: &str, query: &impl Serialize) -> Result<String, ClientError> {
+        let fields = serde_json::to_value(query).expect("a query is JSON");
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let mut request = self.agent.get(self.url(path));
+        for (name, value) in fields.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+            request = request.query(name, text(value));
+        }
+        let response = request.call().map_err(|error| self.unreachable(&error))?;
+        self.text(&format!("GET {path}"), response)
+    }
+
     fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
         let response =
             self.agent.post(self.url(path)).send_json(body).map_err(|error| self.unreachable(&error))?;
@@ -227,9 +239,25 @@ impl Client {
         self.get("/status")
     }
 
-    /// Every task.
-    pub fn tasks(&self) -> Result<Vec<TaskSummary>, ClientError> {
-        self.get("/tasks")
+    /// Every task that is wanted, newest first unless asked otherwise, fetched page by page; at most `most`.
+    pub fn tasks(&self, query: &TaskQuery, most: usize) -> Result<Vec<TaskSummary>, ClientError> {
+        let mut tasks = Vec::new();
+        let mut query = query.clone();
+        while tasks.len() < most {
+            query.limit = Some(u32::try_from(most - tasks.len()).unwrap_or(MAX_LIMIT).min(MAX_LIMIT));
+            let page: Page<TaskSummary> = self.json("GET /tasks", &self.get_query("/tasks", &query)?)?;
+            // A service that has a next page for ever and nothing on it would keep us for ever.
+            if page.items.is_empty() {
+                break;
+            }
+            tasks.extend(page.items);
+            query.cursor = page.next;
+            if query.cursor.is_none() {
+                break;
+            }
+        }
+        tasks.truncate(most);
+        Ok(tasks)
     }
 
     /// One task, as the service tells it.

@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Book {
     tip: Option<Tip>,
     tasks: BTreeMap<CharterId, Task>,
+    /// In the order they were written down.
+    order: Vec<CharterId>,
     /// Every script ever issued, and whose it is.
     scripts: HashMap<ScriptBuf, (CharterId, Slot)>,
     batches: Vec<BatchRecord>,
@@ -54,6 +56,11 @@ impl Book {
     /// Every task.
     pub fn tasks(&self) -> &BTreeMap<CharterId, Task> {
         &self.tasks
+    }
+
+    /// Every task, in the order they were written down. A task's place never changes.
+    pub fn in_order(&self) -> impl Iterator<Item = &Task> {
+        self.order.iter().filter_map(|charter| self.tasks.get(charter))
     }
 
     /// One task.
@@ -164,6 +171,7 @@ impl Book {
                     task.apply_tip(tip);
                 }
                 self.tasks.insert(*charter, task);
+                self.order.push(*charter);
             }
             Record::Task { charter, event } => {
                 let task = self.tasks.get_mut(charter).ok_or(BookError::UnknownTask { charter: *charter })?;

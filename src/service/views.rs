@@ -2,17 +2,21 @@
 //! are satoshis, times Unix seconds of the chain's median time past.
 
 mod ballot;
+mod page;
 mod pledges;
 mod projects;
 mod settlements;
+mod tasks;
 
-pub use ballot::{ReceiptView, SubmissionView};
+pub use ballot::{ReceiptView, SubmissionView, votes};
+pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page};
 pub use pledges::{OutpointView, PledgeView, payment_uri};
 pub use projects::{EventPage, ProjectSummary, ProjectView, projects};
 pub use settlements::{
     FormView, OutputView, PsbtView, SettlementInputView, SettlementProgress, SettlementPsbts,
     SettlementTransactionView, SettlementView,
 };
+pub use tasks::{BadCursor, TaskQuery, TaskSort};
 
 use super::schema;
 use crate::chain::{ChainAlarm, ServerStatus};

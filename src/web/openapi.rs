@@ -2,10 +2,12 @@
 //! The routes and the document come from one router, so that neither can be without the other.
 
 mod refusals;
+mod writes;
 #[cfg(test)]
 pub(super) use refusals::named as refusals_named;
 
 use super::{App, Problem};
+use crate::service::views::TaskSort;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::{Extension, Router};
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use writes::tell_writes;
 
 /// Where the API lies.
 pub const BASE: &str = "/api/v1";
@@ -27,7 +30,7 @@ pub const BASE: &str = "/api/v1";
             basis points. Every request may be repeated: what was done already is done, and the answer is the same.",
         license(name = "MIT", identifier = "MIT"),
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, TaskSort)),
     tags(
         (name = "service", description = "The service and its chain."),
         (name = "tasks", description = "Charters, their attestations, and proofs."),
@@ -49,7 +52,10 @@ pub fn build(api: OpenApiRouter<App>) -> (Router<App>, Value) {
     let (routes, document) = OpenApiRouter::with_openapi(Base::openapi()).nest(BASE, api).split_for_parts();
     let mut document = serde_json::to_value(&document).expect("a document is JSON");
     hoist_descriptions(&mut document);
+    close_variants(&mut document);
     tell_refusals(&mut document);
+    tell_conditions(&mut document);
+    tell_writes(&mut document);
     let text = serde_json::to_string_pretty(&document).expect("a document is JSON") + "\n";
     (routes.layer(Extension(Text(text.into()))), document)
 }
@@ -93,5 +99,52 @@ fn tell_refusals(document: &mut Value) {
             let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
             responses.expect("every operation has responses").extend(refusals);
         }
+    }
+}
+
+/// Every answer to a GET has a tag, and may be asked for with one (`etag.rs`).
+fn tell_conditions(document: &mut Value) {
+    let tag = json!({
+        "description": "Changes with whatever changes the answer (RFC 9110).",
+        "schema": { "type": "string", "pattern": "^\"[0-9a-f]{32}\"$" },
+    });
+    let kept = json!({
+        "description": "Whether the answer may be used again without asking.",
+        "schema": { "type": "string" },
+    });
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    for get in paths.into_iter().flatten().filter_map(|(_, item)| item.get_mut("get")) {
+        // Feeds have a tag of their own, and describe it.
+        if get.pointer("/responses/304").is_some() {
+            continue;
+        }
+        let Some(answer) = get.pointer_mut("/responses/200") else { continue };
+        let headers = answer["headers"].take();
+        let mut headers = headers.as_object().cloned().unwrap_or_default();
+        headers.insert("ETag".into(), tag.clone());
+        headers.insert("Cache-Control".into(), kept.clone());
+        answer["headers"] = Value::Object(headers);
+        get["responses"]["304"] = json!({
+            "description": "The reader has it already: nothing has changed.",
+            "headers": { "ETag": tag, "Cache-Control": kept },
+        });
+        let asked = json!({
+            "name": "If-None-Match", "in": "header", "required": false,
+            "description": "Tags that the reader has, as `ETag` told them: 304 if one still holds.",
+            "schema": { "type": "string", "maxLength": 1000 },
+        });
+        match get.get_mut("parameters").and_then(Value::as_array_mut) {
+            Some(parameters) => parameters.push(asked),
+            None => get["parameters"] = json!([asked]),
+        }
+    }
+}
+
+/// `deny_unknown_fields` of a tagged enum holds for each of its variants; the derived schema does not say so.
+fn close_variants(document: &mut Value) {
+    let variants =
+        document.pointer_mut("/components/schemas/NewSettlement/oneOf").and_then(Value::as_array_mut);
+    for variant in variants.expect("a settlement is proposed for one of several things") {
+        variant["additionalProperties"] = json!(false);
     }
 }

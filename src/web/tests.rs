@@ -9,6 +9,7 @@ mod events;
 mod fakes;
 mod openapi;
 mod operator;
+mod reading;
 
 use super::MAX_BODY_BYTES;
 use crate::escrow::charter::Silence;

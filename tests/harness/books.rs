@@ -80,7 +80,7 @@ fn issued(task: &TaskView) -> impl Iterator<Item = &String> {
 
 fn tasks(api: &Api) -> Result<Vec<TaskView>, Failure> {
     let list: Value = api.get("/tasks")?;
-    let list = list.as_array().or_else(|| list["tasks"].as_array()).expect("a list of tasks");
+    let list = list["items"].as_array().expect("a page of tasks");
     let id = |task: &Value| -> CharterId { task["charter"].as_str().unwrap().parse().unwrap() };
     list.iter().map(|task| api.task(&id(task))).collect()
 }

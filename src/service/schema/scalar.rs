@@ -108,8 +108,9 @@ text! {
     Digest, "Digest", HASH, ID, "SHA-256 of some content, or the digest of a statement, hex.";
     PublicKey, "PublicKey", HASH, KEY, "X-only public key (BIP340), hex.";
     Signature, "Signature", "^[0-9a-f]{128}$", format!("{KEY}{ID}"), "BIP340 signature, hex.";
-    StatementSignature, "StatementSignature", "^([0-9a-f]{128}|smp[A-Za-z0-9+/]+={0,2})$", format!("{KEY}{ID}"),
-        "Signature over a statement: BIP340 (128 hex digits), or BIP322 by the key's Taproot address (`smp` and base64).";
+    StatementSignature, "StatementSignature", "^([0-9a-f]{128}|(smp|ful)?[A-Za-z0-9+/]{4,}={0,2})$", format!("{KEY}{ID}"),
+        "Signature over a statement: BIP340 (128 hex digits), or BIP322 by the key's Taproot address (`smp` and base64; \
+        `ful`, and a signed PSBT in base64, are read as well).";
     Outpoint, "Outpoint", "^[0-9a-f]{64}:(0|[1-9][0-9]{0,9})$", format!("{TXID}:0"), "An output of a transaction, \
         `txid:vout`.";
     TransactionId, "Txid", HASH, TXID, "Id of a transaction, hex as nodes show it.";

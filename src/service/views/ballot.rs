@@ -1,5 +1,6 @@
 //! What the service tells of submissions and votes.
 
+use super::Page;
 use crate::escrow::ballot::{self, Tally, Verdict, Window};
 use crate::escrow::facts::Tip;
 use crate::escrow::statement::{Acceptance, Receipt, Ruling, Signed, Submission, SubmissionId, Vote};
@@ -50,7 +51,23 @@ pub struct ReceiptView {
     pub receipt: Signed<Receipt>,
 }
 
+/// A page of what is numbered by its place in a list that only grows.
+fn numbered<T, U>(all: &[T], after: Option<u32>, limit: usize, view: impl Fn(&T) -> U) -> Page<U> {
+    let left = (0_u32..).zip(all).filter(|(place, _)| after.is_none_or(|after| *place > after));
+    Page::cut(left.map(|(place, item)| (place, view(item))), limit)
+}
+
+/// A page of the votes on a submission, in order of arrival.
+pub fn votes(submission: &SubmissionState, after: Option<u32>, limit: usize) -> Page<ballot::CastVote> {
+    numbered(&submission.votes, after, limit, Clone::clone)
+}
+
 impl SubmissionView {
+    /// A page of a task's submissions, in order.
+    pub fn page(task: &Task, tip: Option<&Tip>, after: Option<u32>, limit: usize) -> Page<SubmissionView> {
+        numbered(task.submissions(), after, limit, |submission| SubmissionView::new(task, submission, tip))
+    }
+
     /// Of a submission of a task.
     pub fn new(task: &Task, submission: &SubmissionState, tip: Option<&Tip>) -> SubmissionView {
         let window = task.window(submission);

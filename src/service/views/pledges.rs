@@ -1,5 +1,6 @@
 //! What the service tells of a pledge: where to pay, what arrived.
 
+use super::Page;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Ended, Outpoint, Pledge, Standing, ended};
 use crate::escrow::signature::StatementSignature;
@@ -8,6 +9,7 @@ use crate::service::schema;
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Address, OutPoint};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A pledge.
@@ -88,6 +90,21 @@ impl PledgeView {
             uri: payment_uri(&pledge.output.address, pledge.promised),
             outpoints,
         }
+    }
+
+    /// A page of a task's pledges, by index, from the one after `after` on.
+    pub fn page(task: &Task, tip: Option<&Tip>, after: Option<u32>, limit: usize) -> Page<PledgeView> {
+        let standings = tip.map(|tip| task.standings(tip)).unwrap_or_default();
+        let mut arrived: BTreeMap<u32, Vec<OutpointView>> = BTreeMap::new();
+        for held in task.outpoints().values() {
+            let view = OutpointView::new(held, standings.get(&held.outpoint), tip);
+            arrived.entry(held.slot.index).or_default().push(view);
+        }
+        let pledges = task.pledges().range(after.map_or(0, |after| after.saturating_add(1))..);
+        let view = |(index, pledge): (&u32, &Pledge)| {
+            (*index, PledgeView::new(pledge, arrived.remove(index).unwrap_or_default()))
+        };
+        Page::cut(pledges.map(view), limit)
     }
 
     /// Of pledge `index` of a task.

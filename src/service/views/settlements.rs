@@ -1,5 +1,6 @@
 //! What the service tells of settlements.
 
+use super::Page;
 use crate::escrow::facts::Tip;
 use crate::escrow::settlement::{Kind, OutputKind, Plan};
 use crate::escrow::statement::{Role, SettlementId};
@@ -131,6 +132,19 @@ pub struct PsbtView {
 }
 
 impl SettlementView {
+    /// A page of a task's settlements, in the order they were proposed, after number `after`.
+    pub fn page(task: &Task, tip: Option<&Tip>, after: Option<u32>, limit: usize) -> Page<SettlementView> {
+        let after = after.and_then(|after| usize::try_from(after).ok());
+        let mut left: Vec<&SettlementState> = task
+            .settlements()
+            .values()
+            .filter(|settlement| after.is_none_or(|after| settlement.number > after))
+            .collect();
+        left.sort_by_key(|settlement| settlement.number);
+        let views = left.into_iter().map(|s| (s.number, SettlementView::new(task, s, tip)));
+        Page::cut(views, limit)
+    }
+
     /// Of a settlement of a task.
     pub fn new(task: &Task, settlement: &SettlementState, tip: Option<&Tip>) -> SettlementView {
         let plan = &settlement.plan;

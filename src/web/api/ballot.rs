@@ -1,14 +1,17 @@
 //! Submissions, votes, acceptance and rulings.
 
 use super::super::body::{Body, Params};
+use super::super::page::{self, PageQuery, Query};
 use super::super::{ApiError, App};
 use super::paths::{SubmissionPath, TaskPath};
+use crate::escrow::ballot::CastVote;
 use crate::escrow::statement::{Acceptance, CharterId, Ruling, Signed, Submission, SubmissionId, Vote};
 use crate::service::schema::{SignedAcceptance, SignedRuling, SignedSubmission, SignedVote};
-use crate::service::views::{ReceiptView, SubmissionView};
+use crate::service::views::{Page, ReceiptView, SubmissionView, votes};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
 
 fn view(app: &App, charter: &CharterId, id: &SubmissionId) -> Result<Json<SubmissionView>, ApiError> {
     let view = app.service.read_task(charter, |task, tip| {
@@ -34,6 +37,52 @@ pub(super) async fn submit(
     let id = submission.statement.id();
     app.service.submit_work(&charter, submission).await?;
     Ok((StatusCode::CREATED, view(&app, &charter, &id)?))
+}
+
+/// List a task's submissions
+///
+/// In pages, in order. The `Link` header leads to the next page.
+#[utoipa::path(
+    get, path = "/tasks/{charter}/submissions", operation_id = "listSubmissions", tag = "votes",
+    params(TaskPath, PageQuery),
+    responses((
+        status = 200, description = "A page of submissions.", body = Page<SubmissionView>,
+        headers(("Link" = String, description = "Where the next page is, `rel=\"next\"` (RFC 8288)."))
+    ))
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    uri: Uri,
+    Params(charter): Params<CharterId>,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    let (limit, after) = (query.limit()?, query.after()?);
+    let page = app.service.read_task(&charter, |task, tip| SubmissionView::page(task, tip, after, limit))?;
+    Ok(page::respond(&uri, page))
+}
+
+/// List the votes on a submission
+///
+/// In pages, in order of arrival. The `Link` header leads to the next page.
+#[utoipa::path(
+    get, path = "/tasks/{charter}/submissions/{submission}/votes", operation_id = "listVotes", tag = "votes",
+    params(SubmissionPath, PageQuery),
+    responses((
+        status = 200, description = "A page of votes.", body = Page<CastVote>,
+        headers(("Link" = String, description = "Where the next page is, `rel=\"next\"` (RFC 8288)."))
+    ))
+)]
+pub(super) async fn list_votes(
+    State(app): State<App>,
+    uri: Uri,
+    Params((charter, submission)): Params<(CharterId, SubmissionId)>,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    let (limit, after) = (query.limit()?, query.after()?);
+    let page = app.service.read_task(&charter, |task, _| {
+        task.submission(&submission).map(|submission| votes(submission, after, limit))
+    })?;
+    Ok(page::respond(&uri, page.ok_or(ApiError::missing("submission"))?))
 }
 
 /// Read a submission

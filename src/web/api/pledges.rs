@@ -1,6 +1,7 @@
 //! Pledges: addresses issued, refunds kept, QR codes.
 
 use super::super::body::{Body, Params};
+use super::super::page::{self, PageQuery, Query};
 use super::super::{ApiError, App, qr_payload, qr_svg};
 use super::paths::{PledgePath, TaskPath};
 use crate::escrow::event::Command;
@@ -8,10 +9,10 @@ use crate::escrow::refund::RefundSignatures;
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::CharterId;
 use crate::service::schema;
-use crate::service::views::PledgeView;
+use crate::service::views::{Page, PledgeView};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bitcoin::Amount;
 use bitcoin::secp256k1::XOnlyPublicKey;
@@ -66,6 +67,28 @@ pub(super) async fn issue(
     };
     app.service.submit(&charter, command).await?;
     Ok((StatusCode::CREATED, Json(view(&app, &charter, new.index)?)))
+}
+
+/// List a task's pledges
+///
+/// In pages, by index. The `Link` header leads to the next page.
+#[utoipa::path(
+    get, path = "/tasks/{charter}/pledges", operation_id = "listPledges", tag = "pledges",
+    params(TaskPath, PageQuery),
+    responses((
+        status = 200, description = "A page of pledges.", body = Page<PledgeView>,
+        headers(("Link" = String, description = "Where the next page is, `rel=\"next\"` (RFC 8288)."))
+    ))
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    uri: Uri,
+    Params(charter): Params<CharterId>,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    let (limit, after) = (query.limit()?, query.after()?);
+    let page = app.service.read_task(&charter, |task, tip| PledgeView::page(task, tip, after, limit))?;
+    Ok(page::respond(&uri, page))
 }
 
 /// Read a pledge

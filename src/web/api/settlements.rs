@@ -1,28 +1,61 @@
 //! Settlements: proposed, handed to signers, signed.
 
 use super::super::body::{Body, Params};
+use super::super::page::{self, PageQuery, Query};
 use super::super::{ApiError, App, Identity};
 use super::paths::{SettlementPath, TaskPath};
 use crate::escrow::settlement::Kind;
-use crate::escrow::statement::{CharterId, SettlementId};
+use crate::escrow::statement::{CharterId, SettlementId, SubmissionId};
 use crate::service::schema;
-use crate::service::views::{SettlementPsbts, SettlementView};
+use crate::service::views::{Page, SettlementPsbts, SettlementView};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
 use bitcoin::Psbt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A settlement to be proposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct NewSettlement {
-    /// What for.
-    #[serde(flatten)]
-    pub kind: Kind,
-    /// Its lowest feerate, sat/vB; estimated if left out.
-    #[schema(value_type = Option<schema::Feerate>)]
-    pub feerate_sat_per_vb: Option<u64>,
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum NewSettlement {
+    /// Pays what the votes on a submission allow.
+    Payout {
+        /// The submission.
+        submission: SubmissionId,
+        /// Its lowest feerate, sat/vB; estimated if left out.
+        #[schema(value_type = Option<schema::Feerate>)]
+        feerate_sat_per_vb: Option<u64>,
+    },
+    /// Gives everything back before T.
+    EarlyReturn {
+        /// Its lowest feerate, sat/vB; estimated if left out.
+        #[schema(value_type = Option<schema::Feerate>)]
+        feerate_sat_per_vb: Option<u64>,
+    },
+    /// Carries out the arbiter's ruling over the noes of a submission.
+    Ruling {
+        /// The submission.
+        submission: SubmissionId,
+        /// Its lowest feerate, sat/vB; estimated if left out.
+        #[schema(value_type = Option<schema::Feerate>)]
+        feerate_sat_per_vb: Option<u64>,
+    },
+}
+
+impl NewSettlement {
+    fn parts(self) -> (Kind, Option<u64>) {
+        match self {
+            NewSettlement::Payout { submission, feerate_sat_per_vb } => {
+                (Kind::Payout { submission }, feerate_sat_per_vb)
+            }
+            NewSettlement::EarlyReturn { feerate_sat_per_vb } => (Kind::EarlyReturn, feerate_sat_per_vb),
+            NewSettlement::Ruling { submission, feerate_sat_per_vb } => {
+                (Kind::Ruling { submission }, feerate_sat_per_vb)
+            }
+        }
+    }
 }
 
 /// Signed PSBTs.
@@ -56,8 +89,31 @@ pub(super) async fn propose(
     Params(charter): Params<CharterId>,
     Body(new): Body<NewSettlement>,
 ) -> Result<(StatusCode, Json<SettlementView>), ApiError> {
-    let id = app.service.propose(&charter, new.kind, new.feerate_sat_per_vb).await?;
+    let (kind, feerate_sat_per_vb) = new.parts();
+    let id = app.service.propose(&charter, kind, feerate_sat_per_vb).await?;
     Ok((StatusCode::CREATED, view(&app, &charter, &id)?))
+}
+
+/// List a task's settlements
+///
+/// In pages, in the order they were proposed. The `Link` header leads to the next page.
+#[utoipa::path(
+    get, path = "/tasks/{charter}/settlements", operation_id = "listSettlements", tag = "settlements",
+    params(TaskPath, PageQuery),
+    responses((
+        status = 200, description = "A page of settlements.", body = Page<SettlementView>,
+        headers(("Link" = String, description = "Where the next page is, `rel=\"next\"` (RFC 8288)."))
+    ))
+)]
+pub(super) async fn list(
+    State(app): State<App>,
+    uri: Uri,
+    Params(charter): Params<CharterId>,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, ApiError> {
+    let (limit, after) = (query.limit()?, query.after()?);
+    let page = app.service.read_task(&charter, |task, tip| SettlementView::page(task, tip, after, limit))?;
+    Ok(page::respond(&uri, page))
 }
 
 /// Read a settlement

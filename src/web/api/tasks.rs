@@ -1,6 +1,7 @@
 //! Tasks: written down, attested, shown, proved.
 
 use super::super::body::{Body, Params};
+use super::super::page::{self, Query};
 use super::super::{ApiError, App, Identity};
 use super::paths::TaskPath;
 use crate::escrow::charter::CharterFields;
@@ -8,10 +9,10 @@ use crate::escrow::event::Command;
 use crate::escrow::proof::ProofDocument;
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{CharterId, Role};
-use crate::service::views::{TaskSummary, TaskView};
+use crate::service::views::{Page, TaskQuery, TaskSummary, TaskView};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -63,16 +64,23 @@ pub(super) async fn create(
 
 /// List tasks
 ///
-/// Every task, in the order of their charters' ids.
+/// In pages, filtered and sorted. The `Link` header leads to the next page.
 #[utoipa::path(
     get, path = "/tasks", operation_id = "listTasks", tag = "tasks",
-    responses((status = 200, description = "The tasks.", body = Vec<TaskSummary>))
+    params(TaskQuery),
+    responses((
+        status = 200, description = "A page of tasks.", body = Page<TaskSummary>,
+        headers(("Link" = String, description = "Where the next page is, `rel=\"next\"` (RFC 8288)."))
+    ))
 )]
-pub(super) async fn list(State(app): State<App>) -> Json<Vec<TaskSummary>> {
-    Json(
-        app.service
-            .read(|book| book.tasks().values().map(|task| TaskSummary::new(task, book.tip())).collect()),
-    )
+pub(super) async fn list(
+    State(app): State<App>,
+    uri: Uri,
+    Query(query): Query<TaskQuery>,
+) -> Result<Response, ApiError> {
+    let limit = page::limit(query.limit)?;
+    let page = app.service.read(|book| query.page(book, limit));
+    Ok(page::respond(&uri, page.map_err(|error| ApiError::shape(error.to_string()))?))
 }
 
 pub(super) fn view(app: &App, charter: &CharterId) -> Result<Json<TaskView>, ApiError> {
