@@ -134,7 +134,7 @@ async fn what_a_task_has_comes_in_pages() {
     assert_eq!(Value::Array(all), task["submissions"][0]["votes"]);
     assert_eq!(rest["next"], Value::Null);
 
-    for feerate in [1, 16] {
+    for feerate in [1, 20] {
         let payout = json!({ "kind": "payout", "submission": submission, "feerate_sat_per_vb": feerate });
         world.sent("settlements", payout).await;
     }
@@ -142,7 +142,7 @@ async fn what_a_task_has_comes_in_pages() {
     assert_eq!(page["items"][0]["feerate_sat_per_vb"], 1);
     let cursor = page["next"].as_str().unwrap();
     let (_, page) = world.get(&world.path(&format!("settlements?limit=1&cursor={cursor}"))).await;
-    assert_eq!((&page["items"][0]["feerate_sat_per_vb"], &page["next"]), (&json!(16), &Value::Null));
+    assert_eq!((&page["items"][0]["feerate_sat_per_vb"], &page["next"]), (&json!(20), &Value::Null));
     let (_, page) = world.get(&world.path("submissions")).await;
     assert_eq!(page["items"], world.task().await["submissions"]);
     for kind in ["payout", "early_return", "ruling"] {
