@@ -28,6 +28,7 @@ chapter_1() {
   payout_of_chapter_1
   ruling_of_chapter_1
   table_of_chapter_1
+  [ -z "$servers" ] || liar_repents
   chapter_ends
 }
 
@@ -83,6 +84,7 @@ money_of_chapter_1() {
   mine 1
   eventually "four payments are credited" sum_is credited_sat 1050000
   secured alice bob carol dave
+  [ -z "$servers" ] || servers_fail
 
   tell "Dave pays a second time, erin half of the minimum, and a stranger to the address that is printed everywhere."
   fact "dave, again" "$(node sendtoaddress "${address[dave]}" "$(btc 100000)")"

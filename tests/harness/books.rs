@@ -38,7 +38,6 @@ pub fn compare(node: &Node, api: &Api) -> Result<(), String> {
 }
 
 /// While a server lies: whatever is counted is on the chain and unspent, and nothing is counted twice.
-#[allow(dead_code, reason = "for journeys with a lying server")]
 pub fn nothing_false(node: &Node, api: &Api) -> Result<(), String> {
     let tasks = tasks(api).map_err(|failure| format!("{failure:?}"))?;
     let addresses: BTreeSet<&String> = tasks.iter().flat_map(issued).collect();

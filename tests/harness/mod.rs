@@ -7,12 +7,14 @@
 pub mod api;
 pub mod books;
 pub mod contract;
+pub mod liar;
 pub mod node;
 pub mod people;
 pub mod server;
 pub mod service;
 
 pub use api::{Api, Failure};
+pub use liar::{Flood, Forgery, Liar, Lie};
 pub use node::Node;
 pub use people::{Pledged, Sponsor, Task};
 pub use server::{Make, Server};
@@ -86,7 +88,11 @@ pub fn directory() -> TempDir {
 /// Node, Electrum server and service, connected. What is dropped first was started last.
 pub struct World {
     pub service: Service,
+    /// Between the service and `server`, where there is one.
+    pub liar: Option<Liar>,
     pub server: Server,
+    /// A second server, which nobody stands before.
+    pub second: Option<Server>,
     pub node: Node,
 }
 
@@ -107,10 +113,26 @@ impl World {
         let server = Server::start(make, &node);
         let service = Service::prepare(server.url());
         prepare(&service.data_dir());
-        let mut world = World { service, server, node };
-        world.service.start(None);
-        world.synced();
-        world
+        World { service, liar: None, server, second: None, node }.begin()
+    }
+
+    /// A world whose service knows one server through a liar, and another one if there is a `second`.
+    pub fn with_liar(make: Make, second: Option<Make>, prepare: impl FnOnce(&Path)) -> World {
+        let node = Node::start();
+        let server = Server::start(make, &node);
+        let second = second.map(|make| Server::start(make, &node));
+        let liar = Liar::start(server.address());
+        let urls: Vec<String> =
+            [Some(liar.url()), second.as_ref().map(Server::url)].into_iter().flatten().collect();
+        let service = Service::prepare(urls.join(","));
+        prepare(&service.data_dir());
+        World { service, liar: Some(liar), server, second, node }.begin()
+    }
+
+    fn begin(mut self) -> World {
+        self.service.start(None);
+        self.synced();
+        self
     }
 
     /// The service's API.

@@ -4,6 +4,7 @@ mod core_wallet;
 mod crash;
 mod errors;
 mod operator;
+mod liars;
 mod payout;
 mod refund;
 mod reorg;
