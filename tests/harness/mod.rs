@@ -12,6 +12,7 @@ pub mod node;
 pub mod people;
 pub mod server;
 pub mod service;
+pub mod socks;
 
 pub use api::{Api, Failure};
 pub use liar::{Flood, Forgery, Liar, Lie};
@@ -19,6 +20,7 @@ pub use node::Node;
 pub use people::{Pledged, Sponsor, Task};
 pub use server::{Make, Server};
 pub use service::Service;
+pub use socks::Socks;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -127,6 +129,11 @@ impl World {
         let service = Service::prepare(urls.join(","));
         prepare(&service.data_dir());
         World { service, liar: Some(liar), server, second, node }.begin()
+    }
+
+    /// A world of these parts.
+    pub fn on(service: Service, server: Server, node: Node) -> World {
+        World { service, liar: None, server, second: None, node }.begin()
     }
 
     fn begin(mut self) -> World {

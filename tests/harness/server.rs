@@ -4,7 +4,7 @@
 use super::{Node, directory, executable, free_port, wait_until};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -32,11 +32,52 @@ struct Tls {
     port: u16,
     certificate: PathBuf,
     key: PathBuf,
+    _dir: TempDir,
 }
 
 impl Server {
     pub fn start(make: Make, node: &Node) -> Server {
         Server::prepare(make, node, None)
+    }
+
+    /// ElectrumX, which speaks TLS itself, with a certificate of its own making.
+    pub fn start_with_tls(node: &Node) -> Server {
+        let dir = directory();
+        let (key, certificate) = (dir.path().join("key.pem"), dir.path().join("certificate.pem"));
+        let made = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "30",
+                "-subj",
+                "/CN=electrum.invalid",
+            ])
+            .arg("-keyout")
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Server::prepare(Make::ElectrumX, node, Some(Tls { port: free_port(), certificate, key, _dir: dir }))
+    }
+
+    /// `ssl://host:port`, where the host is this machine, whatever it is called.
+    pub fn tls_url(&self, host: &str) -> String {
+        format!("ssl://{host}:{}", self.tls.as_ref().expect("it speaks TLS").port)
+    }
+
+    /// SHA-256 of its certificate, in hex.
+    pub fn fingerprint(&self) -> String {
+        let certificate = &self.tls.as_ref().expect("it speaks TLS").certificate;
+        let mut command = Command::new("openssl");
+        command.args(["x509", "-fingerprint", "-sha256", "-noout", "-in"]).arg(certificate);
+        let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        said.trim().rsplit('=').next().unwrap().replace(':', "").to_lowercase()
     }
 
     fn prepare(make: Make, node: &Node, tls: Option<Tls>) -> Server {
@@ -107,7 +148,7 @@ impl Server {
         let mut command = Command::new(executable("ELECTRUMX_EXE"));
         let mut services = self.url();
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        if let Some(Tls { port, certificate, key }) = &self.tls {
+        if let Some(Tls { port, certificate, key, .. }) = &self.tls {
             services += &format!(",ssl://127.0.0.1:{port}");
             command.env("SSL_CERTFILE", certificate).env("SSL_KEYFILE", key);
         }
@@ -148,12 +189,6 @@ impl Server {
             Ok(line)
         };
         ask().is_ok_and(|line| line.contains("\"height\""))
-    }
-
-    #[allow(dead_code, reason = "for journeys over TLS")]
-    /// Where it writes, for the tests of TLS.
-    pub fn data_dir(&self) -> &Path {
-        self.data.path()
     }
 }
 

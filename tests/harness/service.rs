@@ -11,16 +11,32 @@ pub struct Service {
     process: Option<Child>,
     port: u16,
     dir: TempDir,
-    electrum: String,
+    /// Of the Electrum server; without one, settings name it.
+    electrum: Option<String>,
     variables: Vec<(String, String)>,
 }
 
 impl Service {
     /// A data directory for a service that is not started yet.
     pub fn prepare(electrum: String) -> Service {
+        Service::new(Some(electrum))
+    }
+
+    /// The same, with the Electrum servers as lines of a settings file.
+    pub fn with_settings(toml: &str) -> Service {
+        let service = Service::new(None);
+        std::fs::write(service.settings(), toml).unwrap();
+        service
+    }
+
+    fn new(electrum: Option<String>) -> Service {
         let dir = directory();
         std::fs::create_dir(dir.path().join("data")).unwrap();
         Service { process: None, port: free_port(), dir, electrum, variables: Vec::new() }
+    }
+
+    fn settings(&self) -> PathBuf {
+        self.dir.path().join("upfront.toml")
     }
 
     pub fn data_dir(&self) -> PathBuf {
@@ -43,10 +59,13 @@ impl Service {
             .env("UPFRONT_NETWORK", "regtest")
             .env("UPFRONT_DATA_DIR", self.data_dir())
             .env("UPFRONT_LISTEN", format!("127.0.0.1:{port}"))
-            .env("UPFRONT_ELECTRUM", &self.electrum)
             .env_remove("UPFRONT_FAILPOINT")
             .envs(self.variables.iter().cloned())
             .stdin(Stdio::null());
+        match &self.electrum {
+            Some(url) => command.env("UPFRONT_ELECTRUM", url),
+            None => command.env_remove("UPFRONT_ELECTRUM").arg("--config").arg(self.settings()),
+        };
         command
     }
 

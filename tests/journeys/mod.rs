@@ -3,9 +3,10 @@
 mod core_wallet;
 mod crash;
 mod errors;
-mod operator;
 mod liars;
+mod operator;
 mod payout;
 mod refund;
 mod reorg;
 mod wallets;
+mod wires;
