@@ -13,7 +13,7 @@ use bitcoin::{BlockHash, ScriptBuf};
 use super::Shared;
 use super::merge::ServerId;
 use super::server::{Server, now_secs};
-use crate::chain::headers::HeaderChain;
+use crate::chain::headers::{ClockCheck, HeaderChain};
 use crate::chain::status::{ChainAlarm, ServerState, ServerStatus};
 use crate::chain::{ChainUpdate, fetch};
 use crate::escrow::facts::{ScriptView, Tip};
@@ -268,9 +268,11 @@ impl Shared {
         let mut alarms = Vec::new();
         let connected: Vec<&ServerStatus> =
             statuses.iter().filter(|status| status.state == ServerState::Connected).collect();
-        let (height, newest) = {
+        let now_secs = now_secs();
+        let (height, newest, clock) = {
             let headers = fetch::read(&self.headers);
-            (headers.height(), headers.header(headers.height()).map(|header| u64::from(header.time)))
+            let newest = headers.header(headers.height()).map(|header| u64::from(header.time));
+            (headers.height(), newest, headers.clock(now_secs))
         };
         match connected.as_slice() {
             [] => alarms.push(ChainAlarm::NoServer),
@@ -303,17 +305,15 @@ impl Shared {
                 }
             }
         }
-        let now_secs = now_secs();
         if let Some(newest) = newest {
             let age_secs = now_secs.saturating_sub(newest);
             if self.config.stale_after.is_some_and(|after| age_secs > after.as_secs()) {
                 alarms.push(ChainAlarm::TipStale { height, age_secs });
             }
-            // Nodes refuse a block that is two hours ahead of their clock.
-            let ahead_secs = newest.saturating_sub(now_secs);
-            if ahead_secs > 2 * 60 * 60 {
-                alarms.push(ChainAlarm::ClockSkew { ahead_secs });
-            }
+        }
+        // Never on regtest, whose times are made up.
+        if let Some(ClockCheck::BlocksAhead { by_secs }) = clock {
+            alarms.push(ChainAlarm::ClockSkew { ahead_secs: by_secs });
         }
         alarms.extend(self.published().long_reorg.clone().filter(|alarm| match alarm {
             ChainAlarm::LongReorg { at_secs, .. } => now_secs.saturating_sub(*at_secs) < REORG_TOLD_SECS,
