@@ -177,6 +177,19 @@ impl Scene {
         wait_until(&format!("he is named for {words:?}"), || self.is_named_for(words));
     }
 
+    /// The honest server goes away for a while: what it has proved, the liar would not be asked for.
+    fn leave_alone(&mut self) {
+        if let Some(second) = self.world.second.as_mut() {
+            second.kill();
+        }
+    }
+
+    fn come_back(&mut self) {
+        if let Some(second) = self.world.second.as_mut() {
+            second.restart();
+        }
+    }
+
     /// He is honest again: the books are what the node finds, and what was secured still is.
     #[track_caller]
     fn ends(self) {
@@ -385,12 +398,14 @@ fn a_branch_with_less_work(company: Company) {
 }
 
 fn wrong_merkle_branches(company: Company) {
-    let scene = Scene::set(company);
+    let mut scene = Scene::set(company);
     let outpoint = scene.pay();
     scene.task.wait_seen(&scene.api(), &scene.open, outpoint);
+    scene.leave_alone();
     scene.liar().lie(Lie::WrongMerkle);
     scene.world.node.mine(1);
     scene.named("is said to be in block");
+    scene.come_back();
     scene.stands();
     let credited = if company == Company::Honest { KEPT_SAT + 120_000 } else { KEPT_SAT };
     assert_eq!(scene.credited(), credited);
@@ -408,11 +423,13 @@ fn a_transaction_of_64_bytes(company: Company) {
 }
 
 fn the_bytes_of_another_transaction(company: Company) {
-    let scene = Scene::set(company);
+    let mut scene = Scene::set(company);
+    scene.leave_alone();
     scene.liar().lie(Lie::WrongTransaction);
     scene.pay();
     scene.world.node.mine(1);
     scene.named("another transaction");
+    scene.come_back();
     scene.stands();
     let credited = if company == Company::Honest { KEPT_SAT + 120_000 } else { KEPT_SAT };
     assert_eq!(scene.credited(), credited);
