@@ -6,6 +6,7 @@
 //! are English BIP39 without a BIP39 passphrase ("25th word"): the passphrase of a key file is age's, and
 //! protects that file alone. Words on paper need no passphrase.
 
+mod accounts;
 mod file;
 mod identity;
 mod passphrase;
@@ -14,6 +15,7 @@ mod signer;
 mod sponsor;
 mod stored;
 
+pub use accounts::{AccountUse, Accounts};
 pub use age::secrecy::zeroize::Zeroizing;
 pub use file::{replace_file, replace_secret, write_new_secret};
 pub use identity::{IDENTITY_PATH, Identity};
@@ -82,6 +84,12 @@ pub enum KeyFileError {
         path: PathBuf,
         /// What is wrong with it.
         source: PassphraseError,
+    },
+    /// A file of accounts that cannot be understood.
+    #[error("{} is no file of accounts: mend it, or move it away if you are sure which accounts are in use", path.display())]
+    Accounts {
+        /// The file.
+        path: PathBuf,
     },
     /// What was written does not read back; the old file is untouched.
     #[error("{}: what was written does not read back; the file is as it was before", path.display())]

@@ -6,6 +6,7 @@ mod when;
 
 use super::context::{Context, read_bytes, read_text, write_public};
 use super::exit::{Exit, Failure};
+use super::key::account;
 use super::speaker::{SignerSpeaker, Words};
 use super::text::Rows;
 use crate::client::charter_of;
@@ -75,6 +76,9 @@ pub struct AttestArgs {
     role: Role,
     #[command(flatten)]
     speaker: SignerSpeaker,
+    /// Attest with an account that is in another charter, too
+    #[arg(long)]
+    reuse_account: bool,
     /// Send the signature to the service
     #[arg(long)]
     send: bool,
@@ -226,10 +230,17 @@ fn new(context: &Context<'_>, args: NewArgs) -> anyhow::Result<()> {
 
 fn attest(context: &Context<'_>, args: &AttestArgs) -> anyhow::Result<()> {
     let charter = args.source.read(context)?;
+    if let (Some((file, account)), false) = (args.speaker.account(), args.reuse_account) {
+        let online = args.send || args.source.task.is_some();
+        account::require_fresh(context, &charter, args.role, file, account, online)?;
+    }
     let attest = Attest { charter: charter.id() };
     let words = Words::attestation(args.role);
     let Some(signed) = args.speaker.say(context, &charter, args.role, attest, words)? else { return Ok(()) };
     let (role, signature) = (args.role, signed.signature);
+    if let Some((file, account)) = args.speaker.account() {
+        account::note_attested(context, &charter, file, account);
+    }
     if args.send {
         return send(context, &charter, role, signature);
     }

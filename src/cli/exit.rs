@@ -203,6 +203,7 @@ fn key_error(error: &KeyFileError) -> Known {
         | KeyFileError::Index { .. }
         | KeyFileError::Randomness { .. }
         | KeyFileError::Passphrase { .. }
+        | KeyFileError::Accounts { .. }
         | KeyFileError::Unverified { .. } => (Exit::Refused, "key".into(), None),
     }
 }

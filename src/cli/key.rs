@@ -1,6 +1,7 @@
 //! `upfront key`: makes phrases, keeps their files, and shows the public side of one. Words are printed by
 //! `key show --words` alone.
 
+pub mod account;
 mod file;
 mod identity;
 
@@ -24,6 +25,8 @@ pub enum KeyCommand {
     Show(ShowArgs),
     /// Show the key that signs requests of a phrase's owner (NIP-06)
     Identity(identity::IdentityArgs),
+    /// Give out a signer's next account: one that is in no charter and has no history
+    Account(account::AccountArgs),
     /// Encrypt a key or recovery file in place
     Encrypt(file::EncryptArgs),
     /// Give an encrypted file another passphrase, or none
@@ -173,6 +176,7 @@ pub fn run(context: &Context<'_>, command: KeyCommand) -> anyhow::Result<Exit> {
         KeyCommand::New(args) => new(context, args)?,
         KeyCommand::Show(args) => show(context, &args)?,
         KeyCommand::Identity(args) => identity::run(context, &args)?,
+        KeyCommand::Account(args) => return account::account(context, &args),
         KeyCommand::Encrypt(args) => file::encrypt(context, &args)?,
         KeyCommand::Passwd(args) => file::passwd(context, &args)?,
         KeyCommand::Check(args) => return file::check(context, &args),

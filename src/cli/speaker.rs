@@ -37,6 +37,11 @@ pub struct SignerSpeaker {
 }
 
 impl SignerSpeaker {
+    /// Key file and number of the account, where a key file signs.
+    pub fn account(&self) -> Option<(&Path, u32)> {
+        self.key.as_deref().map(|key| (key, self.account))
+    }
+
     /// Signs as the one in `role`'s seat; or writes what a wallet shall sign, and then there is no signature
     /// yet.
     pub fn say<S: Statement + Clone>(

@@ -82,6 +82,12 @@ impl Node {
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
+    /// The beginning of a shell command that calls the node.
+    pub fn command_line(&self) -> String {
+        let (cli, data) = (self.cli.display(), self.data.path().display());
+        format!("'{cli}' -regtest '-datadir={data}' -rpcport={}", self.rpc_port)
+    }
+
     /// One call; the answer as the node prints it.
     pub fn try_call(&self, arguments: &[&str]) -> Result<String, String> {
         self.try_wallet(WALLET, arguments)

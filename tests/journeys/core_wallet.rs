@@ -85,6 +85,57 @@ fn a_wallet_of_the_node_co_signs_a_payout() {
     assert_eq!(node.unspent(&testing::address(NETWORK, 400)), [paid]);
 }
 
+/// What `charter show --core` prints, put into the node's wallet as it stands, signs pledges of the next
+/// generation as well.
+#[test]
+fn the_printed_import_signs_every_generation() {
+    let node = Node::start();
+    let receipt_key = testing::receipt_keypair().x_only_public_key().0.to_string();
+    let task = Task::draft_at(receipt_key, BASE_SECS, 42, |_| ());
+    let files = crate::harness::directory();
+    let charter = files.path().join("charter.json");
+    std::fs::write(&charter, task.charter.bytes()).unwrap();
+    let printed = std::process::Command::new(env!("CARGO_BIN_EXE_upfront"))
+        .args(["--json", "charter", "show", "--core", "--role", "representative"])
+        .arg(&charter)
+        .output()
+        .unwrap();
+    let printed: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    let account = task.signers.of(ROLE).account().to_string();
+    let wallet = "imported";
+    node.call(&["-named", "createwallet", &format!("wallet_name={wallet}"), "blank=true"]);
+    for descriptor in printed["signers"][0]["descriptors"].as_array().unwrap() {
+        let body = descriptor["desc"].as_str().unwrap().replace("ACCOUNT_XPRV", &account);
+        let desc = format!("{body}#{}", desc_checksum(&body).unwrap());
+        let import = json!([{ "desc": desc, "range": descriptor["range"], "timestamp": "now" }]);
+        let done: Value = json_of(node.try_wallet(wallet, &["importdescriptors", &import.to_string()]));
+        assert_eq!(done[0]["success"], true, "{done}");
+    }
+    let sponsor = Sponsor::new(1).keys.refund_key(0).unwrap().x_only_public_key().0;
+    for generation in [0, 1] {
+        let slot = Slot { generation, index: 7 };
+        let output = task.contract.pledge(&task.secp, slot, sponsor).unwrap();
+        let txid = node.send(&output.address, sat(300_000));
+        let input = TermInput {
+            outpoint: node.outpoint(&txid, &output.address),
+            amount: sat(300_000),
+            slot,
+            sponsor_key: output.sponsor_key,
+            pay: Bps::ALL,
+            return_address: Some(testing::address(NETWORK, 1)),
+        };
+        let kind = Kind::Payout { submission: SubmissionId([1; 32]) };
+        let terms = Terms::new(task.id(), kind, 2, vec![input]).unwrap();
+        let plan = settlement::plan(&task.secp, &task.charter, &task.contract, &terms).unwrap();
+        let sign = |psbt: &Psbt| {
+            psbt_of(&json_of(node.try_wallet(wallet, &["walletprocesspsbt", &psbt.to_string()])))
+        };
+        let signed: Vec<Psbt> = plan.psbts().iter().map(sign).collect();
+        let read = plan.read_psbts(&task.secp, &signed).unwrap();
+        assert_eq!(read.keys().collect::<Vec<_>>(), [&ROLE], "generation {generation}");
+    }
+}
+
 /// Beyond the range that a wallet covers by itself. The pledge's index is given, so that nobody has to
 /// issue fifteen hundred of them; what is spent is really on the chain.
 #[test]

@@ -3,6 +3,8 @@
 mod core_wallet;
 mod crash;
 mod errors;
+mod fee_signer;
+mod key_files;
 mod liars;
 mod operator;
 mod payout;

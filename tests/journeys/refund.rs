@@ -26,7 +26,7 @@ fn fee_wallet(data_dir: &Path) {
 }
 
 /// Pledges of three sponsors, paid, secured and credited.
-fn three_pledges(world: &World, task: &Task) -> Vec<(Pledged, OutPoint)> {
+pub(super) fn three_pledges(world: &World, task: &Task) -> Vec<(Pledged, OutPoint)> {
     let api = world.api();
     let pledges: Vec<(Pledged, OutPoint)> = [(1, 100_000), (2, 60_000), (3, 10_000)]
         .into_iter()
@@ -46,7 +46,7 @@ fn three_pledges(world: &World, task: &Task) -> Vec<(Pledged, OutPoint)> {
 }
 
 /// To the last second before refunds are valid: final is what is locked to less than the median time.
-fn to_the_boundary(world: &World, task: &Task) -> u32 {
+pub(super) fn to_the_boundary(world: &World, task: &Task) -> u32 {
     let refund_time = task.charter.refund_time_secs();
     world.set_mtp(refund_time);
     // Time for several rounds of the scheduler.
@@ -56,7 +56,7 @@ fn to_the_boundary(world: &World, task: &Task) -> u32 {
     refund_time
 }
 
-fn refunded(world: &World, task: &Task) {
+pub(super) fn refunded(world: &World, task: &Task) {
     world.mine(1);
     let api = world.api();
     wait_until("everything is refunded", || (task.view(&api).stage == Stage::Refunded).then_some(()));

@@ -158,3 +158,32 @@ fn a_plain_key_on_mainnet_is_warned_of() {
     assert!(ran.status == 0 && ran.err.contains("upfront key encrypt"), "{}", ran.err);
     assert_eq!(upfront(&["key", "show", &key, "--network", "signet"]).err, "");
 }
+
+#[test]
+fn an_account_attests_one_charter_unless_its_owner_insists() {
+    let home = Home::new();
+    let key = home.path("key");
+    std::fs::write(&key, WORDS).unwrap();
+    let first = charter_file(home.dir.path(), &key);
+    let attest = |charter: &str, more: &[&str]| {
+        let args = ["charter", "attest", "--role", "arbiter", "--key", &key, "--account", "2", charter];
+        upfront(&[&args, more].concat())
+    };
+    assert_eq!(attest(&first, &[]).status, 0);
+    assert_eq!(attest(&first, &[]).status, 0, "the same again is no other charter");
+    let noted = std::fs::read_to_string(home.path("key.accounts.json")).unwrap();
+    assert!(noted.contains("\"2\""), "{noted}");
+    let text = std::fs::read_to_string(&first).unwrap();
+    let second = home.path("second.json");
+    std::fs::write(&second, text.replace("\"licence\":\"MIT\"", "\"licence\":\"BSD-3-Clause\"")).unwrap();
+    let refused = attest(&second, &[]);
+    assert_eq!(refused.status, 1);
+    assert!(
+        refused.err.contains("--reuse-account") && refused.err.contains("key account"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(attest(&second, &["--reuse-account"]).status, 0);
+    let next = upfront(&["--json", "key", "account", "--key", &key, "--network", "regtest", "--offline"]);
+    assert!(next.out.contains("\"account\":3"), "{} {}", next.out, next.err);
+}
