@@ -278,10 +278,11 @@ mod tests {
             first(&kept, key(1_000 + number, "a")).await.finish(&answer(200, 0));
         }
         let _ = kept.begin(key(1, "z"), [1; 32]).await;
-        let now = lock(&kept.kept);
-        assert!(now.entries.len() <= MAX_ANSWERS + 1 && now.order.len() <= MAX_ANSWERS);
-        assert_eq!(now.by_client.values().sum::<usize>(), now.entries.len());
-        drop(now);
+        {
+            let now = lock(&kept.kept);
+            assert!(now.entries.len() <= MAX_ANSWERS + 1 && now.order.len() <= MAX_ANSWERS);
+            assert_eq!(now.by_client.values().sum::<usize>(), now.entries.len());
+        }
         for number in 0..MAX_PER_CLIENT {
             first(&kept, key(7, &format!("k{number}"))).await.finish(&answer(200, 0));
         }

@@ -146,7 +146,7 @@ fn amounts_pledges_and_bodies() {
     }
 
     // Too long a body, by one byte.
-    let long = " ".repeat(upfront::web::MAX_BODY_BYTES + 1);
+    let long = " ".repeat((64 << 10) + 1);
     scene.refused("too long", "/pledges", &long, (413, "too_long"));
     scene.refused("just not too long", "/pledges", &long[1..], (400, "bad_request"));
 

@@ -72,7 +72,7 @@ fn no_crash_forgets_a_used_id() {
                 files.power_cut(seed * 7_919 + crash_at);
             }
             let torn = |name: &&str| files.bytes(&Path::new("/data").join(name)).len() % RECORD_BYTES > 0;
-            seen_torn |= NAMES.iter().any(|name| torn(&name));
+            seen_torn |= NAMES.iter().any(torn);
             let cache = open(&files);
             let now = used.last().map_or(1_000, |(_, at)| *at);
             for (number, at) in used.iter().filter(|(_, at)| at + 60 >= now) {
