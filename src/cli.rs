@@ -27,6 +27,7 @@ mod unlock;
 mod verify;
 mod vote;
 mod wallet;
+mod webhook;
 
 use clap::{Parser, Subcommand};
 use context::Context;
@@ -100,6 +101,9 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// Write manual pages
     Man(man::ManArgs),
+    /// Have public events posted to an address of yours
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// The operator's fee wallet
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
@@ -170,6 +174,7 @@ fn dispatch(context: &Context<'_>, command: Command) -> anyhow::Result<Exit> {
         Command::Completions(args) => completions::run(context, &args),
         Command::Man(args) => man::run(context, &args),
         Command::Config(command) => config::run(context, &command),
+        Command::Webhook(command) => webhook::run(context, command),
         Command::Wallet(command) => wallet::run(context, &command),
         Command::Journal(command) => journal::run(context, &command),
     }

@@ -51,6 +51,12 @@ pub struct Config {
     pub max_tasks: usize,
     /// Most public events kept in memory; older ones are not told again.
     pub max_events: usize,
+    /// Whether events are posted to addresses that people name.
+    pub webhooks: bool,
+    /// Most webhooks of one identity.
+    pub webhooks_per_identity: usize,
+    /// `host:port` of targets that may be in any network, also by plain http.
+    pub webhooks_allow: Vec<String>,
     /// Most listeners to events at once.
     pub max_listeners: usize,
     /// Most of them from one address (IPv6: one /64) that is not this machine's; 0 is any number.
@@ -243,6 +249,9 @@ impl Config {
         }
         let max_tasks = reader.or("max_tasks", 10_000);
         let max_events = reader.or("max_events", 1_000_000);
+        let webhooks = reader.or("webhooks", true);
+        let webhooks_per_identity = reader.or("webhooks_per_identity", 20);
+        let webhooks_allow = reader.or("webhooks_allow", Vec::new());
         let max_listeners = reader.or("max_listeners", 4096);
         let max_listeners_per_address = reader.or("max_listeners_per_address", 64);
         let metrics_listen = reader.optional("metrics_listen");
@@ -270,6 +279,9 @@ impl Config {
             wallet_signer_timeout_secs,
             max_tasks,
             max_events,
+            webhooks,
+            webhooks_per_identity,
+            webhooks_allow,
             max_listeners,
             max_listeners_per_address,
             metrics_listen,

@@ -11,7 +11,7 @@
 //! - `serve`, `config`, `watcher`: the service put together.
 //! - `web`: the HTTP API. `verify`: a task against a chain, trusting the service for nothing.
 //! - `cli`, `client`: the commands, and how they ask a service.
-//! - `nip98`: requests signed by an identity, made and checked.
+//! - `nip98`: requests signed by an identity, made and checked. `webhooks`: public events posted elsewhere.
 //! - `keys`: phrases and keys of people. `wallet`: the operator's fee wallet.
 //!
 //! Imports run one way, towards `escrow`.
@@ -59,3 +59,5 @@ pub mod wallet;
 pub mod watcher;
 #[cfg(feature = "service")]
 pub mod web;
+#[cfg(feature = "service")]
+pub mod webhooks;

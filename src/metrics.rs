@@ -33,7 +33,7 @@ pub struct Metrics {
     pub journal: JournalMetrics,
     /// The chain, and what is sent to it.
     pub chain: ChainMetrics,
-    /// Webhooks in the outbox, not delivered yet.
+    /// Webhooks that have events to deliver.
     pub webhooks_pending: Whole,
     /// Webhook deliveries, by `result`: `delivered`, `failed`, `given_up`.
     pub webhook_deliveries: Family<Labels<1>, Counter>,
@@ -157,7 +157,7 @@ pub fn registry(metrics: &Metrics) -> Registry {
         "Reorganisations of the chain, by depth in blocks",
         chain.reorgs.clone(),
     );
-    r.register("upfront_webhooks_pending", "Webhook events not delivered yet", webhooks_pending.clone());
+    r.register("upfront_webhooks_pending", "Webhooks that have events to deliver", webhooks_pending.clone());
     let deliveries = "Tries to deliver a webhook event, by result";
     r.register("upfront_webhook_deliveries", deliveries, webhook_deliveries.clone());
     // Present from the start, so that a rate over them has a beginning.

@@ -26,11 +26,12 @@ use crate::web::health::{Probe, State};
 use crate::web::listen::{self, Listener};
 use crate::web::operator::Operator;
 use crate::web::{self, App, Edge};
+use crate::webhooks::{self, HookRecord, SystemRandomness, UreqOutgoing, Webhooks};
 use anyhow::Context;
 use bitcoin::secp256k1::{Keypair, Secp256k1, SecretKey};
 use bitcoin::{Amount, FeeRate, OutPoint, Transaction};
 use notify::{Notifier, watchdog_interval};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -133,7 +134,9 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
     let replay = ReplayCache::open(&config.data_dir, Arc::new(RealFiles))
         .context("opening the record of used requests")?;
     let edge = Edge::new(&config.public_url, config.api.clone(), replay, Arc::new(SystemClock));
-    let app = App { service: Arc::clone(&service), edge: Arc::new(edge) };
+    let webhooks = open_webhooks(&config, &service).context("opening the webhooks")?;
+    let delivering = webhooks.as_ref().map(|webhooks| tokio::spawn(webhooks::run(Arc::clone(webhooks))));
+    let app = App { service: Arc::clone(&service), edge: Arc::new(edge), webhooks: webhooks.clone() };
     let probes = vec![disk_probe(config.data_dir.clone()), index_probe(cache)];
     let apart = config.metrics_listen.is_some();
     let operator = Operator::new(Arc::clone(&service), probes, config.fee_wallet_low_sat, apart);
@@ -164,6 +167,12 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
         job.abort();
         let _ = job.await;
     }
+    if let (Some(webhooks), Some(delivering)) = (webhooks, delivering) {
+        delivering.abort();
+        // Jobs end with the one that started them.
+        let _ = delivering.await;
+        webhooks.flush().await;
+    }
     watchdog.abort();
     if let Some(monitoring) = monitoring {
         monitoring.abort();
@@ -179,6 +188,50 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
         Ok(Err(error)) => Err(error).context("stopped, and what was begun last was not recorded"),
         Err(_) => anyhow::bail!("stopped, and the journal did not answer within {} s", FLUSH.as_secs()),
     }
+}
+
+/// Name of the directory of the webhooks' own journal, in the data directory.
+const WEBHOOKS_DIR: &str = "webhooks";
+
+/// The webhooks, unless the operator wants none.
+fn open_webhooks(config: &Config, service: &Arc<Service>) -> anyhow::Result<Option<Arc<Webhooks>>> {
+    if !config.webhooks {
+        return Ok(None);
+    }
+    let dir = config.data_dir.join(WEBHOOKS_DIR);
+    private_directory(&dir)?;
+    let mut instance = [0; 16];
+    getrandom::fill(&mut instance).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
+    let birth = Birth { network: config.network.bitcoin(), instance, at_secs: SystemClock.now_secs() };
+    let opened = FileJournal::<HookRecord>::open(&dir, Arc::new(RealFiles), birth)?;
+    let allow: BTreeSet<String> =
+        config.webhooks_allow.iter().map(|entry| entry.to_ascii_lowercase()).collect();
+    let limits = webhooks::Limits {
+        per_owner: config.webhooks_per_identity,
+        allow: allow.clone(),
+        ..webhooks::Limits::of(config.network)
+    };
+    Ok(Some(Webhooks::new(webhooks::Parts {
+        journal: Box::new(opened.journal),
+        records: opened.recorded.into_iter().map(|recorded| recorded.event).collect(),
+        events: Arc::clone(service.events()),
+        outgoing: Arc::new(UreqOutgoing::new(allow)),
+        clock: Arc::new(SystemClock),
+        randomness: Arc::new(SystemRandomness),
+        metrics: Arc::clone(service.metrics()),
+        limits,
+    })))
+}
+
+/// Makes a directory that its owner alone can enter: what is in it signs in our name.
+fn private_directory(dir: &Path) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.recursive(true).create(dir).with_context(|| format!("making {}", dir.display()))
 }
 
 /// How the servers are reached and used.

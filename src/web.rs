@@ -30,6 +30,7 @@ pub use problem::{CODES, Problem};
 pub use qr::{qr_payload, qr_svg};
 
 use crate::service::Service;
+use crate::webhooks::Webhooks;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
@@ -51,6 +52,8 @@ pub struct App {
     pub service: Arc<Service>,
     /// What stands before every handler.
     pub edge: Arc<Edge>,
+    /// Webhooks, unless the operator wants none.
+    pub webhooks: Option<Arc<Webhooks>>,
 }
 
 /// Every route.

@@ -3,8 +3,10 @@
 //! checked in `checked.rs`.
 
 mod checked;
+mod webhooks;
 
 pub use checked::{CheckedTask, charter_of};
+pub use webhooks::{MadeWebhook, WebhookOrder};
 
 use crate::escrow::refund::RefundSignatures;
 use crate::escrow::settlement::Kind;
@@ -179,14 +181,13 @@ impl Client {
     fn post_signed<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
         let Some(identity) = &self.identity else { return self.post(path, body) };
         let request = format!("POST {path}");
-        let local = |detail: String| ClientError::Unsigned { request: request.clone(), detail };
-        let bytes = serde_json::to_vec(body).map_err(|error| local(error.to_string()))?;
-        let mut nonce = [0; 8];
-        getrandom::fill(&mut nonce).map_err(|error| local(error.to_string()))?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| local(error.to_string()))?;
+        let unsigned = |error: serde_json::Error| ClientError::Unsigned {
+            request: request.clone(),
+            detail: error.to_string(),
+        };
+        let bytes = serde_json::to_vec(body).map_err(unsigned)?;
         let url = self.url(path);
-        let asked = Asked { url: &url, method: "POST", body: &bytes };
-        let header = identity.authorize(&asked, now.as_secs(), &nonce.to_lower_hex_string());
+        let header = self.authorization(identity, "POST", path, &bytes)?;
         let response = self
             .agent
             .post(&url)
@@ -195,6 +196,39 @@ impl Client {
             .send(&bytes)
             .map_err(|error| self.unreachable(&error))?;
         self.json(&request, &self.text(&request, response)?)
+    }
+
+    /// A request without a body, signed by the identity if there is one; the text of the answer.
+    fn ask_signed(&self, method: &'static str, path: &str) -> Result<String, ClientError> {
+        let url = self.url(path);
+        let request = match method {
+            "DELETE" => self.agent.delete(&url),
+            _ => self.agent.get(&url),
+        };
+        let request = match &self.identity {
+            Some(identity) => {
+                request.header("authorization", self.authorization(identity, method, path, &[])?)
+            }
+            None => request,
+        };
+        let response = request.call().map_err(|error| self.unreachable(&error))?;
+        self.text(&format!("{method} {path}"), response)
+    }
+
+    /// The header that says who asks (NIP-98).
+    fn authorization(
+        &self,
+        identity: &Identity,
+        method: &'static str,
+        path: &str,
+        body: &[u8],
+    ) -> Result<String, ClientError> {
+        let local = |detail: String| ClientError::Unsigned { request: format!("{method} {path}"), detail };
+        let mut nonce = [0; 8];
+        getrandom::fill(&mut nonce).map_err(|error| local(error.to_string()))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| local(error.to_string()))?;
+        let asked = Asked { url: &self.url(path), method, body };
+        Ok(identity.authorize(&asked, now.as_secs(), &nonce.to_lower_hex_string()))
     }
 
     fn url(&self, path: &str) -> String {

@@ -175,7 +175,7 @@ impl EventLog {
     }
 
     /// Adds what is durable now, in order; what was told before is passed over.
-    pub(super) fn tell(&self, events: Vec<PublicEvent>) {
+    pub(crate) fn tell(&self, events: Vec<PublicEvent>) {
         // Whoever begins to listen does so before or after, not in between.
         let mut topics = self.topics.lock();
         let newest = {

@@ -8,6 +8,7 @@ mod pledges;
 mod projects;
 mod settlements;
 mod tasks;
+mod webhooks;
 
 use super::App;
 use crate::service::views::StatusView;
@@ -47,6 +48,10 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(events::of_project))
         .routes(routes!(feeds::of_task))
         .routes(routes!(feeds::of_project))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::show, webhooks::remove))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::resume))
 }
 
 /// Read the service's status

@@ -37,6 +37,7 @@ pub const BASE: &str = "/api/v1";
         (name = "pledges", description = "Addresses, what arrived, refunds signed in advance."),
         (name = "votes", description = "Submissions, votes, acceptances, rulings."),
         (name = "events", description = "What happens, as it happens: streams, pages and feeds; projects."),
+        (name = "webhooks", description = "Public events, posted to an address of yours."),
         (name = "settlements", description = "The co-signed spends: proposed, signed, followed."),
     ),
 )]

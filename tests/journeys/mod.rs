@@ -11,4 +11,5 @@ mod payout;
 mod refund;
 mod reorg;
 mod wallets;
+mod webhooks;
 mod wires;

@@ -56,3 +56,12 @@ pub(super) struct ProjectPath {
     /// Id of the project.
     project: ProjectId,
 }
+
+/// Names a webhook.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code)]
+pub(super) struct WebhookPath {
+    /// Id of the webhook.
+    webhook: crate::webhooks::HookId,
+}

@@ -166,6 +166,12 @@ const SIGN: Codes = &[
 const PROOF: Codes =
     &["chain_unknown", "chain_offline", "chain_wrong", "proof_not_ready", "disk_full", "journal_failed"];
 
+/// Where webhooks are kept.
+const WEBHOOKS: Codes = &["webhooks_off"];
+const SUBSCRIBE: Codes = &["webhook_target", "webhook_scope", "webhook_type", "too_many_webhooks"];
+const ONE_WEBHOOK: Codes = &["unknown_webhook"];
+const RESUME: Codes = &["webhook_not_disabled"];
+
 /// Where events are followed.
 const FOLLOW: Codes = &["events_forgotten", "too_many_listeners"];
 
@@ -186,6 +192,10 @@ fn own(operation: &str) -> &'static [Codes] {
         "signSettlement" => &[PSBT, SIGN],
         "followEvents" | "followTask" | "followProject" => &[FOLLOW],
         "followPledge" => &[FOLLOW, &["unknown_pledge"]],
+        "createWebhook" => &[AUTH, WEBHOOKS, SUBSCRIBE],
+        "listWebhooks" => &[AUTH, WEBHOOKS],
+        "getWebhook" | "removeWebhook" | "testWebhook" => &[AUTH, WEBHOOKS, ONE_WEBHOOK],
+        "resumeWebhook" => &[AUTH, WEBHOOKS, ONE_WEBHOOK, RESUME],
         _ => &[],
     }
 }
@@ -239,8 +249,29 @@ pub(super) fn responses(codes: &BTreeMap<u16, Vec<&'static Entry>>) -> Map<Strin
 #[cfg(test)]
 pub(in crate::web) fn named() -> std::collections::BTreeSet<&'static str> {
     let all = [
-        ANY, NAMED, WRITE, AUTH, SAID, ADDRESS, CHARTER, PSBT, DRAFT, PLEDGE, REFUND, SUBMIT, VOTE, ACCEPT,
-        RULE, PROPOSE, SIGN, PROOF, FOLLOW,
+        ANY,
+        NAMED,
+        WRITE,
+        AUTH,
+        SAID,
+        ADDRESS,
+        CHARTER,
+        PSBT,
+        DRAFT,
+        PLEDGE,
+        REFUND,
+        SUBMIT,
+        VOTE,
+        ACCEPT,
+        RULE,
+        PROPOSE,
+        SIGN,
+        PROOF,
+        FOLLOW,
+        WEBHOOKS,
+        SUBSCRIBE,
+        ONE_WEBHOOK,
+        RESUME,
     ];
     all.into_iter().flatten().copied().collect()
 }

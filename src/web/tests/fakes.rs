@@ -20,6 +20,7 @@ use crate::store::journal::sim::SimFiles;
 use crate::store::journal::{AppendError, Journal, MemoryJournal, OpenError, Recorded, Ticket};
 use crate::store::replay::ReplayCache;
 use crate::web::{App, Edge, router};
+use crate::webhooks::Webhooks;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
@@ -204,6 +205,7 @@ pub struct World {
     pub edge: Arc<Edge>,
     pub replay: SimFiles,
     nonce: AtomicU64,
+    pub webhooks: Option<Arc<Webhooks>>,
 }
 
 pub const PUBLIC_URL: &str = "https://upfront.example/base";
@@ -267,7 +269,8 @@ impl World {
         let replay = SimFiles::default();
         let edge = edge(&replay, ApiLimits::default());
         let (memory, nonce) = (Memory::default(), AtomicU64::new(0));
-        let mut world = World { source, disk, service, charter, id, memory, edge, replay, nonce };
+        let mut world =
+            World { source, disk, service, charter, id, memory, edge, replay, nonce, webhooks: None };
         world.look().await;
         let body = json!({
             "charter": String::from_utf8(world.charter.bytes().to_vec()).unwrap(),
@@ -320,7 +323,11 @@ impl World {
     }
 
     pub fn app(&self) -> App {
-        App { service: Arc::clone(&self.service), edge: Arc::clone(&self.edge) }
+        App {
+            service: Arc::clone(&self.service),
+            edge: Arc::clone(&self.edge),
+            webhooks: self.webhooks.clone(),
+        }
     }
 
     /// Another guard in front of the same service, on the same disk.
