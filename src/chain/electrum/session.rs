@@ -84,6 +84,14 @@ impl Session<'_> {
             match synced {
                 Ok(()) => break,
                 Err(error @ FetchError::Behind { .. }) => {
+                    // Old news, maybe, that waited while a newer tip was asked for: what counts is the tip it
+                    // has now, and nobody would tell that one again.
+                    let now = fetch::announced_tip(&self.connection).await.map_err(SessionError::of)?;
+                    if now.1.block_hash() != hash && tries < TRIES {
+                        tries += 1;
+                        announced = now;
+                        continue;
+                    }
                     tracing::debug!(server.address = %self.server.name, %error, "not followed");
                     break;
                 }
