@@ -12,6 +12,7 @@ mod psbts;
 mod refunds;
 mod scheduler;
 pub mod schema;
+mod told;
 mod trail;
 pub mod views;
 
@@ -410,6 +411,8 @@ impl Service {
                     untold.push_back((state.next_seq.saturating_sub(1), told));
                 }
                 let scripts = new_scripts(&state.book, &records);
+                drop(state);
+                told::tell(&records);
                 Ok((answer, Waits::Ticket(ticket, resets, scripts)))
             }
             Err(error) => {
@@ -699,7 +702,7 @@ impl Service {
         *retired = settled;
     }
 
-    /// Tells the operator when confirmed money moved. Credits reverse and come back by themselves; a deep
+    /// Tells the operator when confirmed money moved, with the deepest of it. Credits reverse and come back by themselves; a deep
     /// reorg is a reason to look all the same.
     fn warn_of_reorg(&self, views: &[(ScriptBuf, ScriptView)]) {
         let lost = self.read(|book| {
@@ -710,17 +713,26 @@ impl Service {
                 held.filter_map(|held| {
                     let at = held.confirmation.filter(|_| held.present)?;
                     let now = view.deposits.iter().find(|deposit| deposit.outpoint == held.outpoint);
-                    (now.and_then(|deposit| deposit.confirmation) != Some(at)).then(|| at.depth(tip))
+                    let lost = now.and_then(|deposit| deposit.confirmation) != Some(at);
+                    lost.then(|| (at.depth(tip), charter, held.outpoint))
                 })
                 .max()
             };
             views.iter().filter_map(|(script, view)| moved(script, view)).max()
         });
         match lost {
-            Some(depth) if depth > ALARMING_REORG => {
-                tracing::error!(depth, "ALARM: a deep reorg took confirmed pledges out of their blocks");
-            }
-            Some(depth) => tracing::warn!(depth, "a reorg took confirmed pledges out of their blocks"),
+            Some((depth, task, outpoint)) if depth > ALARMING_REORG => tracing::error!(
+                depth,
+                task.id = %task,
+                pledge.outpoint = %outpoint,
+                "ALARM: a deep reorg took confirmed pledges out of their blocks"
+            ),
+            Some((depth, task, outpoint)) => tracing::warn!(
+                depth,
+                task.id = %task,
+                pledge.outpoint = %outpoint,
+                "a reorg took confirmed pledges out of their blocks"
+            ),
             None => {}
         }
     }

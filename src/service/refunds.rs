@@ -220,11 +220,14 @@ impl Service {
         for bundle in bundles {
             let outpoint = bundle.target().outpoint();
             let rung = self.read(|book| {
-                let (_, held) = book.find(&outpoint)?;
-                Some((due::rung_due(&bundle, held, book.tip()?, target)?, book.tip()?.height))
+                let (task, held) = book.find(&outpoint)?;
+                let rung = due::rung_due(&bundle, held, book.tip()?, target)?;
+                Some((task.charter().id(), rung, book.tip()?.height))
             });
-            let Some((transaction, height)) = rung else { continue };
-            if memory.worth_sending(transaction.compute_txid(), height) {
+            let Some((task, transaction, height)) = rung else { continue };
+            let txid = transaction.compute_txid();
+            if memory.worth_sending(txid, height) {
+                tracing::info!(task.id = %task, pledge.outpoint = %outpoint, %txid, "refunding by its own ladder");
                 // Refused or not, the next round looks again.
                 let _ = self.send(transaction).await;
             }

@@ -66,6 +66,10 @@ impl Service {
         self.follow_submission_blocks().await?;
         let height = self.read(|book| book.tip().map_or(0, |tip| tip.height));
         for effect in self.read(due::due) {
+            let of_task = match &effect {
+                Effect::BroadcastSettlement { charter, .. } => Some(*charter),
+                Effect::RebroadcastBatch { .. } | Effect::Refund { .. } => None,
+            };
             let (what, done) = match effect {
                 Effect::BroadcastSettlement { charter, settlement, chunk, form, transaction } => {
                     if !memory.worth_sending(transaction.compute_txid(), height) {
@@ -94,7 +98,8 @@ impl Service {
                 }
             };
             if let Err(error) = done {
-                tracing::warn!(%error, what, "could not be sent; trying again");
+                let task = of_task.map(tracing::field::display);
+                tracing::warn!(task.id = task, %error, what, "could not be sent; trying again");
             }
         }
         Ok(())

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 /// Blocks that our tip may be behind the best a server announced: facts of a new block take a moment.
 const MOST_BEHIND: u32 = 2;
+/// No chain but regtest, whose times are made up, rests for so long: whatever the servers say, we do not follow it.
+const DEAD_SECS: u64 = 24 * 60 * 60;
 
 /// Something of the outside that must work, asked anew each time: words, or what is wrong.
 pub struct Probe {
@@ -134,8 +136,10 @@ fn alarm(alarm: &ChainAlarm) -> Option<Check> {
         ChainAlarm::ServerDropped { address, reason, .. } => {
             (State::Warning, format!("{address} broke a rule and is not asked for a time: {reason}"))
         }
+        // By the time in the header: the source raises none on regtest.
         ChainAlarm::TipStale { height, age_secs } => {
-            (State::Warning, format!("no block since {height}, {} minutes ago", age_secs / 60))
+            let state = if *age_secs > DEAD_SECS { State::Failing } else { State::Warning };
+            (state, format!("no block since {height}, {} minutes ago", age_secs / 60))
         }
         ChainAlarm::ClockSkew { ahead_secs } => {
             (State::Warning, format!("the best block is {ahead_secs} s ahead of this machine's clock"))
@@ -148,4 +152,19 @@ fn alarm(alarm: &ChainAlarm) -> Option<Check> {
         }
     };
     Some(check(alarm.code(), state, words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_tip_warns_and_after_a_day_fails() {
+        let of = |age_secs| alarm(&ChainAlarm::TipStale { height: 7, age_secs }).unwrap();
+        let (late, dead) = (of(4 * 60 * 60), of(DEAD_SECS + 1));
+        assert_eq!((late.name, late.state), ("tip_stale", State::Warning));
+        assert_eq!(late.detail, "no block since 7, 240 minutes ago");
+        assert_eq!(dead.state, State::Failing);
+        assert_eq!(of(DEAD_SECS).state, State::Warning);
+    }
 }
