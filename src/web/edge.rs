@@ -94,6 +94,7 @@ async fn admitted(
     }
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let source = clients::source(peer, &parts.headers, &edge.limits);
+    parts.extensions.insert(source);
     let limited = !source.local || edge.limits.limit_loopback;
     if limited {
         *left = edge.rates.count(source.client, kind.class)?;

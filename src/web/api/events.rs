@@ -1,6 +1,7 @@
 //! What happens, told as it happens: a stream (`text/event-stream`) for who asks for one, pages for everybody else.
 
 use super::super::body::Params;
+use super::super::clients::{Client, Source};
 use super::super::{ApiError, App};
 use super::paths::{PledgePath, ProjectPath, TaskPath};
 use crate::escrow::public::{EventId, ProjectId};
@@ -11,13 +12,13 @@ use crate::service::views::EventPage;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{ConnectInfo, FromRequestParts, Query, State};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 use utoipa::IntoParams;
 
@@ -71,14 +72,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Ask {
             let detail = format!("limit is 1 to {MAX_PAGE}, wait_secs 0 to {MAX_WAIT_SECS}");
             return Err(ApiError::shape(detail));
         }
-        let connected = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Ok(Ask {
             after,
             limit,
             wait: Duration::from_secs(wait_secs),
             stream: wants_stream(&parts.headers),
-            address: connected.map(|ConnectInfo(address)| address.ip()),
+            address: parts.extensions.get().and_then(seat_of),
         })
+    }
+}
+
+/// The address whose share of places a listener takes: the client's, where a trusted proxy speaks for it.
+fn seat_of(source: &Source) -> Option<IpAddr> {
+    match source.client {
+        Client::Address(address) => {
+            Some(address).filter(|address| !source.local && !address.is_unspecified())
+        }
+        Client::Identity(_) | Client::Crowd => None,
     }
 }
 

@@ -227,8 +227,32 @@ pub async fn read(response: Response) -> (StatusCode, Value) {
     (status, serde_json::from_slice(&bytes).unwrap_or(Value::String(text)))
 }
 
+static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
+    network: Network::Regtest,
+    refund_budget_sat: 1_000_000,
+    max_tasks: 3,
+    max_events: 100,
+    max_listeners: 8,
+    max_listeners_per_address: 2,
+    public_url: "https://escrow.example.org/pay".to_owned(),
+    max_drafts: 4,
+    max_drafts_per_identity: 2,
+    drafters: Vec::new(),
+});
+
 fn start(source: &FakeSource, disk: &Disk, wallet: Option<OneOutput>) -> Arc<Service> {
+    start_with(source, disk, wallet, |_| ())
+}
+
+fn start_with(
+    source: &FakeSource,
+    disk: &Disk,
+    wallet: Option<OneOutput>,
+    change: impl FnOnce(&mut Policy),
+) -> Arc<Service> {
     let records = disk.read_from(0).unwrap();
+    let mut policy = POLICY.clone();
+    change(&mut policy);
     Service::new(Parts {
         journal: Box::new(disk.clone()),
         records,
@@ -236,18 +260,7 @@ fn start(source: &FakeSource, disk: &Disk, wallet: Option<OneOutput>) -> Arc<Ser
         clock: Arc::new(Noon),
         receipt: testing::receipt_keypair(),
         wallet: wallet.map(|wallet| Box::new(wallet) as Box<dyn FeeWallet>),
-        policy: Policy {
-            network: Network::Regtest,
-            refund_budget_sat: 1_000_000,
-            max_tasks: 3,
-            max_events: 100,
-            max_listeners: 8,
-            max_listeners_per_address: 2,
-            public_url: "https://escrow.example.org/pay".to_owned(),
-            max_drafts: 4,
-            max_drafts_per_identity: 2,
-            drafters: Vec::new(),
-        },
+        policy,
     })
     .unwrap()
 }
@@ -292,6 +305,13 @@ impl World {
     pub async fn restart(&mut self) {
         self.service = start(&self.source, &self.disk, None);
         self.guard(ApiLimits::default());
+        self.memory = Memory::default();
+        self.look().await;
+    }
+
+    /// As [`World::restart`], with other settings.
+    pub async fn restart_with(&mut self, change: impl FnOnce(&mut Policy)) {
+        self.service = start_with(&self.source, &self.disk, None, change);
         self.memory = Memory::default();
         self.look().await;
     }
