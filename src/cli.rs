@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod context;
 mod doctor;
+mod events;
 mod exit;
 mod journal;
 mod key;
@@ -86,6 +87,8 @@ enum Command {
     /// Propose, show, sign and submit co-signed payments
     #[command(subcommand)]
     Settlement(settlement::SettlementCommand),
+    /// Tell what happened, or with --follow what happens
+    Events(events::EventsArgs),
     /// Check a task's proof document against the chain, trusting the service for nothing
     Verify(verify::VerifyArgs),
     /// Get a pledge back after T with the recovery file alone
@@ -167,6 +170,7 @@ fn dispatch(context: &Context<'_>, command: Command) -> anyhow::Result<Exit> {
         Command::Ruling(args) => ruling::run(context, &args),
         Command::Statement(command) => statement::run(context, command),
         Command::Settlement(command) => settlement::run(context, command),
+        Command::Events(args) => events::run(context, &args),
         Command::Verify(args) => verify::run(context, &args),
         Command::Recover(args) => recover::run(context, &args),
         Command::Doctor(args) => doctor::run(context, &args),

@@ -57,13 +57,17 @@ impl<'a> Context<'a> {
 
     /// Prints an answer: its words, or one line of JSON.
     pub fn report<R: Serialize + fmt::Display>(&self, report: &R) -> anyhow::Result<()> {
-        let text =
-            if self.json { format!("{}\n", serde_json::to_string(report)?) } else { report.to_string() };
+        self.line(report).map(|_| ())
+    }
+
+    /// As [`Context::report`], where more follow: whether somebody still reads.
+    pub fn line<R: Serialize + fmt::Display>(&self, line: &R) -> anyhow::Result<bool> {
+        let text = if self.json { format!("{}\n", serde_json::to_string(line)?) } else { line.to_string() };
         let mut out = self.out.borrow_mut();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             // Whoever closed the pipe has read enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.context("cannot print"),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true).context("cannot print"),
         }
     }
 

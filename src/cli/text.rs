@@ -23,9 +23,14 @@ pub fn parted(number: u64) -> String {
 /// Unix seconds as `2027-05-31 00:00:00 UTC (1811721600)`.
 pub fn when(secs: impl Into<u64>) -> String {
     let secs = secs.into();
+    format!("{} ({secs})", stamp(secs))
+}
+
+/// Unix seconds as `2027-05-31 00:00:00 UTC`.
+pub fn stamp(secs: u64) -> String {
     let (year, month, day) = civil(secs / 86_400);
     let (hour, minute, second) = (secs / 3600 % 24, secs / 60 % 60, secs % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC ({secs})")
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
 /// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant's `civil_from_days`, for days

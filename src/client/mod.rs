@@ -3,6 +3,8 @@
 //! checked in `checked.rs`.
 
 mod checked;
+pub mod events;
+mod sse;
 mod webhooks;
 
 pub use checked::{CheckedTask, charter_of};
@@ -239,9 +241,19 @@ impl Client {
         ClientError::Unreachable { server: self.server.clone(), detail: error.to_string() }
     }
 
-    fn text(&self, request: &str, mut response: Response<Body>) -> Result<String, ClientError> {
+    fn text(&self, request: &str, response: Response<Body>) -> Result<String, ClientError> {
+        self.text_within(MAX_ANSWER_BYTES, request, response)
+    }
+
+    /// As [`Client::text`], of an answer that is known to be shorter.
+    fn text_within(
+        &self,
+        max_bytes: u64,
+        request: &str,
+        mut response: Response<Body>,
+    ) -> Result<String, ClientError> {
         let status = response.status();
-        let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_string();
+        let body = response.body_mut().with_config().limit(max_bytes).read_to_string();
         let body = body.map_err(|error| ClientError::Answer {
             request: request.to_owned(),
             detail: error.to_string(),

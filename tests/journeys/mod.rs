@@ -6,6 +6,7 @@ mod errors;
 mod fee_signer;
 mod key_files;
 mod liars;
+mod listening;
 mod log;
 mod operator;
 mod payout;
