@@ -5,7 +5,7 @@
 //!
 //! - `escrow`: the pure core. Charter, addresses, refunds, votes, settlements, the life of a task as a fold
 //!   of events. No I/O, clock or randomness; all there is without the `service` feature.
-//! - `chain`: what an Electrum server says, and what of it is proved.
+//! - `chain`: what Electrum servers say, and what of it is proved.
 //! - `store`: the journal (the truth) and the index (a cache).
 //! - `service`: decide, journal, acknowledge; the scheduler does what is due.
 //! - `serve`, `config`, `watcher`: the service put together.
@@ -13,6 +13,7 @@
 //! - `cli`, `client`: the commands, and how they ask a service.
 //! - `nip98`: requests signed by an identity, made and checked. `webhooks`: public events posted elsewhere.
 //! - `keys`: phrases and keys of people. `wallet`: the operator's fee wallet.
+//! - `metrics`: what is counted. `failpoint`: where a test can make the process die.
 //!
 //! Imports run one way, towards `escrow`.
 //!
