@@ -32,9 +32,9 @@ const BEHIND_SECS: i64 = 3 * 3_600;
 /// What to do with another branch of exactly our work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tie {
-    /// Keep what came first, as nodes do. For comparing several servers.
+    /// Keep what came first, as nodes do. Where another server is on our branch.
     KeepOurs,
-    /// Follow the branch. For a single server, whose word on scripts is about that branch only.
+    /// Follow the branch. Where nobody else is on ours: a server's word on scripts is about its branch only.
     TakeTheirs,
 }
 

@@ -1,4 +1,4 @@
-//! The chain, as an Electrum server tells it and our own checks confirm it.
+//! The chain, as Electrum servers tell it and our own checks confirm it.
 //!
 //! [`ChainSource`] is the port the service is built on: [`electrum::ElectrumChain`] is the real
 //! one, tests bring their own. It hands out facts (`escrow::facts`) and knows no rules of escrow.

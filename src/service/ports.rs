@@ -6,7 +6,8 @@ use crate::escrow::refund::RefundBundle;
 use bitcoin::{Amount, FeeRate, OutPoint, Transaction};
 use std::collections::HashSet;
 
-/// The wall clock: for display and for the journal's time stamps, never for rules.
+/// The wall clock: for display, the journal's time stamps, the age of signed requests and the tries of
+/// webhooks; never for rules of the escrow.
 pub trait Clock: Send + Sync {
     /// Unix seconds.
     fn now_secs(&self) -> u64;

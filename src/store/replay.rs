@@ -1,6 +1,6 @@
 //! Which signed requests were used: ids on disk before the request is acted on, so that none works twice, also
-//! after a crash. Not the journal: nothing here outlives a few minutes, and losing it costs a minute of
-//! refusals, never money. It must not read a clock.
+//! after a crash. Not the journal: nothing here outlives a few minutes, and losing it never costs money: what
+//! is damaged is refused for a minute, what was deleted could be used once more. It must not read a clock.
 //!
 //! Two small append-only files take turns. A record is an id, the event's time and a checksum, 44 bytes. When
 //! everything in the older file is too old to be accepted anyway, it is emptied and goes on as the newer one;
