@@ -48,6 +48,13 @@ pub fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
+/// Whether a request is made in somebody's name: its handler asks who signed it.
+pub fn needs_identity(method: &Method, route: &str) -> bool {
+    let path = route.strip_prefix("/api/v1").unwrap_or(route);
+    let owned = path == "/tasks" || path.ends_with("/settlements") || path.starts_with("/webhooks");
+    *method == Method::POST && owned
+}
+
 /// Looks a request up by its method and the pattern of its route, as `/api/v1/tasks/{charter}`.
 pub fn kind(method: &Method, route: &str) -> Kind {
     let path = route.strip_prefix("/api/v1").unwrap_or(route);

@@ -114,7 +114,10 @@ async fn admitted(
         }
         parts.extensions.insert(Identity(signed.key));
     }
-    let first = match idempotency_key(&parts, client)? {
+    // What will be refused for want of a signature uses up no key.
+    let unsigned = signed.is_none() && classes::needs_identity(&parts.method, &route);
+    let key = if unsigned { None } else { idempotency_key(&parts, client)? };
+    let first = match key {
         None => None,
         Some(key) => match edge.idempotency.begin(key, fingerprint(&parts, &body, client)).await? {
             Begun::Known(answer) => return Ok(told_again(&answer)),
@@ -224,7 +227,8 @@ fn replayed(error: ReplayError) -> ApiError {
 }
 
 fn idempotency_key(parts: &Parts, client: Client) -> Result<Option<Key>, ApiError> {
-    if classes::reads(&parts.method) {
+    // What is no write here is answered by the router: 405, whatever key it comes with.
+    if parts.method != axum::http::Method::POST {
         return Ok(None);
     }
     let Some(value) = parts.headers.get("idempotency-key") else { return Ok(None) };

@@ -132,7 +132,7 @@ fn tell_conditions(document: &mut Value) {
         let asked = json!({
             "name": "If-None-Match", "in": "header", "required": false,
             "description": "Tags that the reader has, as `ETag` told them: 304 if one still holds.",
-            "schema": { "type": "string", "maxLength": 1000 },
+            "schema": { "type": "string" },
         });
         match get.get_mut("parameters").and_then(Value::as_array_mut) {
             Some(parameters) => parameters.push(asked),

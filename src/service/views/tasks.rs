@@ -33,11 +33,9 @@ pub struct TaskQuery {
     pub stage: Option<Stage>,
     /// Only tasks of this repository, as their charters write it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(max_length = 500)]
     pub repository: Option<String>,
     /// Only tasks whose text or repository has all these words, in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[param(max_length = 200)]
     pub q: Option<String>,
     /// Only tasks that need at least so much, satoshis.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use bitcoin::Amount;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -79,6 +80,9 @@ pub(super) async fn list(
     Query(query): Query<TaskQuery>,
 ) -> Result<Response, ApiError> {
     let limit = page::limit(query.limit)?;
+    if query.min_target_sat.is_some_and(|sat| sat > Amount::MAX_MONEY.to_sat()) {
+        return Err(ApiError::shape("min_target_sat is more than all satoshis there will ever be".into()));
+    }
     let page = app.service.read(|book| query.page(book, limit));
     Ok(page::respond(&uri, page.map_err(|error| ApiError::shape(error.to_string()))?))
 }

@@ -27,6 +27,10 @@ pub(super) fn tell_writes(document: &mut Value) {
             // A statement or a signature in the body is authority in itself; the request may be signed all the same.
             operation["security"] =
                 if signed { json!([{ "nip98": [] }]) } else { json!([{}, { "nip98": [] }]) };
+            // What is replaced or deleted twice is so once.
+            if method != "post" {
+                continue;
+            }
             let key = json!({
                 "name": "Idempotency-Key", "in": "header", "required": false,
                 "description": "Anything the client chose for this request: sent again, it gets the first answer again.",

@@ -91,6 +91,7 @@ async fn tasks_come_in_pages_that_inserts_do_not_upset() {
         "?stages=open",
         "?stage=opened",
         "?cursor=n01",
+        "?min_target_sat=2100000000000001",
         &sort,
     ] {
         let (status, problem) = world.get(&format!("/api/v1/tasks{bad}")).await;
@@ -193,4 +194,24 @@ async fn a_tag_holds_until_the_chain_or_a_write_changes_the_answer() {
     assert_eq!(headers["cache-control"], "public, max-age=31536000, immutable");
     let (_, headers, _) = world.asked(Method::GET, "/api/v1/tasks/x", &[]).await;
     assert_eq!((headers.get("etag"), &headers["cache-control"]), (None, &"no-store".parse().unwrap()));
+}
+
+/// A key belongs to who signs: without a signature the answer is 401, whatever else came with the key.
+#[tokio::test]
+async fn a_request_without_the_signature_it_needs_uses_up_no_key() {
+    let world = World::new(None, |_| {}).await;
+    for body in ["{}", "[]", "{}"] {
+        for path in ["/api/v1/tasks".to_owned(), "/api/v1/webhooks".to_owned(), world.path("settlements")] {
+            let request =
+                Request::post(&path).header("idempotency-key", "one").body(Body::from(body)).unwrap();
+            let response = router(world.app()).oneshot(request).await.unwrap();
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path} {body}");
+        }
+    }
+    for body in ["1", "2"] {
+        let request = Request::builder().method("TRACE").uri(world.path("votes"));
+        let request = request.header("idempotency-key", "two").body(Body::from(body)).unwrap();
+        let response = router(world.app()).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    }
 }
