@@ -83,11 +83,8 @@ fn log_to_stderr(config: &Config) {
 /// address it listens on; a socket in the file system has none.
 pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyhow::Result<()> {
     let files: Arc<dyn Files> = Arc::new(RealFiles);
-    let mut instance = [0; 16];
-    getrandom::fill(&mut instance).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
-    let birth = Birth { network: config.network.bitcoin(), instance, at_secs: SystemClock.now_secs() };
-    let opened =
-        FileJournal::<Record>::open(&config.data_dir, files, birth).context("opening the journal")?;
+    let opened = FileJournal::<Record>::open(&config.data_dir, files, birth(&config)?)
+        .context("opening the journal")?;
     if let Some(torn) = &opened.recovery.torn {
         tracing::warn!(seq = torn.seq, bytes = torn.bytes, saved_as = %torn.saved_as.display(), "cut off a torn tail of the journal: none of it had been acknowledged");
     }
@@ -200,10 +197,7 @@ fn open_webhooks(config: &Config, service: &Arc<Service>) -> anyhow::Result<Opti
     }
     let dir = config.data_dir.join(WEBHOOKS_DIR);
     private_directory(&dir)?;
-    let mut instance = [0; 16];
-    getrandom::fill(&mut instance).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
-    let birth = Birth { network: config.network.bitcoin(), instance, at_secs: SystemClock.now_secs() };
-    let opened = FileJournal::<HookRecord>::open(&dir, Arc::new(RealFiles), birth)?;
+    let opened = FileJournal::<HookRecord>::open(&dir, Arc::new(RealFiles), birth(config)?)?;
     let allow: BTreeSet<String> =
         config.webhooks_allow.iter().map(|entry| entry.to_ascii_lowercase()).collect();
     let limits = webhooks::Limits {
@@ -360,14 +354,24 @@ async fn refresh_wallet(service: Arc<Service>, interval: Duration) {
     }
 }
 
+fn random<const BYTES: usize>() -> anyhow::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
+    Ok(bytes)
+}
+
+/// What a journal that is made now begins with.
+fn birth(config: &Config) -> anyhow::Result<Birth> {
+    let network = config.network.bitcoin();
+    Ok(Birth { network, instance: random()?, at_secs: SystemClock.now_secs() })
+}
+
 /// The key of receipts: made once, kept in the data directory, of no power over money.
 fn receipt_key(dir: &Path) -> anyhow::Result<Keypair> {
     let path = dir.join(RECEIPT_KEY_FILE);
     let secp = Secp256k1::new();
     if !path.exists() {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
-        let key = SecretKey::from_slice(&bytes).context("making the receipt key")?;
+        let key = SecretKey::from_slice(&random::<32>()?).context("making the receipt key")?;
         let text = format!("{}\n", key.display_secret());
         crate::keys::write_new_secret(&path, text.as_bytes())?;
     }

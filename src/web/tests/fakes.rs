@@ -393,6 +393,11 @@ impl World {
         self.ask(signed).await
     }
 
+    /// As [`World::post`], in nobody's name: nothing is written down before the request itself is.
+    pub async fn post_unsigned(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        self.ask(Request::post(path).body(Body::from(body.to_string())).unwrap()).await
+    }
+
     /// A request that `key` has signed now.
     pub fn signed(&self, key: &Keypair, path: &str, body: &[u8]) -> Request<Body> {
         let url = format!("{PUBLIC_URL}{path}");

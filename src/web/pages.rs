@@ -1,0 +1,22 @@
+//! Pages for people: one file, one view struct, one template a page. A view is what the page says, nothing more: it is
+//! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
+//! Pages decide nothing and read without JavaScript.
+
+mod error;
+mod front;
+pub mod respond;
+pub mod site;
+pub mod words;
+
+pub use error::for_browsers;
+pub use respond::{Asked, show};
+pub use site::Site;
+
+use super::App;
+use axum::Router;
+use axum::routing::get;
+
+/// Every page.
+pub fn router() -> Router<App> {
+    Router::new().route("/", get(front::show))
+}
