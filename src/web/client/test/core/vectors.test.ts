@@ -84,7 +84,7 @@ for (const [number, item] of vectors.addresses.entries()) {
     assert.equal(hex(output.cooperativeLeaf), item.cooperative_leaf);
     assert.equal(output.refundLeaf === null ? null : hex(output.refundLeaf), item.refund_leaf);
     assert.equal(output.descriptor, item.descriptor);
-    assert.equal(output.musigDescriptor, item.musig_descriptor);
+    assert.equal(contract.musigDescriptor(output), item.musig_descriptor);
     assert.equal(hex(output.scriptPubkey), item.script_pubkey);
     assert.equal(output.address, item.address);
   });
