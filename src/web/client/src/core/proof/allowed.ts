@@ -92,7 +92,7 @@ export function allowed(document: ProofDocument, psbts: readonly Psbt[], role: R
 
 /** The document's settlement that some PSBT belongs to, or that is most like the first. */
 function find(task: Task, psbts: readonly Psbt[]): Plan | undefined {
-  const plans = [...task.settlements.values()].map((state) => state.plan);
+  const plans = [...task.settlements.values()].map((state) => state.plan).sort((a, b) => (a.id < b.id ? -1 : 1));
   const ids = psbts.map((psbt) => txid(psbt.unsignedTx));
   const exact = plans.find((plan) => ids.some((id) => placeOf(plan, id) !== undefined));
   const first = psbts[0]?.unsignedTx;
