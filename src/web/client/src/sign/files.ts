@@ -39,7 +39,9 @@ export function recognise(name: string, bytes: Uint8Array): Given {
     const lines = trimmed.split(/\s*\n\s*(?=cHNid|70736274ff)/i);
     return { name, kind: 'psbts', psbts: lines.map((line) => Psbt.read(line, name)) };
   }
-  if (looksPrivate(text) || trimmed.startsWith('-----BEGIN AGE') || trimmed.startsWith('age-encryption.org')) {
+  // A key file has comments above its words, and the words may be on several lines.
+  const uncommented = trimmed.split('\n').filter((line) => !line.startsWith('#'));
+  if ([text, uncommented.join(' '), ...uncommented].some(looksPrivate) || trimmed.startsWith('-----BEGIN AGE') || trimmed.startsWith('age-encryption.org')) {
     refuse('private', name, `${name} holds a private key or a phrase: it does not belong here. Your key is asked for later, below, once you have seen what it would sign`);
   }
   if (!trimmed.startsWith('{')) return { name, kind: 'text', hash: hex(sha256(bytes)) };
