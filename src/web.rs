@@ -1,6 +1,7 @@
 //! The HTTP side: the router, and serving until told to stop. Handlers translate; rules are elsewhere.
 
 pub mod api;
+pub mod assets;
 mod body;
 mod classes;
 mod clients;
@@ -18,6 +19,7 @@ pub mod openapi;
 pub mod operator;
 mod origin;
 mod page;
+pub mod pages;
 mod problem;
 mod qr;
 mod rates;
@@ -59,8 +61,9 @@ pub struct App {
 /// Every route.
 pub fn router(app: App) -> Router {
     let (api, _) = openapi::build(api::router());
+    let tagged = api.merge(pages::router()).merge(assets::router());
     let routes = Router::new()
-        .merge(api.layer(axum::middleware::from_fn(etag::conditional)))
+        .merge(tagged.layer(axum::middleware::from_fn(etag::conditional)))
         .merge(problem::router())
         .fallback(not_found);
     dress(routes, &app, REQUEST_TIMEOUT).with_state(app)
@@ -74,6 +77,7 @@ fn dress(routes: Router<App>, app: &App, timeout: Duration) -> Router<App> {
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn(problem::shape))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), pages::for_browsers))
         .layer(axum::middleware::from_fn(origin::headers))
 }
 

@@ -10,6 +10,7 @@ mod fakes;
 mod listeners;
 mod openapi;
 mod operator;
+mod pages;
 mod reading;
 
 use super::MAX_BODY_BYTES;

@@ -1,0 +1,30 @@
+//! Pages for people: one file, one view struct, one template a page. A view is what the page says, nothing more: it is
+//! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
+//! Pages decide nothing and read without JavaScript.
+
+mod checkout;
+mod error;
+mod front;
+mod pledge;
+pub mod respond;
+pub mod site;
+pub mod standing;
+mod vote;
+pub mod words;
+
+pub use error::for_browsers;
+pub use respond::{Asked, show};
+pub use site::Site;
+
+use super::App;
+use axum::Router;
+use axum::routing::get;
+
+/// Every page.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/", get(front::show))
+        .route("/tasks/{charter}/pledge", get(checkout::show))
+        .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
+        .route("/tasks/{charter}/vote", get(vote::show))
+}
