@@ -3,13 +3,22 @@
 //! Pages decide nothing and read without JavaScript.
 
 mod checkout;
+mod charter;
 mod error;
+mod explore;
 mod front;
 mod pledge;
 pub mod respond;
 pub mod site;
 pub mod standing;
 mod vote;
+pub mod pieces;
+mod project;
+pub mod respond;
+pub mod site;
+pub mod stage_words;
+mod submission;
+mod task;
 pub mod words;
 
 pub use error::for_browsers;
@@ -27,4 +36,10 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/pledge", get(checkout::show))
         .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
         .route("/tasks/{charter}/vote", get(vote::show))
+        .route("/tasks", get(explore::show))
+        .route("/tasks/{charter}", get(task::show))
+        .route("/tasks/{charter}/charter", get(charter::show))
+        .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
+        .route("/projects", get(project::list))
+        .route("/projects/{project}", get(project::show))
 }
