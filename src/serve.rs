@@ -22,6 +22,7 @@ use crate::store::journal::{Birth, FileJournal};
 use crate::store::replay::ReplayCache;
 use crate::wallet::{BatchRequest, ExternalSigner, OperatorWallet, WalletError};
 use crate::watcher::IndexCache;
+use crate::web::faucet::Faucet;
 use crate::web::health::{Probe, State};
 use crate::web::listen::{self, Listener};
 use crate::web::operator::Operator;
@@ -133,7 +134,12 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
     let edge = Edge::new(&config.public_url, config.api.clone(), replay, Arc::new(SystemClock));
     let webhooks = open_webhooks(&config, &service).context("opening the webhooks")?;
     let delivering = webhooks.as_ref().map(|webhooks| tokio::spawn(webhooks::run(Arc::clone(webhooks))));
-    let app = App { service: Arc::clone(&service), edge: Arc::new(edge), webhooks: webhooks.clone() };
+    let app = App {
+        service: Arc::clone(&service),
+        edge: Arc::new(edge),
+        webhooks: webhooks.clone(),
+        faucet: Faucet::open(config.network, config.faucet.as_ref()),
+    };
     let probes = vec![disk_probe(config.data_dir.clone()), index_probe(cache)];
     let apart = config.metrics_listen.is_some();
     let operator = Operator::new(Arc::clone(&service), probes, config.fee_wallet_low_sat, apart);
