@@ -4,7 +4,10 @@
 
 mod error;
 mod front;
+mod money;
 pub mod respond;
+mod settlement;
+mod settlements;
 pub mod site;
 pub mod words;
 
@@ -18,5 +21,10 @@ use axum::routing::get;
 
 /// Every page.
 pub fn router() -> Router<App> {
-    Router::new().route("/", get(front::show))
+    Router::new()
+        .route("/", get(front::show))
+        .route("/tasks/{charter}/settlements", get(settlements::show))
+        .route("/tasks/{charter}/settlements/{settlement}", get(settlement::show))
+        .route("/tasks/{charter}/settlements/{settlement}/psbts/{file}", get(settlement::files::psbts))
+        .route("/tasks/{charter}/settlements/{settlement}/frames/{file}", get(settlement::files::frame))
 }
