@@ -2,13 +2,17 @@
 //! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
 //! Pages decide nothing and read without JavaScript.
 
+mod checkout;
 mod error;
 mod front;
 mod money;
+mod pledge;
 pub mod respond;
 mod settlement;
 mod settlements;
 pub mod site;
+pub mod standing;
+mod vote;
 pub mod words;
 
 pub use error::for_browsers;
@@ -27,4 +31,7 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/settlements/{settlement}", get(settlement::show))
         .route("/tasks/{charter}/settlements/{settlement}/psbts/{file}", get(settlement::files::psbts))
         .route("/tasks/{charter}/settlements/{settlement}/frames/{file}", get(settlement::files::frame))
+        .route("/tasks/{charter}/pledge", get(checkout::show))
+        .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
+        .route("/tasks/{charter}/vote", get(vote::show))
 }
