@@ -7,15 +7,16 @@ mod charter;
 mod error;
 mod explore;
 mod front;
+mod money;
 mod pledge;
 pub mod respond;
+mod settlement;
+mod settlements;
 pub mod site;
 pub mod standing;
 mod vote;
 pub mod pieces;
 mod project;
-pub mod respond;
-pub mod site;
 pub mod stage_words;
 mod submission;
 mod task;
@@ -33,6 +34,10 @@ use axum::routing::get;
 pub fn router() -> Router<App> {
     Router::new()
         .route("/", get(front::show))
+        .route("/tasks/{charter}/settlements", get(settlements::show))
+        .route("/tasks/{charter}/settlements/{settlement}", get(settlement::show))
+        .route("/tasks/{charter}/settlements/{settlement}/psbts/{file}", get(settlement::files::psbts))
+        .route("/tasks/{charter}/settlements/{settlement}/frames/{file}", get(settlement::files::frame))
         .route("/tasks/{charter}/pledge", get(checkout::show))
         .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
         .route("/tasks/{charter}/vote", get(vote::show))
