@@ -61,7 +61,10 @@ pub fn show<V: Template + Serialize>(asked: Asked, view: &V) -> Result<Response,
         Asked::Json => Json(view).into_response(),
         Asked::Html => page(view)?,
     };
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    // Whatever its path ends with: what a page says changes with every block.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)
 }
 
@@ -73,6 +76,8 @@ pub fn page(view: &impl Template) -> Result<Response, ApiError> {
     })?;
     let mut response = Html(text).into_response();
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // Other sites are told nothing; to our own, forms bear their origin, without which no write is taken.
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     Ok(response)
 }
 
