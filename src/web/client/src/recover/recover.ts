@@ -28,7 +28,7 @@ function say(id: string, words: string, kind: 'good' | 'bad' | ''): void {
 function complain(id: string, error: unknown): void {
   document.querySelectorAll('[aria-invalid]').forEach((field) => field.removeAttribute('aria-invalid'));
   if (!(error instanceof UpfrontError)) {
-    say(id, 'Something went wrong in this page. Nothing was signed. Try another browser, or `upfront recover`.', 'bad');
+    say(id, 'Something went wrong in this page. Nothing was signed. Try another browser, or the command upfront recover.', 'bad');
     return;
   }
   say(id, `${error.message[0]?.toUpperCase() ?? ''}${error.message.slice(1)}.`, 'bad');
@@ -61,11 +61,16 @@ function copyButton(words: string, text: string, shown: HTMLElement): HTMLButton
   return made;
 }
 
-function hexParts(hex: string, fileName: string): HTMLElement[] {
-  const shown = el('pre', { tabindex: '0' }, hex);
+/** `which` tells one transaction from the next to who hears the page. */
+function hexParts(hex: string, fileName: string, which: string): HTMLElement[] {
+  const shown = el('pre', { tabindex: '0', 'aria-label': `Transaction, ${which}` }, hex);
+  const copy = copyButton('Copy the transaction', hex, shown);
+  const save = saveLink(fileName, `${hex}\n`, 'Save it');
+  copy.setAttribute('aria-description', which);
+  save.setAttribute('aria-description', which);
   return [
-    copyButton('Copy the transaction', hex, shown),
-    saveLink(fileName, `${hex}\n`, 'Save it'),
+    copy,
+    save,
     el('details', {}, el('summary', {}, 'Show its text (hex)'), shown),
   ];
 }
@@ -188,7 +193,7 @@ function rung(row: ReadyRow): HTMLElement {
     el('p', {}, row.pair
       ? `Pays ${row.pays}, valid ${row.validFrom}. No node relays it alone: somebody puts an input for the fee beside it. The service does that.`
       : `Pays ${row.pays}; fee ${row.fee}; valid ${row.validFrom}.`),
-    ...hexParts(row.hex, row.fileName));
+    ...hexParts(row.hex, row.fileName, row.title));
 }
 
 function showReady(pledge: Opened): void {
@@ -273,7 +278,7 @@ function listenToOwn(): void {
           ['Pays', amountWords(amount - signed.feeSat)], ['To', el('code', {}, signed.to)], ['Fee', `${satWords(signed.feeSat)}, ${feerate.trim()} sat/vB`],
           ['Transaction', el('code', {}, signed.txid)],
         ]),
-        ...hexParts(signed.hex, `refund-${outpoint.slice(0, 8)}-own.txt`),
+        ...hexParts(signed.hex, `refund-${outpoint.slice(0, 8)}-own.txt`, `${feerate.trim()} sat/vB`),
         el('p', { class: 'soft' }, 'With your own node: ', el('code', {}, broadcastCommand(opened.charter.network.name, '…')))));
     } catch (error) {
       part('own-body').replaceChildren();
@@ -286,7 +291,7 @@ function showKeep(pledge: Opened): void {
   part('keep-body').replaceChildren(...(pledge.file === null
     ? [el('p', {}, 'A recovery file needs the signatures of the three signers: open the pledge with the task\'s proof document instead of the charter alone. The refunds above can be saved one by one.')]
     : [
-      el('p', {}, 'The recovery file with every refund above in it. It is secret: whoever has it can take this pledge after T. `upfront recover` reads it, and so does this page.'),
+      el('p', {}, 'The recovery file with every refund above in it. It is secret: whoever has it can take this pledge after T. ', el('code', {}, 'upfront recover'), ' reads it, and so does this page.'),
       saveLink(recoveryFileName(pledge), pledge.file.toJson(), 'Save the recovery file'),
     ]));
   show(part('keep'), true);
