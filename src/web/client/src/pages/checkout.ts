@@ -5,7 +5,7 @@ import { parseAddress } from '../core/address.ts';
 import { UpfrontError } from '../core/error.ts';
 import { newPhrase, readPhrase, Root } from '../core/keys.ts';
 import { networkOf } from '../core/network.ts';
-import { attend, embedState, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
+import { attend, embedState, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
 import { btcWords, readBtc, readSat, refusal, type Amount } from '../sponsor/amount.ts';
 import { waiting } from '../sponsor/duties.ts';
 import { after, quizPlaces, randomBelow, START, stepOf, type Done, type Flow } from '../sponsor/flow.ts';
@@ -249,7 +249,8 @@ async function pay(): Promise<void> {
     wallet.update();
   };
   holdOpen(() => waiting(kept.view) === 'unsecured');
-  const fresh = attend([kept], id, view.index, follow);
+  const fresh = followed(id, view.index);
+  attend(fresh, [kept], view.index, follow);
   wallet.attend(kept, byId('pay-after'), () => fresh.soon());
   for (;;) {
     try {

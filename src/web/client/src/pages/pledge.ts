@@ -2,7 +2,7 @@
 // refund is signed and handed in, and its address is checked before it is shown.
 
 import { UpfrontError } from '../core/error.ts';
-import { attend, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
+import { attend, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
 import { satWords } from '../sponsor/amount.ts';
 import { waiting } from '../sponsor/duties.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
@@ -13,7 +13,6 @@ import { fetchTask, type OpenTask } from '../sponsor/task.ts';
 import { WalletRefund } from '../sponsor/wallet-refund.ts';
 import { ServiceError } from '../ui/api.ts';
 import { element } from '../ui/element.ts';
-import { Fresh } from '../ui/fresh.ts';
 import { byId, focusOn, say, wordsOf } from '../ui/page.ts';
 
 const place = byId('pledge');
@@ -45,7 +44,6 @@ async function opened(keepers: readonly Keeper[]): Promise<void> {
 }
 
 function show(mine: Keeper, keepers: readonly Keeper[]): void {
-  stop.abort();
   const state = element('p', { id: 'own-state' });
   const later = element('div', {});
   const wallet = element('section', { id: 'wallet-refund-parts' });
@@ -75,7 +73,7 @@ function show(mine: Keeper, keepers: readonly Keeper[]): void {
     refund?.update();
   };
   holdOpen(() => waiting(mine.view) === 'unsecured');
-  const fresh = attend(keepers, id, index, update);
+  attend(fresh, keepers, index, update);
   update();
   fresh.soon();
   focusOn(title);
@@ -92,8 +90,7 @@ function offer(error?: unknown): void {
   openForm(form, again, () => network, opened);
 }
 
-const stop = new AbortController();
-new Fresh(location.pathname).start(place.dataset.follow ?? '', stop.signal);
+const fresh = followed(id, index);
 task.catch((error: unknown) => { if (isLie(error)) warn(error); });
 
 async function start(): Promise<void> {
