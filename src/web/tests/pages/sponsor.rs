@@ -45,7 +45,7 @@ async fn a_checkout_says_what_is_taken_and_shows_no_address() {
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pledge_is_told_from_address_to_refund() {
     let mut world = World::new(Some(Amount::from_sat(1_000_000)), |_| {}).await;
     world.sent("pledges", world.pledge_body(1, 500_000)).await;

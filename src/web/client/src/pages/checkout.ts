@@ -2,7 +2,6 @@
 // address is shown before all agree and the backup is done.
 
 import { parseAddress } from '../core/address.ts';
-import { UpfrontError } from '../core/error.ts';
 import { newPhrase, readPhrase, Root } from '../core/keys.ts';
 import { networkOf } from '../core/network.ts';
 import { attend, embedState, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
@@ -12,12 +11,12 @@ import { after, quizPlaces, randomBelow, START, stepOf, type Done, type Flow } f
 import { Issuing } from '../sponsor/issue.ts';
 import { fileName, type Keeper } from '../sponsor/keeper.ts';
 import { keptBoxes, unlockKept } from '../sponsor/keystore.ts';
+import { isLie, lieWords } from '../sponsor/lie.ts';
 import { openForm } from '../sponsor/open.ts';
 import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
 import { guardFields, refusedSecret } from '../sponsor/secret.ts';
 import { fetchTask, type OpenTask } from '../sponsor/task.ts';
 import { WalletSteps } from '../sponsor/wallet-checkout.ts';
-import { ServiceError } from '../ui/api.ts';
 import { element } from '../ui/element.ts';
 import { breathe, byId, fieldError, focusOn, say, valueOf, wordsOf } from '../ui/page.ts';
 import { saveText } from '../ui/save.ts';
@@ -63,11 +62,11 @@ function show(moved: boolean): void {
 
 /** Something told what cannot be so. What the service merely refuses, or cannot answer now, is no lie. */
 function stopOr(error: unknown, otherwise: (words: string) => void): void {
-  if (error instanceof ServiceError || !(error instanceof UpfrontError)) {
+  if (!isLie(error)) {
     otherwise(wordsOf(error));
     return;
   }
-  byId('stopped-words').textContent = wordsOf(error);
+  byId('stopped-words').textContent = lieWords(error);
   byId('stopped-field').textContent = error.field;
   byId('stopped').hidden = false;
   go({ kind: 'stopped' });

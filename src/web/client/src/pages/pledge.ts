@@ -6,12 +6,12 @@ import { attend, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/a
 import { satWords } from '../sponsor/amount.ts';
 import { waiting } from '../sponsor/duties.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
+import { isLie, lieWords } from '../sponsor/lie.ts';
 import { takeKey } from '../sponsor/link.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
 import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
 import { fetchTask, type OpenTask } from '../sponsor/task.ts';
 import { WalletRefund } from '../sponsor/wallet-refund.ts';
-import { ServiceError } from '../ui/api.ts';
 import { element } from '../ui/element.ts';
 import { byId, focusOn, say, wordsOf } from '../ui/page.ts';
 
@@ -24,14 +24,12 @@ let task: Promise<OpenTask> = fetchTask(id);
 const again = (): Promise<OpenTask> => task.catch(() => (task = fetchTask(id)));
 
 /** Says that something lies, in the place of the address. */
-function warn(error: unknown): void {
+function warn(error: UpfrontError): void {
   const heading = element('h2', { tabindex: '-1' }, 'Do not pay');
   byId('pledge-address').replaceChildren(element('div', { class: 'note bad', role: 'alert', id: 'stopped' }, heading,
-    element('p', { id: 'stopped-words' }, wordsOf(error)),
-    ...(error instanceof UpfrontError ? [element('p', { class: 'small' }, 'What disagrees: ', element('code', { id: 'stopped-field' }, error.field))] : [])));
+    element('p', { id: 'stopped-words' }, lieWords(error)),
+    element('p', { class: 'small' }, 'What disagrees: ', element('code', { id: 'stopped-field' }, error.field))));
 }
-
-const isLie = (error: unknown): boolean => error instanceof UpfrontError && !(error instanceof ServiceError);
 
 async function opened(keepers: readonly Keeper[]): Promise<void> {
   const mine = keepers.find((keeper) => keeper.file.parts.index === index);
