@@ -2,12 +2,17 @@
 //! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
 //! Pages decide nothing and read without JavaScript.
 
+mod about;
+mod badge;
 mod charter;
+mod embed;
 mod error;
 mod explore;
 mod front;
 pub mod pieces;
+mod problems;
 mod project;
+mod reference;
 pub mod respond;
 pub mod site;
 pub mod stage_words;
@@ -33,4 +38,14 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
         .route("/projects", get(project::list))
         .route("/projects/{project}", get(project::show))
+        .route("/how-it-works", get(about::how_it_works))
+        .route("/risks", get(about::risks))
+        .route("/recover", get(about::recover))
+        .route("/recover.html", get(about::recover_file))
+        .route("/sign.html", get(about::sign_file))
+        .route("/problems", get(problems::list))
+        .route("/problems/{code}", get(problems::show))
+        .route("/api", get(reference::show))
+        .route("/embed/tasks/{charter}", get(embed::show))
+        .route("/badge/{file}", get(badge::show))
 }
