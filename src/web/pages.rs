@@ -4,11 +4,20 @@
 
 mod about;
 mod badge;
+mod checkout;
 mod charter;
 mod embed;
 mod error;
 mod explore;
 mod front;
+mod money;
+mod pledge;
+pub mod respond;
+mod settlement;
+mod settlements;
+pub mod site;
+pub mod standing;
+mod vote;
 pub mod pieces;
 mod problems;
 mod project;
@@ -32,6 +41,13 @@ use axum::routing::get;
 pub fn router() -> Router<App> {
     Router::new()
         .route("/", get(front::show))
+        .route("/tasks/{charter}/settlements", get(settlements::show))
+        .route("/tasks/{charter}/settlements/{settlement}", get(settlement::show))
+        .route("/tasks/{charter}/settlements/{settlement}/psbts/{file}", get(settlement::files::psbts))
+        .route("/tasks/{charter}/settlements/{settlement}/frames/{file}", get(settlement::files::frame))
+        .route("/tasks/{charter}/pledge", get(checkout::show))
+        .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
+        .route("/tasks/{charter}/vote", get(vote::show))
         .route("/tasks", get(explore::show))
         .route("/tasks/{charter}", get(task::show))
         .route("/tasks/{charter}/charter", get(charter::show))
