@@ -4,29 +4,27 @@
 
 mod about;
 mod badge;
-mod checkout;
 mod charter;
+mod checkout;
 mod embed;
 mod error;
 mod explore;
 mod front;
 mod money;
-mod pledge;
-pub mod respond;
-mod settlement;
-mod settlements;
-pub mod site;
-pub mod standing;
-mod vote;
 pub mod pieces;
+mod pledge;
 mod problems;
 mod project;
 mod reference;
 pub mod respond;
+mod settlement;
+mod settlements;
 pub mod site;
 pub mod stage_words;
+pub mod standing;
 mod submission;
 mod task;
+mod vote;
 pub mod words;
 
 pub use error::for_browsers;
