@@ -3,6 +3,7 @@
 //! Pages decide nothing and read without JavaScript.
 
 mod checkout;
+mod desk;
 mod error;
 mod front;
 mod money;
@@ -31,6 +32,7 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/settlements/{settlement}", get(settlement::show))
         .route("/tasks/{charter}/settlements/{settlement}/psbts/{file}", get(settlement::files::psbts))
         .route("/tasks/{charter}/settlements/{settlement}/frames/{file}", get(settlement::files::frame))
+        .merge(desk::router())
         .route("/tasks/{charter}/pledge", get(checkout::show))
         .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
         .route("/tasks/{charter}/vote", get(vote::show))
