@@ -2,25 +2,26 @@
 //! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
 //! Pages decide nothing and read without JavaScript.
 
+mod charter;
 mod checkout;
 mod desk;
-mod charter;
 mod error;
 mod explore;
 mod front;
 mod money;
-mod pledge;
+mod operator_page;
 pub mod pieces;
+mod pledge;
 mod project;
 pub mod respond;
 mod settlement;
 mod settlements;
 pub mod site;
-pub mod standing;
-mod vote;
 pub mod stage_words;
+pub mod standing;
 mod submission;
 mod task;
+mod vote;
 pub mod words;
 
 pub use error::for_browsers;
@@ -40,6 +41,7 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/settlements/{settlement}/psbts/{file}", get(settlement::files::psbts))
         .route("/tasks/{charter}/settlements/{settlement}/frames/{file}", get(settlement::files::frame))
         .merge(desk::router())
+        .route("/operator", get(operator_page::show))
         .route("/tasks/{charter}/pledge", get(checkout::show))
         .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
         .route("/tasks/{charter}/vote", get(vote::show))

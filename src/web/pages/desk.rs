@@ -8,12 +8,13 @@ mod work;
 use super::super::body::Params;
 use super::super::page::Query;
 use super::super::{ApiError, App};
-use super::{Asked, Site, show as respond, words};
+use super::pieces::{encoded, title};
+use super::{Asked, Site, show as respond, stage_words, words};
 use crate::escrow::book::Book;
 use crate::escrow::keys::SignerKey;
 use crate::escrow::network::Network;
 use crate::escrow::statement::{CharterId, Role};
-use crate::escrow::task::{Stage, Task, title};
+use crate::escrow::task::{Stage, Task};
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -65,7 +66,7 @@ impl KeyShown {
     fn new(key: &SignerKey) -> KeyShown {
         let text = key.to_string();
         KeyShown {
-            query: format!("?key={}", text.replace('[', "%5B").replace(']', "%5D").replace('/', "%2F")),
+            query: format!("?key={}", encoded(&text)),
             text,
             fingerprint: key.fingerprint().to_string(),
             path: format!("m/{:#}", key.account_path()).replace('\'', "h"),
@@ -191,23 +192,6 @@ fn name(role: &Role) -> &'static str {
         Role::Developer => "Developer",
         Role::Representative => "Sponsors' representative",
         Role::Arbiter => "Arbiter",
-    }
-}
-
-fn stage_words(stage: &Stage) -> &'static str {
-    match stage {
-        Stage::Draft => "waits for signers",
-        Stage::Attested => "agreed",
-        Stage::Open => "takes pledges",
-        Stage::Working => "work goes on",
-        Stage::Voting => "sponsors vote",
-        Stage::Deciding => "to be decided",
-        Stage::Settling => "money moves",
-        Stage::Paid => "paid",
-        Stage::Returned => "returned",
-        Stage::Expired => "expired",
-        Stage::Refunding => "refunding",
-        Stage::Refunded => "refunded",
     }
 }
 

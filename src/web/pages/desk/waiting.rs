@@ -1,5 +1,6 @@
 //! What waits for somebody in a seat: over all tasks, from state and tip. Nothing is stored for it.
 
+use super::super::pieces::title;
 use super::super::settlement::moves::{heading, people};
 use super::super::settlements::number_of;
 use super::super::words;
@@ -7,7 +8,7 @@ use crate::escrow::ballot::Verdict;
 use crate::escrow::facts::Tip;
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{CharterId, Role};
-use crate::escrow::task::{Fate, SettlementState, SubmissionState, Task, title};
+use crate::escrow::task::{Fate, SettlementState, SubmissionState, Task};
 use bitcoin::OutPoint;
 use serde::Serialize;
 use std::collections::BTreeSet;

@@ -3,13 +3,14 @@
 
 use super::super::super::body::Params;
 use super::super::super::{ApiError, App};
-use super::super::{Asked, Site, money, show as respond, words};
+use super::super::pieces::title;
+use super::super::{Asked, Site, money, pieces, show as respond, words};
 use crate::escrow::ballot::Window;
 use crate::escrow::charter::SubmissionsOpen;
 use crate::escrow::facts::Tip;
 use crate::escrow::network::Network;
 use crate::escrow::statement::{CharterId, SubmissionId};
-use crate::escrow::task::{Stage, Task, title};
+use crate::escrow::task::{Stage, Task};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
