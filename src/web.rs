@@ -10,6 +10,7 @@ pub mod connections;
 mod edge;
 mod error;
 mod etag;
+pub mod faucet;
 pub mod health;
 mod idempotency;
 mod identity;
@@ -57,12 +58,15 @@ pub struct App {
     pub edge: Arc<Edge>,
     /// Webhooks, unless the operator wants none.
     pub webhooks: Option<Arc<Webhooks>>,
+    /// The faucet, on regtest where the operator has set one.
+    pub faucet: Option<Arc<faucet::Faucet>>,
 }
 
 /// Every route.
 pub fn router(app: App) -> Router {
     let (api, _) = openapi::build(api::router());
-    let tagged = api.merge(pages::router()).merge(assets::router());
+    let faucet = if app.faucet.is_some() { faucet::router() } else { Router::new() };
+    let tagged = api.merge(pages::router()).merge(assets::router()).merge(faucet);
     let routes = Router::new()
         .merge(tagged.layer(axum::middleware::from_fn(etag::conditional)))
         .merge(problem::router())

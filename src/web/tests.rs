@@ -7,6 +7,7 @@ mod edge;
 mod errors;
 mod events;
 mod fakes;
+mod faucet;
 mod listeners;
 mod openapi;
 mod operator;

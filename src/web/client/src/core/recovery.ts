@@ -4,23 +4,24 @@
 
 import { parseAddress } from './address.ts';
 import { Charter } from './charter.ts';
-import { withChecksum } from './descriptor.ts';
 import { orRefuse, refuse, UpfrontError } from './error.ts';
 import { textOf, utf8 } from './bytes.ts';
 import { parseJson, type Json } from './json.ts';
-import { Root, fromWif, toWif } from './keys.ts';
+import { Root, fromWif } from './keys.ts';
 import { networkOf } from './network.ts';
 import { MAX_31, integer, sat } from './number.ts';
-import { Contract, type EscrowOutput } from './output.ts';
+import { Contract } from './output.ts';
 import type { KeyPair } from './point.ts';
 import { documentOf, firstDifference, type Entry, type RecoveryDocument } from './recovery-document.ts';
-import { RefundTarget, type RefundBundle } from './refund.ts';
+import type { RefundBundle } from './refund.ts';
+import { Refunds } from './refunds.ts';
 import { parseSignature, signatureText, sponsorSpeaker, verifyStatement, type StatementSignature } from './signature.ts';
 import { ROLES } from './signer-key.ts';
 import { pledge as pledgeStatement } from './statement.ts';
-import { outpointText, parseOutpoint, transactionHex, type Transaction } from './tx.ts';
+import { outpointText, transactionHex } from './tx.ts';
 
 export type { RecoveryDocument } from './recovery-document.ts';
+export type { ReadyTransaction } from './refunds.ts';
 
 /** Some 600 outpoints. */
 export const MAX_RECOVERY_BYTES = 4_194_304;
@@ -50,38 +51,27 @@ export interface RecoveryParts {
   readonly origin: Origin;
 }
 
-/** A signed transaction that anybody can broadcast when its time has come. */
-export interface ReadyTransaction {
-  readonly outpoint: string;
-  readonly amount: bigint;
-  /** 0 for the pair, which pays no fee: it needs another input to be relayed. */
-  readonly satPerVb: number;
-  readonly feeSat: bigint;
-  /** Valid once the median time past (BIP113) exceeds it. */
-  readonly lockTime: number;
-  readonly transaction: Transaction;
-}
-
 const mismatch = (field: string): never =>
   refuse('recovery_mismatch', field, `${field} does not fit the rest of the file: it is damaged or was changed`);
 const unreadable = (field: string): never =>
   refuse('recovery_unreadable', field, `${field} cannot be read: it is damaged or was changed`);
 
-export class RecoveryFile {
+export class RecoveryFile extends Refunds {
   readonly parts: RecoveryParts;
   readonly charter: Charter;
   readonly contract: Contract;
-  readonly output: EscrowOutput;
   private readonly attestations: readonly StatementSignature[];
   private readonly signature: StatementSignature;
-  /** One for each outpoint, in the order they were added. */
-  private readonly bundles: RefundBundle[] = [];
 
   /** The file of a pledge before anything is paid. Throws where its parts do not belong together. */
   constructor(parts: RecoveryParts) {
     const { charter } = parts;
+    const contract = new Contract(charter);
+    const output = contract.pledge({ generation: 0, index: integer(parts.index, 'index', 1, MAX_31) }, parts.sponsorKey);
+    super(output, parts.refundAddress, parts.key);
     this.parts = parts;
     this.charter = charter;
+    this.contract = contract;
     const bad = (field: string) => (): never =>
       refuse('recovery_signature', field, `${field} does not verify: it, or what it signs, is damaged or was changed`);
     this.attestations = ROLES.map((role, at) => {
@@ -89,8 +79,6 @@ export class RecoveryFile {
       verified(() => charter.verifyAttestation(role, signature), bad(`attestations.${role}`));
       return signature;
     });
-    this.contract = new Contract(charter);
-    this.output = this.contract.pledge({ generation: 0, index: integer(parts.index, 'index', 1, MAX_31) }, parts.sponsorKey);
     const refund = parseAddress(parts.refundAddress, charter.network, 'refund_address');
     if (refund.text !== parts.refundAddress) mismatch('refund_address');
     const statement = pledgeStatement({
@@ -102,58 +90,6 @@ export class RecoveryFile {
     const { sponsorKeyIndex, refundAddressIndex } = parts.origin;
     if (sponsorKeyIndex !== null) integer(sponsorKeyIndex, 'sponsor_key_path', 0, MAX_31);
     if (refundAddressIndex !== null) integer(refundAddressIndex, 'refund_path', 0, MAX_31);
-  }
-
-  get key(): KeyPair | null {
-    return this.parts.key;
-  }
-
-  get refunds(): readonly RefundBundle[] {
-    return this.bundles;
-  }
-
-  /** What refunding an outpoint of this pledge means. */
-  target(outpoint: string, amount: bigint, field = 'outpoint'): RefundTarget {
-    return new RefundTarget(this.output, parseOutpoint(outpoint, field), amount, this.parts.refundAddress);
-  }
-
-  /** Signs the refund of an outpoint and keeps it. */
-  sign(outpoint: string, amount: bigint): RefundBundle {
-    if (this.parts.key === null) refuse('no_key', 'key', 'key: this file holds no private key; the wallet that has it must sign');
-    const bundle = this.target(outpoint, amount).sign(this.parts.key as KeyPair);
-    this.add(bundle);
-    return bundle;
-  }
-
-  /** Adds the refund of an outpoint, or replaces the one that is there. */
-  add(bundle: RefundBundle): void {
-    const { output, refund, outpoint } = bundle.target;
-    if (output.descriptor !== this.output.descriptor || refund.text !== this.parts.refundAddress) {
-      refuse('recovery_other_pledge', 'outpoint', `outpoint ${outpointText(outpoint)}: its refund is not one of this pledge`);
-    }
-    const at = this.bundles.findIndex((held) => outpointText(held.target.outpoint) === outpointText(outpoint));
-    if (at < 0) this.bundles.push(bundle);
-    else this.bundles[at] = bundle;
-  }
-
-  /** Every signed transaction of the file: for each outpoint the pair, then the rungs from the lowest. */
-  ready(): ReadyTransaction[] {
-    return this.bundles.flatMap((bundle) => {
-      const outpoint = outpointText(bundle.target.outpoint);
-      const { amount } = bundle.target;
-      const pair = bundle.pair();
-      const rungs = bundle.ladder().map(({ rung, transaction, feeSat }) =>
-        ({ outpoint, amount, satPerVb: rung.satPerVb, feeSat, lockTime: transaction.lockTime, transaction }));
-      return [{ outpoint, amount, satPerVb: 0, feeSat: 0n, lockTime: pair.lockTime, transaction: pair }, ...rungs];
-    });
-  }
-
-  /** The descriptor with the private key (WIF) in place, for Bitcoin Core's importdescriptors. */
-  privateDescriptor(): string | null {
-    if (this.parts.key === null) return null;
-    const body = this.output.descriptor.split('#')[0] ?? '';
-    const wif = toWif(this.parts.key, this.charter.network);
-    return withChecksum(body.replace(`v:pk(${this.parts.sponsorKey})`, `v:pk(${wif})`));
   }
 
   document(): RecoveryDocument {
