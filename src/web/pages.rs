@@ -5,6 +5,11 @@
 mod charter;
 mod checkout;
 mod desk;
+mod about;
+mod badge;
+mod charter;
+mod checkout;
+mod embed;
 mod error;
 mod explore;
 mod front;
@@ -13,15 +18,15 @@ mod operator_page;
 pub mod pieces;
 mod pledge;
 mod project;
+pub mod pieces;
 mod pledge;
+mod problems;
+mod project;
+mod reference;
 pub mod respond;
 mod settlement;
 mod settlements;
 pub mod site;
-pub mod standing;
-mod vote;
-pub mod pieces;
-mod project;
 pub mod stage_words;
 pub mod standing;
 mod submission;
@@ -56,4 +61,14 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
         .route("/projects", get(project::list))
         .route("/projects/{project}", get(project::show))
+        .route("/how-it-works", get(about::how_it_works))
+        .route("/risks", get(about::risks))
+        .route("/recover", get(about::recover))
+        .route("/recover.html", get(about::recover_file))
+        .route("/sign.html", get(about::sign_file))
+        .route("/problems", get(problems::list))
+        .route("/problems/{code}", get(problems::show))
+        .route("/api", get(reference::show))
+        .route("/embed/tasks/{charter}", get(embed::show))
+        .route("/badge/{file}", get(badge::show))
 }
