@@ -2,10 +2,17 @@
 //! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
 //! Pages decide nothing and read without JavaScript.
 
+mod charter;
 mod error;
+mod explore;
 mod front;
+pub mod pieces;
+mod project;
 pub mod respond;
 pub mod site;
+pub mod stage_words;
+mod submission;
+mod task;
 pub mod words;
 
 pub use error::for_browsers;
@@ -18,5 +25,12 @@ use axum::routing::get;
 
 /// Every page.
 pub fn router() -> Router<App> {
-    Router::new().route("/", get(front::show))
+    Router::new()
+        .route("/", get(front::show))
+        .route("/tasks", get(explore::show))
+        .route("/tasks/{charter}", get(task::show))
+        .route("/tasks/{charter}/charter", get(charter::show))
+        .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
+        .route("/projects", get(project::list))
+        .route("/projects/{project}", get(project::show))
 }

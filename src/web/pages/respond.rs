@@ -61,7 +61,10 @@ pub fn show<V: Template + Serialize>(asked: Asked, view: &V) -> Result<Response,
         Asked::Json => Json(view).into_response(),
         Asked::Html => page(view)?,
     };
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    let headers = response.headers_mut();
+    headers.insert(header::VARY, HeaderValue::from_static("accept"));
+    // Whatever its path ends with: what a page says changes with every block.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)
 }
 
