@@ -3,6 +3,7 @@
 //! Pages decide nothing and read without JavaScript.
 
 mod charter;
+mod checkout;
 mod error;
 mod explore;
 mod front;
@@ -13,6 +14,11 @@ pub mod site;
 pub mod stage_words;
 mod submission;
 mod task;
+mod pledge;
+pub mod respond;
+pub mod site;
+pub mod standing;
+mod vote;
 pub mod words;
 
 pub use error::for_browsers;
@@ -33,4 +39,7 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
         .route("/projects", get(project::list))
         .route("/projects/{project}", get(project::show))
+        .route("/tasks/{charter}/pledge", get(checkout::show))
+        .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
+        .route("/tasks/{charter}/vote", get(vote::show))
 }

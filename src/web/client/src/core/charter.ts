@@ -90,7 +90,7 @@ export class Charter {
 
   /** Under which keys a signer's statements verify. */
   speaker(role: Role): Speaker {
-    return signerSpeaker(this.signer(role).statementKey, this.signer(role).child(0, 0));
+    return signerSpeaker(this.signer(role));
   }
 
   /** Under which key the service's receipts verify. */

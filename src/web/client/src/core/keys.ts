@@ -6,7 +6,7 @@ import { bech32, createBase58check } from '@scure/base';
 import { entropyToMnemonic, mnemonicToEntropy, mnemonicToSeedSync } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { p2trAddress } from './address.ts';
-import { derive, fingerprintOf, fromSeed, HARDENED, secretKeyOf, type ExtendedKey } from './bip32.ts';
+import { ExtendedKey, HARDENED } from './bip32.ts';
 import { base64url, bytesOf, concat, hex, same, unbase64url, unhex } from './bytes.ts';
 import { UpfrontError, refuse } from './error.ts';
 import { sha256 } from './hash.ts';
@@ -83,11 +83,11 @@ export class Root {
 
   /** Takes about a tenth of a second: 2048 rounds of HMAC-SHA512 (BIP39). */
   static fromPhrase(text: string, network: Network): Root {
-    return new Root(fromSeed(mnemonicToSeedSync(readPhrase(text)), network), network);
+    return new Root(ExtendedKey.fromSeed(mnemonicToSeedSync(readPhrase(text)), network), network);
   }
 
   private at(...steps: number[]): KeyPair {
-    return keyPair(secretKeyOf(derive(this.key, ...steps)), 'key');
+    return keyPair(this.key.derive(...steps).secret, 'key');
   }
 
   private sponsor(branch: 0 | 1, index: number): PathKey {
@@ -117,8 +117,8 @@ export class Root {
   account(account: number): Account {
     integer(account, 'account', 0, MAX_31);
     const { coinType } = this.network;
-    const key = derive(this.key, 87 + HARDENED, coinType + HARDENED, account + HARDENED);
-    return new Account(key, `[${fingerprintOf(this.key)}/87h/${coinType}h/${account}h]${key.publicExtendedKey}`);
+    const key = this.key.derive(87 + HARDENED, coinType + HARDENED, account + HARDENED);
+    return new Account(key, `[${this.key.fingerprint}/87h/${coinType}h/${account}h]${key.xpub}`);
   }
 }
 
@@ -135,7 +135,7 @@ export class Account {
 
   /** The key at `generation/index`, which stands in the output of a pledge. */
   child(generation: number, index: number): KeyPair {
-    return keyPair(secretKeyOf(derive(this.key, generation, index)), 'key');
+    return keyPair(this.key.derive(generation, index).secret, 'key');
   }
 
   /** The key at `1000/0`, which attests, accepts and rules. */

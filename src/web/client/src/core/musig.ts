@@ -1,7 +1,7 @@
 // Aggregate keys: BIP327 key sorting and aggregation, and the BIP328 synthetic xpub of the result. Addresses need no
 // more than the aggregate; nothing is signed with it here.
 
-import { rootXpub } from './bip32.ts';
+import { rootKey, type ExtendedKey } from './bip32.ts';
 import { compare, concat, same, utf8 } from './bytes.ts';
 import { refuse } from './error.ts';
 import { sha256, taggedHash } from './hash.ts';
@@ -42,5 +42,5 @@ export function aggregate(keys: readonly Uint8Array[]): Uint8Array {
 export const aggregateSorted = (keys: readonly Uint8Array[]): Uint8Array => aggregate(sortKeys(keys));
 
 /** BIP328: the aggregate as an extended public key of depth 0. */
-export const syntheticXpub = (aggregateKey: Uint8Array, network: Network): string =>
-  rootXpub(aggregateKey, sha256(utf8('MuSig2MuSig2MuSig2')), network);
+export const syntheticKey = (aggregateKey: Uint8Array, network: Network): ExtendedKey =>
+  rootKey(aggregateKey, sha256(utf8('MuSig2MuSig2MuSig2')), network);

@@ -5,13 +5,13 @@
 //   I = SYN / c1/c2/c3/c4 / g / n;  D, R, A = xpub/g/n of developer, representative, arbiter
 
 import { p2trAddress, p2trScript } from './address.ts';
-import { derive, readXpub, xOnly, type ExtendedKey } from './bip32.ts';
+import type { ExtendedKey } from './bip32.ts';
 import { bytesOf, compare, concat, unhex, withLength } from './bytes.ts';
 import type { Charter } from './charter.ts';
 import { withChecksum } from './descriptor.ts';
 import { refuse } from './error.ts';
 import { taggedHash } from './hash.ts';
-import { aggregateSorted, syntheticXpub } from './musig.ts';
+import { aggregateSorted, syntheticKey } from './musig.ts';
 import type { Network } from './network.ts';
 import { MAX_31, integer } from './number.ts';
 import { liftX, tapTweak } from './point.ts';
@@ -51,8 +51,6 @@ export interface EscrowOutput {
   readonly address: string;
   /** With every key in place, and its checksum. */
   readonly descriptor: string;
-  /** The same output in BIP390 form, for Bitcoin Core 30 and later. */
-  readonly musigDescriptor: string;
 }
 
 const OP_2 = 0x52;
@@ -94,8 +92,7 @@ export class Contract {
   readonly charter: Charter;
   /** MuSig2 aggregate (BIP327) of the developer's and representative's account keys, compressed. */
   readonly aggregate: Uint8Array;
-  /** BIP328. */
-  readonly syntheticXpub: string;
+  private readonly synthetic: ExtendedKey;
   private readonly branch: ExtendedKey;
   private readonly generations = new Map<number, ExtendedKey>();
 
@@ -103,10 +100,13 @@ export class Contract {
     this.charter = charter;
     const [developer, representative] = charter.signers;
     this.aggregate = aggregateSorted([developer.publicKey, representative.publicKey]);
-    this.syntheticXpub = syntheticXpub(this.aggregate, charter.network);
-    const root = readXpub(this.syntheticXpub, charter.network);
-    if (root === null) refuse('aggregate', 'internal_key', 'internal_key: the aggregate is no extended key');
-    this.branch = derive(root as ExtendedKey, ...charterSteps(charter.id));
+    this.synthetic = syntheticKey(this.aggregate, charter.network);
+    this.branch = this.synthetic.derive(...charterSteps(charter.id));
+  }
+
+  /** SYN: the aggregate as an extended key (BIP328). */
+  get syntheticXpub(): string {
+    return this.synthetic.xpub;
   }
 
   /** The output of a pledge. */
@@ -122,13 +122,22 @@ export class Contract {
     return this.output({ generation: 0, index: 0 }, null);
   }
 
+  /** The same output in BIP390 form, from which Bitcoin Core 30 and later derives the same address. */
+  musigDescriptor({ slot, sponsorKey, refundTime }: EscrowOutput): string {
+    const [developer, representative] = this.charter.signers;
+    const steps = `${slot.generation}/${slot.index}`;
+    const musig = `musig(${developer.text},${representative.text})/${charterSteps(this.charter.id).join('/')}/${steps}`;
+    const keys = this.charter.signers.map((signer) => `${signer.text}/${steps}`);
+    return withChecksum(`tr(${musig},${tree(keys, sponsorKey, refundTime)})`);
+  }
+
   private internalKey({ generation, index }: Slot): string {
     let parent = this.generations.get(generation);
     if (parent === undefined) {
-      parent = derive(this.branch, generation);
+      parent = this.branch.derive(generation);
       this.generations.set(generation, parent);
     }
-    return xOnly(derive(parent, index));
+    return parent.derive(index).xOnly;
   }
 
   private output(slot: Slot, sponsorKey: string | null): EscrowOutput {
@@ -145,12 +154,6 @@ export class Contract {
     const merkleRoot = refundHash === null ? cooperativeHash : branchHash(cooperativeHash, refundHash);
     const { outputKey, odd } = tapTweak(internalKey, merkleRoot, 'internal_key');
     const control = concat(bytesOf(LEAF_VERSION | (odd ? 1 : 0)), unhex(internalKey, 'internal_key', 32));
-    const tree = (keys: readonly string[]): string => {
-      const leaf = `multi_a(2,${keys.join(',')})`;
-      return sponsorKey === null ? leaf : `{${leaf},and_v(v:pk(${sponsorKey}),after(${fields.refund_time}))}`;
-    };
-    const steps = `${slot.generation}/${slot.index}`;
-    const musig = `musig(${signers[0].text},${signers[1].text})/${charterSteps(this.charter.id).join('/')}/${steps}`;
     return {
       slot,
       network,
@@ -165,10 +168,14 @@ export class Contract {
       refundControlBlock: refund === null ? null : concat(control, cooperativeHash),
       scriptPubkey: p2trScript(outputKey),
       address: p2trAddress(outputKey, network),
-      descriptor: withChecksum(`tr(${internalKey},${tree(signerKeys)})`),
-      musigDescriptor: withChecksum(`tr(${musig},${tree(signers.map((signer) => `${signer.text}/${steps}`))})`),
+      descriptor: withChecksum(`tr(${internalKey},${tree(signerKeys, sponsorKey, fields.refund_time)})`),
     };
   }
+}
+
+function tree(keys: readonly string[], sponsorKey: string | null, refundTime: number): string {
+  const leaf = `multi_a(2,${keys.join(',')})`;
+  return sponsorKey === null ? leaf : `{${leaf},and_v(v:pk(${sponsorKey}),after(${refundTime}))}`;
 }
 
 function branchHash(a: Uint8Array, b: Uint8Array): Uint8Array {

@@ -2,17 +2,17 @@
 //
 // Signatures use 32 zero bytes of auxiliary randomness, as the crate does: equal input gives equal bytes.
 
-import { schnorr, secp256k1 } from '@noble/curves/secp256k1.js';
+import { schnorr } from '@noble/curves/secp256k1.js';
 import { hex, unhex } from './bytes.ts';
 import { refuse } from './error.ts';
 import { taggedHash } from './hash.ts';
 
-const { Point } = secp256k1;
+const { Point } = schnorr;
 const { Fn } = Point;
 export type Point = InstanceType<typeof Point>;
 const NO_RANDOMNESS = new Uint8Array(32);
 
-export const pointOf = (compressed: Uint8Array): Point => Point.fromBytes(compressed);
+export const pointOf = (compressedKey: Uint8Array): Point => Point.fromBytes(compressedKey);
 export const compressed = (point: Point): Uint8Array => point.toBytes(true);
 export const xOnlyOf = (compressedKey: Uint8Array): string => hex(compressedKey.subarray(1));
 
@@ -22,8 +22,17 @@ export function scalar(bytes: Uint8Array): bigint | null {
   return value < Fn.ORDER ? value : null;
 }
 
+export const scalarBytes = (value: bigint): Uint8Array => Fn.toBytes(value);
+export const addScalars = (a: bigint, b: bigint): bigint => Fn.add(a, b);
+
+/** `secret × G`, in time that does not depend on the secret. */
+export const publicPoint = (secret: bigint): Point => Point.BASE.multiply(secret);
+
 /** `point × factor`; for public values only. */
 export const times = (point: Point, factor: bigint): Point => point.multiplyUnsafe(factor);
+
+/** `point + factor × G`; for public values only. */
+export const sumWithBase = (point: Point, factor: bigint): Point => point.add(Point.BASE.multiplyUnsafe(factor));
 
 /** The point of an x coordinate with even y, or null. */
 export function liftX(key: string): Point | null {
@@ -45,7 +54,7 @@ export function tapTweak(internalKey: string, merkleRoot: Uint8Array | null, fie
   const point = liftX(internalKey) ?? refuse('not_a_key', field, `${field} is no x-only public key`);
   const hash = taggedHash('TapTweak', unhex(internalKey, field), ...(merkleRoot === null ? [] : [merkleRoot]));
   const tweak = scalar(hash) ?? refuse('not_a_key', field, `${field} cannot be tweaked`);
-  const bytes = point.add(times(Point.BASE, tweak)).toBytes(true);
+  const bytes = compressed(sumWithBase(point, tweak));
   return { outputKey: bytes.slice(1), odd: bytes[0] === 3 };
 }
 
@@ -56,9 +65,8 @@ export interface KeyPair {
 }
 
 export function keyPair(secret: Uint8Array, field: string): KeyPair {
-  if (secret.length !== 32 || !secp256k1.utils.isValidSecretKey(secret)) {
-    refuse('not_a_key', field, `${field} is no private key`);
-  }
+  const value = secret.length === 32 ? scalar(secret) : null;
+  if (value === null || value === 0n) refuse('not_a_key', field, `${field} is no private key`);
   return { secret, publicKey: hex(schnorr.getPublicKey(secret)) };
 }
 
@@ -67,7 +75,7 @@ export function tweakedKeyPair(key: KeyPair, field: string): KeyPair {
   const tweak = scalar(taggedHash('TapTweak', unhex(key.publicKey, field)));
   const secret = scalar(key.secret);
   if (tweak === null || secret === null) return refuse('not_a_key', field, `${field} cannot be tweaked`);
-  const even = secp256k1.getPublicKey(key.secret, true)[0] === 2 ? secret : Fn.neg(secret);
+  const even = compressed(publicPoint(secret))[0] === 2 ? secret : Fn.neg(secret);
   return keyPair(Fn.toBytes(Fn.add(even, tweak)), field);
 }
 

@@ -5,6 +5,7 @@ import { hex, unhex } from './bytes.ts';
 import { messageOf, messageSignatureText, parseMessageSignature, signMessage, verifyMessage, type Bip322Signature } from './bip322.ts';
 import { refuse } from './error.ts';
 import { signSchnorr, verifySchnorr, type KeyPair } from './point.ts';
+import type { SignerKey } from './signer-key.ts';
 import type { Statement } from './statement.ts';
 
 export type StatementSignature =
@@ -34,7 +35,11 @@ export interface Speaker {
 /** S signs, or the owner of `tr(S)`. */
 export const sponsorSpeaker = (key: string): Speaker => ({ tagged: key, bip322: key });
 /** `1000/0` below the account signs, or the owner of `tr(0/0)`. */
-export const signerSpeaker = (statementKey: string, firstChild: string): Speaker => ({ tagged: statementKey, bip322: firstChild });
+export const signerSpeaker = (signer: SignerKey): Speaker => ({
+  // Each is derived only where a signature of its form is there.
+  get tagged() { return signer.statementKey; },
+  get bip322() { return signer.child(0, 0); },
+});
 /** Tagged hashes only. */
 export const serviceSpeaker = (key: string): Speaker => ({ tagged: key, bip322: null });
 

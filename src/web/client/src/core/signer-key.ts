@@ -1,11 +1,10 @@
 // A signer's key expression, `[fingerprint/87h/coin'h/k'h]xpub`, in the one spelling a charter accepts. Public
 // keys only: a private key or a phrase pasted here is recognised, refused and never repeated.
 
-import { derive, readXpub, xOnly, publicKeyOf, HARDENED, type ExtendedKey } from './bip32.ts';
+import { HARDENED, readXpub, type ExtendedKey } from './bip32.ts';
 import { hex } from './bytes.ts';
 import { refuse } from './error.ts';
 import { NETWORKS, type Network } from './network.ts';
-import { xOnlyOf } from './point.ts';
 
 export type Role = 'developer' | 'representative' | 'arbiter';
 /** In the order of the keys in the `multi_a` leaf. */
@@ -55,17 +54,17 @@ export class SignerKey {
 
   /** Compressed public key of the account. */
   get publicKey(): Uint8Array {
-    return publicKeyOf(this.key);
+    return this.key.publicKey;
   }
 
   /** X-only key at `xpub/generation/index`. */
   child(generation: number, index: number): string {
     let parent = this.generations.get(generation);
     if (parent === undefined) {
-      parent = derive(this.key, generation);
+      parent = this.key.derive(generation);
       this.generations.set(generation, parent);
     }
-    return xOnly(derive(parent, index));
+    return parent.derive(index).xOnly;
   }
 
   /** X-only key at `xpub/1000/0`, which signs statements and stands in no output. */
@@ -111,8 +110,7 @@ export function parseSignerKey(text: string, network: Network, field: string): S
   });
   if (key.depth !== 3) no('key_depth', `the extended key has depth ${key.depth}; an account has depth 3`);
   if (key.index !== Number(account) + HARDENED) no('key_account', `the path ends in ${account}h, but the extended key is another child`);
-  const publicKey = publicKeyOf(key);
-  if (xOnlyOf(publicKey) === NUMS_H) no('key_nums', 'this key is the point H of BIP341: nobody can sign for it');
+  if (key.xOnly === NUMS_H) no('key_nums', 'this key is the point H of BIP341: nobody can sign for it');
   return new SignerKey(fingerprint.toLowerCase(), Number(account), network, xpub, key);
 }
 
