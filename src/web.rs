@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod assets;
+mod bbqr;
 mod body;
 mod classes;
 mod clients;

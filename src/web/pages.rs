@@ -2,23 +2,24 @@
 //! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
 //! Pages decide nothing and read without JavaScript.
 
-mod charter;
 mod checkout;
+mod charter;
 mod error;
 mod explore;
 mod front;
-pub mod pieces;
-mod project;
-pub mod respond;
-pub mod site;
-pub mod stage_words;
-mod submission;
-mod task;
+mod money;
 mod pledge;
 pub mod respond;
+mod settlement;
+mod settlements;
 pub mod site;
 pub mod standing;
 mod vote;
+pub mod pieces;
+mod project;
+pub mod stage_words;
+mod submission;
+mod task;
 pub mod words;
 
 pub use error::for_browsers;
@@ -33,13 +34,17 @@ use axum::routing::get;
 pub fn router() -> Router<App> {
     Router::new()
         .route("/", get(front::show))
+        .route("/tasks/{charter}/settlements", get(settlements::show))
+        .route("/tasks/{charter}/settlements/{settlement}", get(settlement::show))
+        .route("/tasks/{charter}/settlements/{settlement}/psbts/{file}", get(settlement::files::psbts))
+        .route("/tasks/{charter}/settlements/{settlement}/frames/{file}", get(settlement::files::frame))
+        .route("/tasks/{charter}/pledge", get(checkout::show))
+        .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
+        .route("/tasks/{charter}/vote", get(vote::show))
         .route("/tasks", get(explore::show))
         .route("/tasks/{charter}", get(task::show))
         .route("/tasks/{charter}/charter", get(charter::show))
         .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
         .route("/projects", get(project::list))
         .route("/projects/{project}", get(project::show))
-        .route("/tasks/{charter}/pledge", get(checkout::show))
-        .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
-        .route("/tasks/{charter}/vote", get(vote::show))
 }
