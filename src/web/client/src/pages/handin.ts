@@ -3,8 +3,8 @@
 
 import { readStatement, type Kind, type Told } from '../desk/words.ts';
 import { refresh, takeFiles, tell } from '../desk/take.ts';
-import { element } from './element.ts';
-import { errorWords, problemOf, wordsOf } from './identity.ts';
+import { element } from '../ui/element.ts';
+import { errorWords, problemOf, wordsOf } from '../ui/identity.ts';
 
 const SENT: Readonly<Record<Kind, string>> = {
   attestation: 'Taken. The charter carries it from now on.',

@@ -3,8 +3,8 @@
 
 import { psbtsOfBytes, psbtsOfText, together, type Brought } from '../desk/psbts.ts';
 import { refresh, takeFiles, tell } from '../desk/take.ts';
-import { button, element } from './element.ts';
-import { errorWords, problemOf, wordsOf } from './identity.ts';
+import { button, element } from '../ui/element.ts';
+import { errorWords, problemOf, wordsOf } from '../ui/identity.ts';
 
 /** A camera needs a moment for each code. */
 const FRAME_MS = 700;

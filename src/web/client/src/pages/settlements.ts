@@ -1,7 +1,7 @@
 // Proposing a settlement: a request in somebody's name (NIP-98). What it would do stands on the page already.
 
 import { tell } from '../desk/take.ts';
-import { currentIdentity, errorWords, identityPanel, problemOf, send, wordsOf } from './identity.ts';
+import { currentIdentity, errorWords, identityPanel, problemOf, send, wordsOf } from '../ui/identity.ts';
 
 const offers = document.querySelector<HTMLElement>('[data-propose]');
 const status = document.getElementById('propose-status');
