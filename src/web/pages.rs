@@ -2,24 +2,25 @@
 //! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
 //! Pages decide nothing and read without JavaScript.
 
-mod checkout;
 mod charter;
+mod checkout;
 mod error;
 mod explore;
 mod front;
 mod money;
+mod new_task;
+pub mod pieces;
 mod pledge;
+mod project;
 pub mod respond;
 mod settlement;
 mod settlements;
 pub mod site;
-pub mod standing;
-mod vote;
-pub mod pieces;
-mod project;
 pub mod stage_words;
+pub mod standing;
 mod submission;
 mod task;
+mod vote;
 pub mod words;
 
 pub use error::for_browsers;
@@ -41,6 +42,8 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/pledge", get(checkout::show))
         .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
         .route("/tasks/{charter}/vote", get(vote::show))
+        .route("/new", get(new_task::show))
+        .route("/new/preview", get(new_task::again).post(new_task::preview))
         .route("/tasks", get(explore::show))
         .route("/tasks/{charter}", get(task::show))
         .route("/tasks/{charter}/charter", get(charter::show))

@@ -7,7 +7,7 @@ mod refused;
 
 use super::super::body::Fields;
 use super::super::{ApiError, App};
-use super::task::parts::Terms;
+use super::task::Terms;
 use super::{Asked, Site, pieces, show as respond, words};
 use crate::draft::Ground;
 use crate::escrow::charter::Charter;
@@ -15,7 +15,7 @@ use crate::escrow::statement::{CharterId, Role};
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use bitcoin::base64::Engine;
 use bitcoin::base64::prelude::BASE64_STANDARD;
 use form::{Drafted, Form};
@@ -59,6 +59,9 @@ struct Review {
     canonical: String,
     /// The text whose hash it names.
     text: String,
+    /// The same with everything that cannot be seen made visible.
+    #[serde(skip)]
+    shown_text: String,
     /// Title of the task.
     title: String,
     /// The terms in words.
@@ -105,6 +108,11 @@ pub(super) async fn preview(
             Ok(response)
         }
     }
+}
+
+/// `GET /new/preview`, by whoever loads it again: the draft is not kept, and begins anew.
+pub(super) async fn again() -> Redirect {
+    Redirect::to("/new")
 }
 
 /// What a draft stands on here. Before the chain is known the machine's clock has to do: every date is shown, and
@@ -157,6 +165,7 @@ impl Review {
             charter_href: href("application/json", &canonical),
             text_href: href("text/markdown", &text),
             title: pieces::title(&text),
+            shown_text: pieces::inert(&text),
             terms: Terms::of(&charter),
             signers: signers(&charter),
             site,

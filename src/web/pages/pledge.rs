@@ -96,12 +96,14 @@ impl PledgePage {
             })
             .collect();
         let headline = case.headline(&said.iter().map(|(held, words)| (held, words)).collect::<Vec<_>>());
-        let voting = task.submissions().iter().any(|submission| {
-            tip.is_some_and(|tip| !task.window(submission).closed(tip.mtp_secs))
-        });
-        let voted = task.submissions().iter().any(|submission| {
-            submission.votes.iter().any(|cast| cast.vote.statement.pledge == index)
-        });
+        let voting = task
+            .submissions()
+            .iter()
+            .any(|submission| tip.is_some_and(|tip| !task.window(submission).closed(tip.mtp_secs)));
+        let voted = task
+            .submissions()
+            .iter()
+            .any(|submission| submission.votes.iter().any(|cast| cast.vote.statement.pledge == index));
         let steps = steps(&said, voting, voted, case.mtp_secs.is_some_and(|now| now > terms.refund_time));
         let remarks = case.remarks(&pledge.outpoints);
         let wanted = matches!(headline.state, "waiting" | "lapsed" | "replaced");
@@ -134,7 +136,8 @@ fn steps(payments: &[(OutpointView, Words)], voting: bool, voted: bool, over: bo
         .map(|(held, _)| held)
         .filter(|held| held.standing != Some(Standing::Vanished))
         .collect();
-    let ended = !present.is_empty() && present.iter().all(|held| held.ended.is_some_and(|ended| ended.depth > 0));
+    let ended =
+        !present.is_empty() && present.iter().all(|held| held.ended.is_some_and(|ended| ended.depth > 0));
     let counted = present.iter().any(|held| held.standing == Some(Standing::Credited));
     let secured = !present.is_empty() && present.iter().all(|held| held.secured || held.ended.is_some());
     let end = payments
@@ -150,7 +153,11 @@ fn steps(payments: &[(OutpointView, Words)], voting: bool, voted: bool, over: bo
         ("Payment seen", !present.is_empty(), "In the network, within seconds."),
         ("Counts", counted, confirmations),
         ("Refund secured", secured, "Signed by your browser, kept by the service."),
-        ("Your vote", voted, if voting { "The work is there: look at it, and vote." } else { "When the work is there." }),
+        (
+            "Your vote",
+            voted,
+            if voting { "The work is there: look at it, and vote." } else { "When the work is there." },
+        ),
         ("The end", ended, end),
     ];
     let mut reached = false;
