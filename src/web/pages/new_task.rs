@@ -14,7 +14,6 @@ use crate::escrow::charter::Charter;
 use crate::escrow::statement::{CharterId, Role};
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
 use bitcoin::base64::Engine;
 use bitcoin::base64::prelude::BASE64_STANDARD;
@@ -102,11 +101,8 @@ pub(super) async fn preview(
         .map_err(|name| ApiError::shape(format!("the form has no field {:?}", pieces::inert(&name))))?;
     match form.draft(&ground) {
         Some(drafted) => respond(asked, &Review::new(site, form, drafted)),
-        None => {
-            let mut response = respond(asked, &NewTask::new(site, form, &ground))?;
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            Ok(response)
-        }
+        // What is wrong is the answer that was asked for.
+        None => respond(asked, &NewTask::new(site, form, &ground)),
     }
 }
 

@@ -90,8 +90,8 @@ async fn the_review_says_the_terms_and_gives_the_files_without_a_script() {
     assert_eq!(status, StatusCode::OK, "{html}");
     for part in [
         "Check the charter",
-        "87.50 %",
-        "12.50 %",
+        "87.5 %",
+        "12.5 %",
         "&#60;b&#62;bold",
         "download=\"charter.json\"",
         "data:application/json;base64,",
@@ -138,7 +138,8 @@ async fn everything_that_is_wrong_is_told_at_its_field() {
         (json!({ "depth": "0" }), &["depth"]),
     ] {
         let (status, answer) = preview(&world, &with(changes.clone()), "application/json").await;
-        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{changes}: {answer}");
+        assert_eq!(status, StatusCode::OK, "{changes}: {answer}");
+        assert_eq!(answer["charter"], Value::Null, "no charter is made of it");
         let errors = answer["errors"].as_object().unwrap();
         for field in fields {
             assert!(errors.contains_key(*field), "{changes}: {errors:?}");
@@ -165,7 +166,7 @@ async fn a_secret_that_reaches_the_service_is_refused_and_never_repeated() {
     for secret in [words, &xprv, wif, &format!("[d34db33f/87h/1h/0h]{xprv}")] {
         for accept in ["application/json", "text/html"] {
             let (status, answer) = preview(&world, &with(json!({ "arbiter": secret })), accept).await;
-            assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+            assert_eq!(status, StatusCode::OK);
             assert!(!answer.to_string().contains(secret), "{accept}");
         }
     }
