@@ -4,6 +4,11 @@
 
 mod charter;
 mod checkout;
+mod about;
+mod badge;
+mod charter;
+mod checkout;
+mod embed;
 mod error;
 mod explore;
 mod front;
@@ -12,6 +17,11 @@ mod new_task;
 pub mod pieces;
 mod pledge;
 mod project;
+pub mod pieces;
+mod pledge;
+mod problems;
+mod project;
+mod reference;
 pub mod respond;
 mod settlement;
 mod settlements;
@@ -50,4 +60,14 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
         .route("/projects", get(project::list))
         .route("/projects/{project}", get(project::show))
+        .route("/how-it-works", get(about::how_it_works))
+        .route("/risks", get(about::risks))
+        .route("/recover", get(about::recover))
+        .route("/recover.html", get(about::recover_file))
+        .route("/sign.html", get(about::sign_file))
+        .route("/problems", get(problems::list))
+        .route("/problems/{code}", get(problems::show))
+        .route("/api", get(reference::show))
+        .route("/embed/tasks/{charter}", get(embed::show))
+        .route("/badge/{file}", get(badge::show))
 }
