@@ -3,11 +3,12 @@
 
 use super::super::body::Params;
 use super::super::{ApiError, App};
+use super::pieces;
 use super::{Asked, Site, show as respond, words};
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::reserved;
 use crate::escrow::statement::CharterId;
-use crate::escrow::task::{Stage, Task, title};
+use crate::escrow::task::{Stage, Task};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -56,7 +57,7 @@ impl Checkout {
         Checkout {
             site,
             charter: task.id(),
-            title: title(task.text()),
+            title: pieces::title(task.text()),
             stage: task.stage(tip),
             minimum_sat: terms.minimum_pledge_sat,
             left_sat,

@@ -4,11 +4,12 @@
 use super::super::body::Params;
 use super::super::{ApiError, App};
 use super::standing::{Case, Settled, Words};
+use super::pieces;
 use super::{Asked, Site, show as respond, words};
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Pledge, RESERVATION_SECS, Standing};
 use crate::escrow::statement::CharterId;
-use crate::escrow::task::{Stage, Task, title};
+use crate::escrow::task::{Stage, Task};
 use crate::service::views::{OutpointView, PledgeView};
 use askama::Template;
 use axum::extract::State;
@@ -114,7 +115,7 @@ impl PledgePage {
         Some(PledgePage {
             site,
             charter: task.id(),
-            title: title(task.text()),
+            title: pieces::title(task.text()),
             stage: task.stage(tip),
             refund_time: terms.refund_time,
             now_secs: tip.map_or(terms.refund_time, |tip| tip.mtp_secs),

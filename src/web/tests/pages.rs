@@ -2,6 +2,7 @@
 
 mod new;
 mod public;
+mod sponsor;
 
 use super::fakes::World;
 use axum::body::{Body, to_bytes};
