@@ -4,6 +4,7 @@
 use super::scheduler::Memory;
 use super::views::FeeWalletView;
 use super::{FundError, Funded, Service, ServiceError};
+use crate::chain::BroadcastError;
 use crate::escrow::due;
 use crate::escrow::event::{BatchRecord, Record};
 use crate::escrow::fee;
@@ -48,7 +49,15 @@ impl Service {
         let mut by_ladder = dear;
         for batch in batches(affordable) {
             match self.fund(&batch, feerate, replaces, replaced.as_ref()).await {
-                Ok(funded) => self.record_and_send(&batch, funded).await?,
+                Ok(funded) => match self.record_and_send(&batch, funded).await {
+                    Ok(()) => {}
+                    // What pays for it may be made up: a server says what it likes of the wallet's money.
+                    Err(ServiceError::Broadcast(error @ BroadcastError::Rejected { .. })) => {
+                        tracing::error!(%error, "ALARM: the network refuses a refund batch: refunds go by their ladder");
+                        by_ladder.extend(batch);
+                    }
+                    Err(other) => return Err(other),
+                },
                 Err(FundError::Insufficient { needed, available }) => {
                     tracing::warn!(%needed, %available, "the fee wallet cannot pay for refunds: they go by their ladder");
                     by_ladder.extend(batch);
@@ -217,6 +226,16 @@ impl Service {
             wallet.lock().await.note_broadcast(&transaction, self.clock.now_secs());
         }
         Ok(())
+    }
+
+    /// Sends by their ladders what a batch would have refunded that the network refuses.
+    pub(super) async fn refund_without(&self, batch: &Transaction, memory: &mut Memory) {
+        let bundles: Vec<RefundBundle> = self.read(|book| {
+            let held = batch.input.iter().filter_map(|input| book.find(&input.previous_output));
+            held.filter_map(|(_, held)| held.refund.clone()).collect()
+        });
+        let feerate = self.feerate(TARGET_BLOCKS).await;
+        self.climb(bundles, feerate, memory).await;
     }
 
     /// Sends each refund by its own ladder.
