@@ -145,9 +145,8 @@ impl Service {
     }
 
     fn note_wallet(&self, view: Option<FeeWalletView>) {
-        let Some(mut view) = view else { return };
-        view.needed_sat = view.needed_sat.max(self.refunds_need().to_sat());
-        view.low = view.confirmed_sat.saturating_add(view.pending_sat) < view.needed_sat;
+        let Some(view) = view else { return };
+        let view = view.needing(self.refunds_need());
         let mut last = self.wallet_view.lock().unwrap_or_else(PoisonError::into_inner);
         // Told when it begins and when it is over, not with every look.
         match (last.as_ref().is_some_and(|last| last.low), view.low) {

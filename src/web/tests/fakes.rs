@@ -135,6 +135,8 @@ pub struct OneOutput {
     key: Keypair,
     pub outpoint: OutPoint,
     prevout: TxOut,
+    /// The program with the key does not sign.
+    pub unsigned: bool,
 }
 
 impl OneOutput {
@@ -144,7 +146,7 @@ impl OneOutput {
         let script_pubkey = ScriptBuf::new_p2tr(&secp, key.x_only_public_key().0, None);
         let outpoint = chain.pay_one(&script_pubkey, amount);
         chain.mine(1);
-        OneOutput { key, outpoint, prevout: TxOut { value: amount, script_pubkey } }
+        OneOutput { key, outpoint, prevout: TxOut { value: amount, script_pubkey }, unsigned: false }
     }
 }
 
@@ -157,7 +159,7 @@ impl FeeWallet for OneOutput {
         Ok(FeeWalletView {
             confirmed_sat,
             pending_sat: 0,
-            address: String::new(),
+            address: testing::address(Network::Regtest, 9).to_string(),
             needed_sat: 0,
             low: false,
             signer_error: None,
@@ -171,6 +173,9 @@ impl FeeWallet for OneOutput {
         _: &[Transaction],
         avoid: &HashSet<OutPoint>,
     ) -> Result<Funded, FundError> {
+        if self.unsigned {
+            return Err(FundError::Signer { detail: "nobody at home".to_owned() });
+        }
         let short = |needed| FundError::Insufficient { needed, available: Amount::ZERO };
         if avoid.contains(&self.outpoint) {
             return Err(short(max_fee));
