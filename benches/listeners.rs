@@ -191,7 +191,7 @@ fn main() {
     let mut causes = Causes { service: Arc::clone(&service), runtime, number: 0 };
     let replay = ReplayCache::open(dir.path(), Arc::new(RealFiles)).unwrap();
     let edge = Edge::new("http://127.0.0.1", ApiLimits::default(), replay, Arc::new(SystemClock));
-    let app = router(App { service, edge: Arc::new(edge), webhooks: None });
+    let app = router(App { service, edge: Arc::new(edge), webhooks: None, faucet: None });
     let socket = causes.runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = socket.local_addr().unwrap();
     let limits = HttpLimits { max_connections: 10_000, ..HttpLimits::default() };

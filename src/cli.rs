@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod context;
 mod doctor;
+mod electrum;
 mod events;
 mod exit;
 mod journal;

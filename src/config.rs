@@ -7,6 +7,7 @@
 pub mod advice;
 pub mod api;
 pub mod electrum;
+pub mod faucet;
 pub mod read;
 
 use crate::chain::Checkpoint;
@@ -67,6 +68,8 @@ pub struct Config {
     pub http: HttpLimits,
     /// Bounds of what clients of the API may do.
     pub api: ApiLimits,
+    /// The node of the faucet; on regtest only.
+    pub faucet: Option<faucet::FaucetNode>,
     /// Filter of the log, as `RUST_LOG` is written.
     pub log: String,
     /// Form of the log.
@@ -260,6 +263,7 @@ impl Config {
         }
         let http = HttpLimits::read(reader);
         let api = ApiLimits::read(reader);
+        let faucet = faucet::FaucetNode::read(reader, network);
         let log: String = reader.or("log", "info".to_owned());
         if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&log) {
             reader.problem("log", format!("{log:?} is no filter: {error}"));
@@ -287,6 +291,7 @@ impl Config {
             metrics_listen,
             http,
             api,
+            faucet,
             log,
             log_format,
         })

@@ -10,7 +10,7 @@
 //! - `service`: decide, journal, acknowledge; the scheduler does what is due.
 //! - `serve`, `config`, `watcher`: the service put together.
 //! - `web`: the HTTP API. `verify`: a task against a chain, trusting the service for nothing.
-//! - `cli`, `client`: the commands, and how they ask a service.
+//! - `cli`, `client`: the commands, and how they ask a service. `draft`: from a person's draft to a charter's fields.
 //! - `nip98`: requests signed by an identity, made and checked. `webhooks`: public events posted elsewhere.
 //! - `keys`: phrases and keys of people. `wallet`: the operator's fee wallet.
 //! - `metrics`: what is counted. `failpoint`: where a test can make the process die.
@@ -34,6 +34,8 @@ pub mod cli;
 pub mod client;
 #[cfg(feature = "service")]
 pub mod config;
+#[cfg(feature = "service")]
+pub mod draft;
 pub mod escrow;
 #[cfg(feature = "service")]
 pub mod failpoint;

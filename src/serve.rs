@@ -1,27 +1,24 @@
 //! `upfront serve`, put together: journal, index, chain, fee wallet, service, HTTP; and taken apart again in
 //! order. Wiring only: no rules.
 
+mod fees;
 mod notify;
 mod stop;
 
-use crate::chain::electrum::{ElectrumChain, ElectrumConfig, ServerConfig, Trust};
+use crate::chain::electrum::{ElectrumChain, ElectrumConfig};
 use crate::chain::{ChainCache, ChainSource};
+use crate::config::electrum::ElectrumServer;
 use crate::config::{Config, HttpLimits, Listen, LogFormat};
 use crate::escrow::event::Record;
 use crate::escrow::network::Network;
-use crate::escrow::refund::RefundBundle;
-use crate::keys::Passphrase;
 use crate::metrics::Metrics;
-use crate::service::views::FeeWalletView;
-use crate::service::{
-    Clock, FeeWallet, FundError, Funded, Parts, Policy, Service, SystemClock, run_scheduler, run_watcher,
-};
+use crate::service::{Clock, Parts, Policy, Service, SystemClock, run_scheduler, run_watcher};
 use crate::store::files::{Files, RealFiles};
 use crate::store::index::Index;
 use crate::store::journal::{Birth, FileJournal};
 use crate::store::replay::ReplayCache;
-use crate::wallet::{BatchRequest, ExternalSigner, OperatorWallet, WalletError};
 use crate::watcher::IndexCache;
+use crate::web::faucet::Faucet;
 use crate::web::health::{Probe, State};
 use crate::web::listen::{self, Listener};
 use crate::web::operator::Operator;
@@ -29,9 +26,8 @@ use crate::web::{self, App, Edge};
 use crate::webhooks::{self, HookRecord, SystemRandomness, UreqOutgoing, Webhooks};
 use anyhow::Context;
 use bitcoin::secp256k1::{Keypair, Secp256k1, SecretKey};
-use bitcoin::{Amount, FeeRate, OutPoint, Transaction};
 use notify::{Notifier, watchdog_interval};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,11 +79,8 @@ fn log_to_stderr(config: &Config) {
 /// address it listens on; a socket in the file system has none.
 pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyhow::Result<()> {
     let files: Arc<dyn Files> = Arc::new(RealFiles);
-    let mut instance = [0; 16];
-    getrandom::fill(&mut instance).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
-    let birth = Birth { network: config.network.bitcoin(), instance, at_secs: SystemClock.now_secs() };
-    let opened =
-        FileJournal::<Record>::open(&config.data_dir, files, birth).context("opening the journal")?;
+    let opened = FileJournal::<Record>::open(&config.data_dir, files, birth(&config)?)
+        .context("opening the journal")?;
     if let Some(torn) = &opened.recovery.torn {
         tracing::warn!(seq = torn.seq, bytes = torn.bytes, saved_as = %torn.saved_as.display(), "cut off a torn tail of the journal: none of it had been acknowledged");
     }
@@ -101,7 +94,8 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
     let (chain, updates, watching) =
         ElectrumChain::start(electrum, Arc::clone(&cache) as Arc<dyn ChainCache>);
 
-    let wallet = fee_wallet(&config).context("opening the fee wallet")?;
+    let wallet = fees::open(&config, Arc::clone(&chain) as Arc<dyn ChainSource>);
+    let wallet = wallet.context("opening the fee wallet")?;
     let service = Service::new(Parts {
         journal: Box::new(opened.journal),
         records: opened.recorded,
@@ -128,7 +122,7 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
     let jobs = [
         tokio::spawn(run_watcher(Arc::clone(&service), updates)),
         tokio::spawn(run_scheduler(Arc::clone(&service), interval)),
-        tokio::spawn(refresh_wallet(Arc::clone(&service), interval * 10)),
+        tokio::spawn(refresh_wallet(Arc::clone(&service), interval)),
         watching,
     ];
     let replay = ReplayCache::open(&config.data_dir, Arc::new(RealFiles))
@@ -136,7 +130,12 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
     let edge = Edge::new(&config.public_url, config.api.clone(), replay, Arc::new(SystemClock));
     let webhooks = open_webhooks(&config, &service).context("opening the webhooks")?;
     let delivering = webhooks.as_ref().map(|webhooks| tokio::spawn(webhooks::run(Arc::clone(webhooks))));
-    let app = App { service: Arc::clone(&service), edge: Arc::new(edge), webhooks: webhooks.clone() };
+    let app = App {
+        service: Arc::clone(&service),
+        edge: Arc::new(edge),
+        webhooks: webhooks.clone(),
+        faucet: Faucet::open(config.network, config.faucet.as_ref()),
+    };
     let probes = vec![disk_probe(config.data_dir.clone()), index_probe(cache)];
     let apart = config.metrics_listen.is_some();
     let operator = Operator::new(Arc::clone(&service), probes, config.fee_wallet_low_sat, apart);
@@ -200,10 +199,7 @@ fn open_webhooks(config: &Config, service: &Arc<Service>) -> anyhow::Result<Opti
     }
     let dir = config.data_dir.join(WEBHOOKS_DIR);
     private_directory(&dir)?;
-    let mut instance = [0; 16];
-    getrandom::fill(&mut instance).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
-    let birth = Birth { network: config.network.bitcoin(), instance, at_secs: SystemClock.now_secs() };
-    let opened = FileJournal::<HookRecord>::open(&dir, Arc::new(RealFiles), birth)?;
+    let opened = FileJournal::<HookRecord>::open(&dir, Arc::new(RealFiles), birth(config)?)?;
     let allow: BTreeSet<String> =
         config.webhooks_allow.iter().map(|entry| entry.to_ascii_lowercase()).collect();
     let limits = webhooks::Limits {
@@ -236,15 +232,10 @@ fn private_directory(dir: &Path) -> anyhow::Result<()> {
 
 /// How the servers are reached and used.
 fn electrum_config(config: &Config) -> anyhow::Result<ElectrumConfig> {
-    let mut servers = Vec::new();
-    for server in &config.electrum.servers {
-        let trust = match &server.certificate {
-            None => Trust::Authorities,
-            Some(certificate) => Trust::from_setting(certificate)
-                .with_context(|| format!("the certificate of {}", server.address))?,
-        };
-        servers.push(ServerConfig { address: server.address.clone(), trust });
-    }
+    let read = |server: &ElectrumServer| {
+        server.read().with_context(|| format!("the certificate of {}", server.address))
+    };
+    let servers = config.electrum.servers.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
     let mut electrum = ElectrumConfig::with_servers(servers, config.network.bitcoin());
     electrum.checkpoint = config.checkpoint();
     electrum.socks5.clone_from(&config.electrum.socks5);
@@ -353,11 +344,24 @@ fn index_probe(cache: Arc<IndexCache>) -> Probe {
     Probe { name: "index", look: Box::new(look) }
 }
 
+/// Looks at the fee wallet every tenth interval, and at each while nobody can be asked.
 async fn refresh_wallet(service: Arc<Service>, interval: Duration) {
     loop {
-        service.refresh_wallet().await;
-        tokio::time::sleep(interval).await;
+        let answered = service.refresh_wallet().await;
+        tokio::time::sleep(if answered { interval * 10 } else { interval }).await;
     }
+}
+
+fn random<const BYTES: usize>() -> anyhow::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
+    Ok(bytes)
+}
+
+/// What a journal that is made now begins with.
+fn birth(config: &Config) -> anyhow::Result<Birth> {
+    let network = config.network.bitcoin();
+    Ok(Birth { network, instance: random()?, at_secs: SystemClock.now_secs() })
 }
 
 /// The key of receipts: made once, kept in the data directory, of no power over money.
@@ -365,9 +369,7 @@ fn receipt_key(dir: &Path) -> anyhow::Result<Keypair> {
     let path = dir.join(RECEIPT_KEY_FILE);
     let secp = Secp256k1::new();
     if !path.exists() {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("the system has no randomness: {e}"))?;
-        let key = SecretKey::from_slice(&bytes).context("making the receipt key")?;
+        let key = SecretKey::from_slice(&random::<32>()?).context("making the receipt key")?;
         let text = format!("{}\n", key.display_secret());
         crate::keys::write_new_secret(&path, text.as_bytes())?;
     }
@@ -378,109 +380,4 @@ fn receipt_key(dir: &Path) -> anyhow::Result<Keypair> {
         .parse()
         .map_err(|_| anyhow::anyhow!("{} holds no secret key (64 hex digits)", path.display()))?;
     Ok(Keypair::from_secret_key(&secp, &key))
-}
-
-/// Name of the systemd credential with the fee wallet's passphrase.
-const PASSPHRASE_CREDENTIAL: &str = "wallet-passphrase";
-
-/// The operator's wallet, opened with the passphrase that the settings or systemd give.
-fn fee_wallet(config: &Config) -> anyhow::Result<Option<Box<dyn FeeWallet>>> {
-    let unlock = |path: &Path| -> anyhow::Result<Passphrase> {
-        let credential =
-            || Some(PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(PASSPHRASE_CREDENTIAL));
-        let credential = credential().filter(|path| path.exists());
-        let Some(file) = config.wallet_passphrase_file.clone().or(credential) else {
-            anyhow::bail!(
-                "{} is encrypted: name a file with its passphrase as wallet_passphrase_file, or give the systemd \
-                 credential {PASSPHRASE_CREDENTIAL}",
-                path.display()
-            );
-        };
-        let read = Passphrase::read_file(&file);
-        read.with_context(|| format!("the fee wallet's passphrase in {}", file.display()))
-    };
-    let Some(mut wallet) = OperatorWallet::open_with(&config.data_dir, config.network, unlock)? else {
-        tracing::warn!(
-            "there is no fee wallet: refunds will go by their own ladders (`upfront wallet new` makes one)"
-        );
-        return Ok(None);
-    };
-    match (wallet.is_watch_only(), config.wallet_signer.is_empty()) {
-        (true, false) => {
-            let timeout = Duration::from_secs(config.wallet_signer_timeout_secs);
-            wallet.set_signer(ExternalSigner::new(config.wallet_signer.clone(), timeout));
-        }
-        (true, true) => tracing::warn!(
-            "the fee wallet's descriptor is public and wallet_signer is not set: refunds will go by their own ladders"
-        ),
-        (false, false) => tracing::warn!("wallet_signer is not used: the fee wallet has its keys here"),
-        (false, true) => {}
-    }
-    let servers = config.electrum.urls().collect();
-    let least_sat = config.fee_wallet_low_sat;
-    Ok(Some(Box::new(ElectrumFeeWallet { wallet, servers, least_sat })))
-}
-
-/// The operator's wallet with the servers it asks, the first that answers.
-struct ElectrumFeeWallet {
-    wallet: OperatorWallet,
-    servers: Vec<String>,
-    /// The operator's own limit, below which it is low whatever refunds need.
-    least_sat: u64,
-}
-
-impl From<WalletError> for FundError {
-    fn from(error: WalletError) -> FundError {
-        match error {
-            WalletError::InsufficientFunds { needed, available } => {
-                FundError::Insufficient { needed, available }
-            }
-            WalletError::Signer(error) => FundError::Signer { detail: error.to_string() },
-            other => FundError::Failed { detail: other.to_string() },
-        }
-    }
-}
-
-impl FeeWallet for ElectrumFeeWallet {
-    fn sync(&mut self) -> Result<(), FundError> {
-        let mut failed = FundError::Failed { detail: "no Electrum server is configured".into() };
-        for server in &self.servers {
-            match self.wallet.sync(server) {
-                Ok(()) => return Ok(()),
-                Err(error @ WalletError::Server { .. }) => failed = error.into(),
-                Err(other) => return Err(other.into()),
-            }
-        }
-        Err(failed)
-    }
-
-    fn view(&mut self) -> Result<FeeWalletView, FundError> {
-        let balance = self.wallet.balance();
-        Ok(FeeWalletView {
-            confirmed_sat: balance.confirmed.to_sat(),
-            pending_sat: balance.pending.to_sat(),
-            address: self.wallet.address()?.to_string(),
-            needed_sat: self.least_sat,
-            low: false,
-            signer_error: None,
-        })
-    }
-
-    fn fund(
-        &mut self,
-        bundles: &[&RefundBundle],
-        feerate: FeeRate,
-        max_fee: Amount,
-        replaces: &[Transaction],
-        avoid: &HashSet<OutPoint>,
-    ) -> Result<Funded, FundError> {
-        let funded = self.wallet.fund_batch(&BatchRequest { bundles, feerate, max_fee, replaces, avoid })?;
-        Ok(Funded { transaction: funded.transaction, fee: funded.fee, fee_inputs: funded.fee_inputs })
-    }
-
-    fn note_broadcast(&mut self, transaction: &Transaction, now_secs: u64) {
-        if let Err(error) = self.wallet.note_broadcast(transaction, now_secs) {
-            tracing::warn!(%error, "the fee wallet could not note its own batch; the next sync finds it");
-        }
-    }
 }

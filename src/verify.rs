@@ -116,22 +116,24 @@ pub struct SubmissionTally {
     pub tally: Tally,
 }
 
-/// Verifies `document` with the Electrum server at `url` (`tcp://host:port` or `ssl://host:port`), whose
-/// headers are checked from the first block on.
+/// Verifies `document` with the first Electrum server of `urls` that can be used, reached through the proxy if
+/// there is one; its headers are checked from the shipped checkpoint on.
 ///
 /// # Errors
 /// If the server does not answer, or its answers are wrong. What is wrong with the document is in the
 /// report.
-pub fn run(document: &ProofDocument, url: &str) -> Result<Report, ChainError> {
-    let charter = Charter::parse(document.charter.as_bytes());
-    match charter {
-        Ok(charter) => run_with(document, &OneShotConfig::new(url, charter.network().bitcoin())),
+pub fn run(document: &ProofDocument, urls: &str, socks5: Option<&str>) -> Result<Report, ChainError> {
+    match Charter::parse(document.charter.as_bytes()) {
+        Ok(charter) => {
+            let config = OneShotConfig::new(urls, socks5, charter.network().bitcoin());
+            run_with(document, &config.map_err(|e| ChainError::NoAnswer { reason: e.to_string() })?)
+        }
         // Nothing to ask a chain for: no address follows from it.
         Err(_) => report(document, None),
     }
 }
 
-/// As [`run`], with a proxy, a time-out or a checkpoint of one's own.
+/// As [`run`], with a time-out or a checkpoint of one's own.
 ///
 /// # Errors
 /// As [`run`].

@@ -10,8 +10,10 @@
 //! public descriptors, never overwritten; `wallet.state.json`, which can be rebuilt from the descriptors and the
 //! chain, so that a lost or broken one costs a full scan and nothing more.
 //!
-//! All calls block. The Electrum server is believed about this wallet's own money: Merkle proofs are
-//! checked against that server's headers only. A lie makes a batch fail, it cannot take anything.
+//! All calls block. Electrum servers are reached as the watcher reaches them. Merkle proofs are checked against
+//! the server's headers; the service holds those against its own ([`OperatorWallet::sync_on`]), commands do not.
+//! What else a server says of this wallet's own money is believed: a lie makes a batch fail, it cannot take
+//! anything.
 
 mod descriptor;
 mod external;
@@ -21,6 +23,7 @@ mod offline;
 mod signer;
 mod spend;
 mod state;
+mod sync;
 
 pub use external::ExternalSigner;
 pub use fund::{BatchRequest, FundedBatch};
@@ -28,15 +31,13 @@ pub use history::{HistoryItem, Purpose};
 pub use offline::{OfflineError, OfflineRule, OfflineSigned, OfflineSigner};
 pub use signer::SignerError;
 pub use spend::{PlannedSpend, SpendRequest};
+pub use sync::{Judge, Word};
 
 use crate::escrow::network::Network;
 use crate::escrow::refund::BatchError;
 use crate::keys::{KeyFileError, MAX_KEY_FILE_BYTES, Passphrase, Phrase, Stored};
-use bdk_electrum::BdkElectrumClient;
-use bdk_electrum::electrum_client::{Client, ConfigBuilder, ElectrumApi};
 use bdk_wallet::chain::CanonicalizationParams;
-use bdk_wallet::{KeychainKind, Update, Wallet};
-use bitcoin::constants::genesis_block;
+use bdk_wallet::{KeychainKind, Wallet};
 use bitcoin::{Address, Amount, OutPoint, ScriptBuf, Transaction, TxOut, Txid, Witness};
 use descriptor::{Branch, FeeKeys};
 use fund::Candidate;
@@ -45,7 +46,6 @@ use state::State;
 use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// File with the words of a wallet made here.
 pub const PHRASE_FILE: &str = "wallet.phrase";
@@ -55,12 +55,6 @@ pub const DESCRIPTOR_FILE: &str = "wallet.descriptor";
 /// What the chain said last.
 pub const STATE_FILE: &str = "wallet.state.json";
 
-/// Unused addresses in a row after which a full scan stops (BIP44).
-const STOP_GAP: usize = 20;
-/// Scripts asked for in one request.
-const BATCH_SIZE: usize = 20;
-/// A server that says nothing for so long is given up.
-const TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a server's answer goes into an error.
 const MAX_DETAIL_CHARS: usize = 200;
 
@@ -99,6 +93,22 @@ pub enum WalletError {
         server: String,
         /// What went wrong.
         detail: String,
+    },
+    /// The server has blocks that nobody checked yet.
+    #[error("Electrum server {server} is ahead, at block {height}")]
+    Ahead {
+        /// Its URL.
+        server: String,
+        /// Height of the block.
+        height: u32,
+    },
+    /// The server follows another chain than ours.
+    #[error("Electrum server {server} has another block {height} than the best chain")]
+    OtherChain {
+        /// Its URL.
+        server: String,
+        /// Height of the block.
+        height: u32,
     },
     /// Nothing is known of the chain yet.
     #[error("the fee wallet was never synchronised: connect it to an Electrum server first")]
@@ -321,66 +331,6 @@ impl OperatorWallet {
         self.wallet.latest_checkpoint().height()
     }
 
-    /// Asks an Electrum server (`tcp://host:port` or `ssl://host:port`) for all that concerns this wallet.
-    /// The first time, and whenever the server's chain does not continue the one known, everything is
-    /// scanned anew.
-    ///
-    /// # Errors
-    /// [`WalletError::Server`], [`WalletError::WrongNetwork`], [`WalletError::File`].
-    pub fn sync(&mut self, electrum_url: &str) -> Result<(), WalletError> {
-        let failed = |detail: String| server_error(electrum_url, &detail);
-        let client = connect(electrum_url)?;
-        let genesis = client.block_header(0).map_err(|e| failed(e.to_string()))?.block_hash();
-        if genesis != genesis_block(self.network.params()).block_hash() {
-            let what = format!("Electrum server {electrum_url}");
-            return Err(WalletError::WrongNetwork { what, expected: self.network });
-        }
-        let tip = client.block_headers_subscribe().map_err(|e| failed(e.to_string()))?;
-        // bdk_electrum ignores a chain that is shorter than the one known, but it may be the better one.
-        if u32::try_from(tip.height).is_ok_and(|height| height < self.tip_height()) {
-            self.forget();
-        }
-        let client = BdkElectrumClient::new(client);
-        client.populate_tx_cache(self.wallet.tx_graph().full_txs().map(|node| node.tx));
-        let update = self.ask(&client).map_err(|e| failed(e.to_string()))?;
-        if self.absorb(update).is_err() {
-            self.forget();
-            let update = self.ask(&client).map_err(|e| failed(e.to_string()))?;
-            self.absorb(update).map_err(|e| failed(e.to_string()))?;
-        }
-        self.persist()
-    }
-
-    fn ask(
-        &self,
-        client: &BdkElectrumClient<Client>,
-    ) -> Result<Update, bdk_electrum::electrum_client::Error> {
-        if self.state.scanned {
-            let request = self.wallet.start_sync_with_revealed_spks();
-            client.sync(request, BATCH_SIZE, false).map(Update::from)
-        } else {
-            client.full_scan(self.wallet.start_full_scan(), STOP_GAP, BATCH_SIZE, false).map(Update::from)
-        }
-    }
-
-    fn absorb(&mut self, update: Update) -> Result<(), bdk_wallet::chain::local_chain::CannotConnectError> {
-        self.wallet.apply_update(update)?;
-        self.state.scanned = true;
-        Ok(())
-    }
-
-    /// Drops all that the chain said; addresses handed out stay watched.
-    fn forget(&mut self) {
-        let revealed = [KeychainKind::External, KeychainKind::Internal]
-            .map(|keychain| (keychain, self.wallet.derivation_index(keychain)));
-        self.wallet = self.state.start_over(self.network, &self.keys);
-        for (keychain, index) in revealed {
-            if let Some(index) = index {
-                let _ = self.wallet.reveal_addresses_to(keychain, index);
-            }
-        }
-    }
-
     /// What it holds, as of the last [`OperatorWallet::sync`].
     pub fn balance(&self) -> Balance {
         let balance = self.wallet.balance();
@@ -518,11 +468,6 @@ impl OperatorWallet {
 fn server_error(server: &str, detail: &str) -> WalletError {
     let detail = detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL_CHARS).collect();
     WalletError::Server { server: server.to_owned(), detail }
-}
-
-fn connect(electrum_url: &str) -> Result<Client, WalletError> {
-    let config = ConfigBuilder::new().timeout(Some(TIMEOUT)).build();
-    Client::from_config(electrum_url, config).map_err(|e| server_error(electrum_url, &e.to_string()))
 }
 
 fn branch(keychain: KeychainKind) -> Branch {

@@ -1,6 +1,8 @@
 //! The HTTP side: the router, and serving until told to stop. Handlers translate; rules are elsewhere.
 
 pub mod api;
+pub mod assets;
+mod bbqr;
 mod body;
 mod classes;
 mod clients;
@@ -8,6 +10,7 @@ pub mod connections;
 mod edge;
 mod error;
 mod etag;
+pub mod faucet;
 pub mod health;
 mod idempotency;
 mod identity;
@@ -18,6 +21,7 @@ pub mod openapi;
 pub mod operator;
 mod origin;
 mod page;
+pub mod pages;
 mod problem;
 mod qr;
 mod rates;
@@ -54,13 +58,17 @@ pub struct App {
     pub edge: Arc<Edge>,
     /// Webhooks, unless the operator wants none.
     pub webhooks: Option<Arc<Webhooks>>,
+    /// The faucet, on regtest where the operator has set one.
+    pub faucet: Option<Arc<faucet::Faucet>>,
 }
 
 /// Every route.
 pub fn router(app: App) -> Router {
     let (api, _) = openapi::build(api::router());
+    let faucet = if app.faucet.is_some() { faucet::router() } else { Router::new() };
+    let tagged = api.merge(pages::router()).merge(assets::router()).merge(faucet);
     let routes = Router::new()
-        .merge(api.layer(axum::middleware::from_fn(etag::conditional)))
+        .merge(tagged.layer(axum::middleware::from_fn(etag::conditional)))
         .merge(problem::router())
         .fallback(not_found);
     dress(routes, &app, REQUEST_TIMEOUT).with_state(app)
@@ -74,6 +82,7 @@ fn dress(routes: Router<App>, app: &App, timeout: Duration) -> Router<App> {
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn(problem::shape))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), pages::for_browsers))
         .layer(axum::middleware::from_fn(origin::headers))
 }
 

@@ -20,16 +20,15 @@ pub use records::{HookId, HookRecord, Owner};
 pub use sign::{Secret, SecretError, VerifyError, verify};
 
 use crate::escrow::network::Network;
-use crate::escrow::public::{EventId, ProjectId};
+use crate::escrow::public::{EventId, KINDS, ProjectId};
 use crate::escrow::statement::CharterId;
 use crate::metrics::Metrics;
 use crate::service::Clock;
 use crate::service::events::{EventLog, Topic};
 use crate::store::journal::{AppendError, Journal};
-use bitcoin::secp256k1::XOnlyPublicKey;
 use records::{Hook, Hooks};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
@@ -248,7 +247,7 @@ pub struct WebhookView {
 
 /// The webhooks of a service.
 pub struct Webhooks {
-    state: Mutex<State>,
+    hooks: Mutex<Hooks>,
     journal: Box<dyn Journal<HookRecord>>,
     events: Arc<EventLog>,
     outgoing: Arc<dyn Outgoing>,
@@ -262,15 +261,6 @@ pub struct Webhooks {
     changed: watch::Sender<u64>,
 }
 
-#[derive(Default)]
-struct State {
-    hooks: Hooks,
-    /// What happened lately, of each webhook. Not durable.
-    recent: BTreeMap<HookId, Vec<Attempt>>,
-    /// How far each was delivered; the durable cursor may be behind.
-    reached: BTreeMap<HookId, EventId>,
-}
-
 /// Tries shown of a webhook.
 const SHOWN: usize = 20;
 
@@ -279,9 +269,8 @@ impl Webhooks {
     pub fn new(parts: Parts) -> Arc<Webhooks> {
         let mut hooks = Hooks::default();
         parts.records.iter().for_each(|record| hooks.apply(record));
-        let reached = hooks.iter().map(|(id, hook)| (*id, hook.cursor)).collect();
         Arc::new(Webhooks {
-            state: Mutex::new(State { hooks, recent: BTreeMap::new(), reached }),
+            hooks: Mutex::new(hooks),
             journal: parts.journal,
             events: parts.events,
             outgoing: parts.outgoing,
@@ -294,25 +283,21 @@ impl Webhooks {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Hooks> {
         // Every change under the lock is whole before anything that could panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records, and folds once it is durable.
     async fn record(&self, record: HookRecord) -> Result<(), WebhookError> {
         let ticket = {
-            let state = self.lock();
-            let appended = self.journal.append(
-                self.journal.next_seq(),
-                self.clock.now_secs(),
-                std::slice::from_ref(&record),
-            );
-            drop(state);
-            appended?
+            // One at a time: each says which number it gets.
+            let _hooks = self.lock();
+            let next_seq = self.journal.next_seq();
+            self.journal.append(next_seq, self.clock.now_secs(), std::slice::from_ref(&record))?
         };
         ticket.await?;
-        self.lock().hooks.apply(&record);
+        self.lock().apply(&record);
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
     }
@@ -330,7 +315,7 @@ impl Webhooks {
     ) -> Result<(WebhookView, Secret), WebhookError> {
         let target = Target::parse(url, &self.limits.allow)?;
         scope.topic()?;
-        if let Some(given) = types.iter().find(|given| !records::is_type(given)) {
+        if let Some(given) = types.iter().find(|given| !KINDS.contains(&given.as_str())) {
             return Err(WebhookError::UnknownType { given: given.chars().take(60).collect() });
         }
         let mut id = [0; 16];
@@ -338,12 +323,12 @@ impl Webhooks {
         let secret = Secret::generate(&*self.randomness)?;
         let id = HookId(id);
         {
-            let state = self.lock();
-            let own = state.hooks.iter().filter(|(_, hook)| hook.owner == owner).count();
+            let hooks = self.lock();
+            let own = hooks.iter().filter(|(_, hook)| hook.owner == owner).count();
             if own >= self.limits.per_owner {
                 return Err(WebhookError::TooManyOfOwner { max: self.limits.per_owner });
             }
-            if state.hooks.iter().count() >= self.limits.total {
+            if hooks.iter().count() >= self.limits.total {
                 return Err(WebhookError::TooMany { max: self.limits.total });
             }
         }
@@ -351,7 +336,6 @@ impl Webhooks {
         let url = target.url().to_owned();
         self.record(HookRecord::Created { id, owner, url, scope, types, secret: secret.clone(), after })
             .await?;
-        self.lock().reached.entry(id).or_insert(after);
         Ok((self.view(owner, id)?, secret))
     }
 
@@ -360,16 +344,15 @@ impl Webhooks {
     /// # Errors
     /// [`WebhookError::Unknown`] also for somebody else's: ids are not to be tried.
     pub fn view(&self, owner: Owner, id: HookId) -> Result<WebhookView, WebhookError> {
-        let state = self.lock();
-        let hook = state.hooks.get(&id).filter(|hook| hook.owner == owner).ok_or(WebhookError::Unknown)?;
-        Ok(view(&state, id, hook))
+        let hooks = self.lock();
+        Ok(view(id, hooks.of(owner, id)?))
     }
 
     /// All webhooks of `owner`.
     pub fn list(&self, owner: Owner) -> Vec<WebhookView> {
-        let state = self.lock();
-        let own = state.hooks.iter().filter(|(_, hook)| hook.owner == owner);
-        own.map(|(id, hook)| view(&state, *id, hook)).collect()
+        let hooks = self.lock();
+        let own = hooks.iter().filter(|(_, hook)| hook.owner == owner);
+        own.map(|(id, hook)| view(*id, hook)).collect()
     }
 
     /// Ends a subscription.
@@ -378,11 +361,7 @@ impl Webhooks {
     /// [`WebhookError::Unknown`], or why it could not be recorded.
     pub async fn remove(&self, owner: Owner, id: HookId) -> Result<(), WebhookError> {
         self.view(owner, id)?;
-        self.record(HookRecord::Removed { id }).await?;
-        let mut state = self.lock();
-        state.recent.remove(&id);
-        state.reached.remove(&id);
-        Ok(())
+        self.record(HookRecord::Removed { id }).await
     }
 
     /// Goes on with a disabled webhook where it stopped; if the events after that are not kept any more, with
@@ -400,8 +379,6 @@ impl Webhooks {
             Err(_) => self.events.newest(),
         };
         self.record(HookRecord::Resumed { id, after }).await?;
-        self.lock().reached.insert(id, after);
-        self.changed.send_modify(|count| *count = count.wrapping_add(1));
         self.view(owner, id)
     }
 
@@ -411,9 +388,8 @@ impl Webhooks {
     /// [`WebhookError::Unknown`], or that there is no randomness for its id.
     pub async fn test(&self, owner: Owner, id: HookId) -> Result<Attempt, WebhookError> {
         let (url, secret) = {
-            let state = self.lock();
-            let hook =
-                state.hooks.get(&id).filter(|hook| hook.owner == owner).ok_or(WebhookError::Unknown)?;
+            let hooks = self.lock();
+            let hook = hooks.of(owner, id)?;
             (hook.url.clone(), hook.secret.clone())
         };
         let mut random = [0; 16];
@@ -422,41 +398,27 @@ impl Webhooks {
     }
 
     /// Whom to tell, for the jobs.
-    fn hook(&self, id: &HookId) -> Option<(Hook, EventId)> {
-        let state = self.lock();
-        let hook = state.hooks.get(id)?.clone();
-        let reached = state.reached.get(id).copied().unwrap_or(hook.cursor);
-        Some((hook, reached))
-    }
-
-    fn enabled(&self) -> Vec<HookId> {
-        let state = self.lock();
-        let enabled = state.hooks.iter().filter(|(_, hook)| hook.disabled.is_none());
-        enabled.map(|(id, _)| *id).collect()
+    fn hook(&self, id: &HookId) -> Option<Hook> {
+        self.lock().get(id).cloned()
     }
 
     fn note(&self, id: HookId, attempt: Attempt) {
-        let mut state = self.lock();
-        let recent = state.recent.entry(id).or_default();
-        recent.insert(0, attempt);
-        recent.truncate(SHOWN);
+        if let Some(hook) = self.lock().get_mut(&id) {
+            hook.attempts.insert(0, attempt);
+            hook.attempts.truncate(SHOWN);
+        }
     }
 }
 
-fn view(state: &State, id: HookId, hook: &Hook) -> WebhookView {
+fn view(id: HookId, hook: &Hook) -> WebhookView {
     WebhookView {
         id,
         url: hook.url.clone(),
         task: hook.scope.task,
         project: hook.scope.project,
         types: hook.types.clone(),
-        delivered: state.reached.get(&id).copied().unwrap_or(hook.cursor),
+        delivered: hook.reached,
         disabled: hook.disabled.clone(),
-        attempts: state.recent.get(&id).cloned().unwrap_or_default(),
+        attempts: hook.attempts.clone(),
     }
-}
-
-/// Who subscribes: the x-only key of an identity.
-pub fn owner(identity: XOnlyPublicKey) -> Owner {
-    Owner(identity)
 }

@@ -6,6 +6,7 @@
 //! What it must not do: publish a view or a tip that its own headers do not carry.
 
 mod address;
+mod blocking;
 mod config;
 mod connection;
 mod drop;
@@ -28,8 +29,9 @@ use futures::future::BoxFuture;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-pub use self::address::{BadServerUrl, ServerAddress, is_host_port};
-pub use self::config::{ElectrumConfig, ServerConfig};
+pub use self::address::{BadServerUrl, ServerAddress, is_host_port, split_pin};
+pub use self::blocking::BlockingStream;
+pub use self::config::{BadServer, ElectrumConfig, Reach, ServerConfig};
 use self::connection::Connection;
 use self::merge::Scripts;
 use self::outbox::Outbox;

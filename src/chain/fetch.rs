@@ -9,7 +9,7 @@ use bitcoin::block::Header;
 use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::{BlockHash, FeeRate, Script, Transaction, Txid};
 use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::cache::{ChainCache, ProvedTransaction};
@@ -311,25 +311,34 @@ pub async fn read_script(
     let answer = rpc.call(method, vec![json!(wire::script_hash(script))]).await?;
     let history = wire::history(&answer)?;
     let claims = reconcile::claimed_heights(&history);
+    let (mut transactions, mut proofs) = (HashMap::new(), HashMap::new());
+    for (txid, tx, proof) in gather(rpc, chain, cache, claims).await? {
+        transactions.insert(txid, tx);
+        proofs.extend(proof.map(|proof| (txid, proof)));
+    }
+    Ok(reconcile::reconcile(script, &history, &transactions, &proofs, &read(chain), None)?)
+}
+
+/// The transactions of a history, each with a proof of one of the heights claimed for it.
+async fn gather(
+    rpc: &impl Rpc,
+    chain: &RwLock<HeaderChain>,
+    cache: &dyn ChainCache,
+    claims: impl IntoIterator<Item = (Txid, Vec<u32>)>,
+) -> Result<Vec<(Txid, Transaction, Option<MerkleProof>)>, FetchError> {
     let parts: Vec<BoxFuture<'_, _>> = claims
         .into_iter()
         .map(|(txid, heights)| {
             async move {
                 let tx = transaction(rpc, cache, txid).await?;
+                reconcile::check_money(txid, &tx)?;
                 let proof = prove(rpc, chain, cache, txid, &tx, &heights).await?;
                 Ok::<_, FetchError>((txid, tx, proof))
             }
             .boxed()
         })
         .collect();
-    let mut parts = futures::stream::iter(parts).buffer_unordered(PARALLEL);
-    let (mut transactions, mut proofs) = (HashMap::new(), HashMap::new());
-    while let Some(part) = parts.next().await {
-        let (txid, tx, proof) = part?;
-        transactions.insert(txid, tx);
-        proofs.extend(proof.map(|proof| (txid, proof)));
-    }
-    Ok(reconcile::reconcile(script, &history, &transactions, &proofs, &read(chain), None)?)
+    futures::stream::iter(parts).buffer_unordered(PARALLEL).try_collect().await
 }
 
 /// One server's history of a script, with every confirmation in it proved.
@@ -367,21 +376,9 @@ pub async fn hear_script(
         open += usize::from(heights.is_empty());
         !heights.is_empty() || open <= MAX_UNCONFIRMED
     });
-    let parts: Vec<BoxFuture<'_, _>> = claims
-        .map(|(txid, heights)| {
-            async move {
-                let tx = transaction(rpc, cache, txid).await?;
-                reconcile::check_money(txid, &tx)?;
-                let proof = prove(rpc, chain, cache, txid, &tx, &heights).await?;
-                Ok::<_, FetchError>((txid, tx, proof))
-            }
-            .boxed()
-        })
-        .collect();
-    let mut parts = futures::stream::iter(parts).buffer_unordered(PARALLEL);
     let mut heard = Heard { status, exact, mined: HashMap::new(), unconfirmed: HashMap::new() };
-    while let Some(part) = parts.next().await {
-        match part? {
+    for part in gather(rpc, chain, cache, claims).await? {
+        match part {
             (txid, tx, Some(proof)) => {
                 heard.mined.insert(txid, (tx, proof));
             }

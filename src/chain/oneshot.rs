@@ -1,17 +1,19 @@
-//! For commands that ask once and exit (`verify`, `recover`): a blocking client over TCP or TLS,
-//! also through a SOCKS5 proxy, with the same checks as the live watcher. The only file that names
+//! For commands that ask once and exit (`verify`, `recover`): a blocking client on the watcher's transport (TCP
+//! or TLS, pins, SOCKS5 proxy), with the same checks as the live watcher. The only file that names
 //! `electrum_client`. It never waits for news.
 
-use std::sync::RwLock;
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bitcoin::{FeeRate, Network, Script, Transaction, Txid};
-use electrum_client::{Client, ConfigBuilder, ElectrumApi, Error, Param, Socks5Config};
+use electrum_client::raw_client::RawClient;
+use electrum_client::{ElectrumApi, Error, Param};
 use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::cache::MemoryCache;
+use super::electrum::{BadServer, BlockingStream, Reach};
 use super::fetch::{self, FetchError, Rpc, RpcError};
 use super::headers::{Checkpoint, HeaderChain, Tie};
 use super::{BroadcastError, ChainError, TxProof};
@@ -20,24 +22,41 @@ use crate::escrow::facts::{ScriptView, Tip};
 /// Where and how to connect.
 #[derive(Clone, Debug)]
 pub struct OneShotConfig {
-    /// `tcp://host:port` or `ssl://host:port`; several, parted by commas: the first that can be used.
-    pub url: String,
+    /// The servers: the first that can be used.
+    pub servers: Vec<Reach>,
     /// The network whose headers are expected.
     pub network: Network,
     /// The block that the chain of headers stands on.
     pub checkpoint: Checkpoint,
-    /// `host:port` of a SOCKS5 proxy (Tor).
-    pub socks5: Option<String>,
-    /// How long any one answer may take, in whole seconds.
-    pub timeout_secs: u8,
+    /// How long any one answer may take.
+    pub timeout: Duration,
 }
 
 impl OneShotConfig {
-    /// A server at `url`, headers from the shipped checkpoint, 20 s for an answer, no proxy.
-    pub fn new(url: &str, network: Network) -> Self {
-        let checkpoint = Checkpoint::shipped(network);
-        Self { url: url.to_owned(), network, checkpoint, socks5: None, timeout_secs: 20 }
+    /// The servers in `urls`, parted by commas, through the proxy if there is one; otherwise as
+    /// [`OneShotConfig::at`].
+    ///
+    /// # Errors
+    /// If one cannot be used as it is named.
+    pub fn new(urls: &str, socks5: Option<&str>, network: Network) -> Result<Self, BadServer> {
+        Ok(Self::at(Reach::each(urls, socks5)?, network))
     }
+
+    /// These servers, headers from the shipped checkpoint, 20 s for an answer.
+    pub fn at(servers: Vec<Reach>, network: Network) -> Self {
+        let checkpoint = Checkpoint::shipped(network);
+        Self { servers, network, checkpoint, timeout: Duration::from_secs(20) }
+    }
+}
+
+/// A client that blocks, on our own connection.
+pub(crate) type BlockingClient = RawClient<BlockingStream>;
+
+/// Connects, and says which versions of the protocol we speak, as must come first.
+pub(crate) fn connect(reach: &Reach, timeout: Duration) -> Result<BlockingClient, Error> {
+    let client = BlockingClient::from(BlockingStream::dial(reach, timeout)?);
+    client.protocol_version()?;
+    Ok(client)
 }
 
 /// A server that was asked for its headers once; all answers are judged by these.
@@ -55,11 +74,11 @@ impl OneShot {
     /// If no server answers, or none has valid headers; what the last one did.
     pub fn connect(config: &OneShotConfig) -> Result<Self, ChainError> {
         let mut failed = ChainError::NoAnswer { reason: "no server is named".to_owned() };
-        for url in config.url.split(',').map(str::trim).filter(|url| !url.is_empty()) {
-            match Self::connect_to(url, config) {
+        for reach in &config.servers {
+            match Self::connect_to(reach, config) {
                 Ok(this) => return Ok(this),
                 Err(error) => {
-                    tracing::debug!(url, %error, "this server cannot be used");
+                    tracing::debug!(url = reach.url(), %error, "this server cannot be used");
                     failed = error;
                 }
             }
@@ -67,18 +86,13 @@ impl OneShot {
         Err(failed)
     }
 
-    fn connect_to(url: &str, config: &OneShotConfig) -> Result<Self, ChainError> {
-        if !(url.starts_with("tcp://") || url.starts_with("ssl://")) {
-            return Err(ChainError::NoAnswer { reason: format!("{url:?} is neither tcp:// nor ssl://") });
-        }
-        let settings = ConfigBuilder::new()
-            .timeout(Some(Duration::from_secs(config.timeout_secs.max(1).into())))
-            .socks5(config.socks5.as_ref().map(Socks5Config::new))
-            .build();
-        let client = Client::from_config(url, settings)
+    fn connect_to(reach: &Reach, config: &OneShotConfig) -> Result<Self, ChainError> {
+        let client = connect(reach, config.timeout)
             .map_err(|error| ChainError::NoAnswer { reason: error.to_string() })?;
+        let server =
+            Blocking { reach: reach.clone(), timeout: config.timeout, client: Mutex::new(Some(client)) };
         let headers = RwLock::new(HeaderChain::new(config.network, config.checkpoint));
-        let this = Self { server: Blocking(client), headers, cache: MemoryCache::default() };
+        let this = Self { server, headers, cache: MemoryCache::default() };
         this.sync_headers()?;
         Ok(this)
     }
@@ -161,18 +175,46 @@ fn finish<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-struct Blocking(Client);
+/// A server that is connected to again when it went away: `recover --wait` asks for days.
+struct Blocking {
+    reach: Reach,
+    timeout: Duration,
+    client: Mutex<Option<BlockingClient>>,
+}
+
+impl Blocking {
+    fn ask(&self, method: &'static str, params: &[Value]) -> Result<Value, RpcError> {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = RpcError::TimedOut { method };
+        for _ in 0..2 {
+            let connected = match client.take() {
+                Some(connected) => Ok(connected),
+                None => connect(&self.reach, self.timeout),
+            };
+            let answer = connected.and_then(|connected| {
+                let answer = connected.raw_call(method, params.iter().map(param));
+                if matches!(answer, Ok(_) | Err(Error::Protocol(_))) {
+                    *client = Some(connected);
+                }
+                answer
+            });
+            match answer {
+                Ok(value) => return Ok(value),
+                Err(Error::Protocol(value)) => {
+                    let message = value.get("message").unwrap_or(&value).as_str().map(str::to_owned);
+                    let message = message.unwrap_or_else(|| value.to_string());
+                    return Err(RpcError::Refused { method, message });
+                }
+                Err(other) => gone = RpcError::Disconnected { reason: other.to_string() },
+            }
+        }
+        Err(gone)
+    }
+}
 
 impl Rpc for Blocking {
     fn call(&self, method: &'static str, params: Vec<Value>) -> BoxFuture<'_, Result<Value, RpcError>> {
-        let answer = self.0.raw_call(method, params.iter().map(param)).map_err(|error| match error {
-            Error::Protocol(value) => {
-                let message = value.get("message").unwrap_or(&value).as_str().map(str::to_owned);
-                RpcError::Refused { method, message: message.unwrap_or_else(|| value.to_string()) }
-            }
-            other => RpcError::Disconnected { reason: other.to_string() },
-        });
-        Box::pin(std::future::ready(answer))
+        Box::pin(std::future::ready(self.ask(method, &params)))
     }
 }
 

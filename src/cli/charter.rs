@@ -1,8 +1,6 @@
 //! `upfront charter`: draft, check, attest, show.
 
-mod draft;
 mod show;
-mod when;
 
 use super::context::{Context, read_bytes, read_text, write_public};
 use super::exit::{Exit, Failure};
@@ -10,16 +8,16 @@ use super::key::account;
 use super::speaker::{SignerSpeaker, Words};
 use super::text::Rows;
 use crate::client::charter_of;
+use crate::draft::{Draft, DraftError, Ground};
 use crate::escrow::charter::Charter;
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{Attest, CharterId, Role};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use draft::Draft;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use when::Clock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use show::Terms;
 
@@ -210,7 +208,9 @@ pub fn run(context: &Context<'_>, command: CharterCommand) -> anyhow::Result<Exi
 fn new(context: &Context<'_>, args: NewArgs) -> anyhow::Result<()> {
     let file = match &args.from {
         None => Draft::default(),
-        Some(path) => Draft::parse(&read_text(path)?).with_context(|| format!("in {}", path.display()))?,
+        Some(path) => Draft::parse(&read_text(path)?)
+            .map_err(failure)
+            .with_context(|| format!("in {}", path.display()))?,
     };
     let text = read_text(&args.text)?;
     let draft = args.draft.or(file);
@@ -221,11 +221,39 @@ fn new(context: &Context<'_>, args: NewArgs) -> anyhow::Result<()> {
     } else {
         None
     };
-    let fields = draft.fields(text.as_bytes(), status.as_ref(), Clock::system())?;
+    let ground = Ground {
+        network: status.as_ref().map(|status| status.network),
+        receipt_key: status.as_ref().map(|status| status.receipt_key.to_string()),
+        now_secs: status.and_then(|status| status.tip).map_or_else(wall_clock_secs, |tip| tip.mtp_secs),
+    };
+    let fields = draft.fields(text.as_bytes(), &ground).map_err(failure)?;
     let charter =
         Charter::from_fields(fields).map_err(|error| Failure::refused(error.code(), error.to_string()))?;
     write_public(&args.out, charter.bytes())?;
     context.report(&Written { charter: charter.id(), file: args.out, terms: Terms::new(&charter) })
+}
+
+/// Now, for drafts made without a chain. The draft shows every time in words, so a wrong clock is seen before anybody
+/// signs.
+fn wall_clock_secs() -> u32 {
+    let secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    u32::try_from(secs).unwrap_or(u32::MAX)
+}
+
+/// What is wrong with a draft, with the option that puts it right.
+fn failure(error: DraftError) -> Failure {
+    let failure = Failure::refused(error.code(), error.to_string());
+    match &error {
+        DraftError::Missing { field } => {
+            let option = field.replace('_', "-");
+            failure.hint(format!("give --{option}, or {field} in the draft file"))
+        }
+        DraftError::NobodyPaid => {
+            failure.hint("give --payee ADDRESS:BPS, or payees = [\"ADDRESS:BPS\"] in the draft file")
+        }
+        DraftError::TooNear => failure.hint("give a later --refund-time, or shorter --review and --ruling"),
+        _ => failure,
+    }
 }
 
 fn attest(context: &Context<'_>, args: &AttestArgs) -> anyhow::Result<()> {

@@ -3,7 +3,9 @@
 use super::context::Context;
 use super::exit::Exit;
 use super::text::Rows;
+use crate::chain::electrum::Reach;
 use crate::chain::oneshot::{OneShot, OneShotConfig};
+use crate::config::electrum::ElectrumServer;
 use crate::config::read::{Effective, Problem, Source};
 use crate::config::{self, Config, Examined, advice};
 use clap::{Args, CommandFactory, Subcommand};
@@ -151,18 +153,23 @@ fn check(examined: Examined, online: bool) -> Checked {
     let mut warnings = config.as_ref().map(|config| advice::warnings(config, now)).unwrap_or_default();
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     warnings.extend(unknown_variables(names, &settings));
-    let asked = |config: Config| config.electrum.urls().map(|url| ask(&url, &config)).collect();
+    let asked = |config: Config| config.electrum.servers.iter().map(|server| ask(server, &config)).collect();
     let servers = config.filter(|_| online).map(asked).unwrap_or_default();
     Checked { shown: Shown { settings }, problems, warnings, servers }
 }
 
-fn ask(server: &str, config: &Config) -> ServerChecked {
-    let server = server.to_owned();
-    let mut at = OneShotConfig::new(&server, config.network.bitcoin());
-    at.socks5.clone_from(&config.electrum.socks5);
-    match OneShot::connect(&at) {
-        Ok(chain) => ServerChecked { server, height: chain.tip().map(|tip| tip.height), error: None },
-        Err(error) => ServerChecked { server, height: None, error: Some(error.to_string()) },
+/// Asks a server as the service would: by its pin, through the proxy, on the checkpoint.
+fn ask(server: &ElectrumServer, config: &Config) -> ServerChecked {
+    let asked = || -> anyhow::Result<Option<u32>> {
+        let reach = Reach { server: server.read()?, socks5: config.electrum.socks5.clone() };
+        let mut at = OneShotConfig::at(vec![reach], config.network.bitcoin());
+        at.checkpoint = config.checkpoint();
+        Ok(OneShot::connect(&at)?.tip().map(|tip| tip.height))
+    };
+    let server = server.address.to_string();
+    match asked() {
+        Ok(height) => ServerChecked { server, height, error: None },
+        Err(error) => ServerChecked { server, height: None, error: Some(format!("{error:#}")) },
     }
 }
 
@@ -216,6 +223,19 @@ mod tests {
         let text = "network = 'regtest'\ndata_dir = '/nowhere'\nelectrum = 'tcp://127.0.0.1:1'\n";
         let checked = check(examined(text), true);
         assert!(checked.servers[0].error.is_some() && checked.bad() == 1, "nothing listens there");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn online_the_checkpoint_of_the_settings_is_the_one_that_counts() {
+        let server = crate::chain::testing::Server::start(12).await;
+        let ours = server.model().blocks[5].header.block_hash().to_string();
+        for (hash, good) in [(ours, true), ("ab".repeat(32), false)] {
+            let (url, pinned) = (server.url(), format!("[checkpoint]\nheight = 5\nhash = '{hash}'\n"));
+            let text = format!("network = 'regtest'\ndata_dir = '/nowhere'\nelectrum = '{url}'\n{pinned}");
+            let checked = tokio::task::spawn_blocking(move || check(examined(&text), true)).await.unwrap();
+            assert_eq!(checked.servers[0].height, good.then_some(12), "{checked}");
+            assert_eq!(checked.bad() == 0, good, "{checked}");
+        }
     }
 
     #[test]

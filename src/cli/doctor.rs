@@ -2,8 +2,11 @@
 //! nothing but one file that it makes in the data directory and removes again.
 
 use super::context::Context;
+use super::electrum::ProxyArg;
 use super::exit::Exit;
 use super::text::{sat, when};
+use crate::chain::electrum::Reach;
+use crate::chain::headers::Checkpoint;
 use crate::chain::oneshot::{OneShot, OneShotConfig};
 use crate::client::Client;
 use crate::escrow::network::Network;
@@ -32,6 +35,8 @@ pub struct DoctorArgs {
     /// Electrum server, tcp://host:port
     #[arg(long, value_name = "URL", env = "UPFRONT_ELECTRUM")]
     electrum: Option<String>,
+    #[command(flatten)]
+    proxy: ProxyArg,
     /// mainnet, testnet4, signet or regtest; the service's by default
     #[arg(long, value_name = "NETWORK", env = "UPFRONT_NETWORK")]
     network: Option<Network>,
@@ -112,10 +117,14 @@ pub fn run(context: &Context<'_>, args: &DoctorArgs) -> anyhow::Result<Exit> {
         None => found.add("data directory", Outcome::Skipped, "name it with --data-dir or --config"),
         Some(dir) => data_dir(&mut found, &dir, network),
     }
-    let configured = || config.map(|config| config.electrum.urls().collect());
-    let servers: Option<Vec<String>> = args.electrum.clone().map(|url| vec![url]).or_else(configured);
-    match (servers, network) {
-        (Some(urls), Some(network)) => urls.iter().for_each(|url| electrum(&mut found, url, network)),
+    // The checkpoint of the settings is of their network.
+    let of_settings = config.as_ref().filter(|config| Some(config.network) == network);
+    let checkpoint = of_settings.map(|config| config.checkpoint());
+    match (args.proxy.choose(args.electrum.as_deref(), config.as_ref())?, network) {
+        (Some(servers), Some(network)) => {
+            let checkpoint = checkpoint.unwrap_or_else(|| Checkpoint::shipped(network.bitcoin()));
+            servers.into_iter().for_each(|server| electrum(&mut found, server, network, checkpoint));
+        }
         (Some(_), None) => found.add("Electrum server", Outcome::Skipped, "of which network? give --network"),
         (None, _) => found.add("Electrum server", Outcome::Skipped, "name it with --electrum or --config"),
     }
@@ -223,8 +232,12 @@ fn data_dir(found: &mut Diagnosis, dir: &Path, network: Option<Network>) {
     }
 }
 
-fn electrum(found: &mut Diagnosis, url: &str, network: Network) {
-    match OneShot::connect(&OneShotConfig::new(url, network.bitcoin())) {
+/// Asks a server as the service would: by its pin, through the proxy, on the checkpoint.
+fn electrum(found: &mut Diagnosis, server: Reach, network: Network, checkpoint: Checkpoint) {
+    let url = server.url();
+    let mut at = OneShotConfig::at(vec![server], network.bitcoin());
+    at.checkpoint = checkpoint;
+    match OneShot::connect(&at) {
         Err(error) => found.add("Electrum server", Outcome::Bad, format!("{url}: {error}")),
         Ok(server) => match server.tip() {
             None => found.add("Electrum server", Outcome::Attention, format!("{url}: no blocks yet")),

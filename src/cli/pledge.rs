@@ -10,6 +10,7 @@ pub use refund::find_key;
 pub use wallet::deliver as deliver_pledge;
 
 use super::context::{Context, OptionalKeyArg};
+use super::electrum::ProxyArg;
 use super::exit::{Exit, Failure};
 use super::speaker::WalletKey;
 use super::task::outpoint_rows;
@@ -65,6 +66,8 @@ struct SecureArgs {
     /// Check what arrived with this Electrum server, tcp://host:port, instead of believing the service
     #[arg(long, value_name = "URL")]
     electrum: Option<String>,
+    #[command(flatten)]
+    proxy: ProxyArg,
 }
 
 #[derive(Args)]
@@ -193,7 +196,7 @@ fn secure(context: &Context<'_>, args: &SecureArgs) -> anyhow::Result<Exit> {
     }
     let key = if wallet::wanted(args) { None } else { Some(refund::key_of(context, file, &args.key)?) };
     let client = context.client();
-    let chain = refund::Chain::connect(args.electrum.as_deref(), file.charter().network())?;
+    let chain = refund::Chain::connect(args.electrum.as_deref(), &args.proxy, file.charter().network())?;
     let view = client.pledge_view(&args.task, file.pledge().index)?;
     let checked = CheckedTask::fetch(&client, &args.task)?;
     refund::same_pledge(&checked, &view, file)?;

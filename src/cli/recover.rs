@@ -2,14 +2,14 @@
 //! service is asked.
 
 use super::context::{Context, Patience};
+use super::electrum::ProxyArg;
 use super::exit::{Exit, Failure};
 use super::pledge::read_recovery;
 use super::text::{Rows, groups, sat, when};
-use crate::chain::oneshot::{OneShot, OneShotConfig};
+use crate::chain::oneshot::OneShot;
 use crate::escrow::facts::{Deposit, ScriptView, Spend, SpendPath, Tip};
 use crate::escrow::recovery::RecoveryFile;
 use crate::escrow::refund;
-use anyhow::Context as _;
 use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::{FeeRate, OutPoint, Transaction, Txid};
@@ -32,6 +32,8 @@ pub struct RecoverArgs {
     /// Electrum servers, tcp://host:port or ssl://host:port, parted by commas: the first that can be used
     #[arg(long, value_name = "URL", env = "UPFRONT_ELECTRUM")]
     electrum: String,
+    #[command(flatten)]
+    proxy: ProxyArg,
     /// Send the refunds; without it they are only shown
     #[arg(long)]
     broadcast: bool,
@@ -133,8 +135,7 @@ impl fmt::Display for Recovered {
 pub fn run(context: &Context<'_>, args: &RecoverArgs) -> anyhow::Result<Exit> {
     let file = read_recovery(context, &args.file)?.file;
     let network = file.charter().network();
-    let server = OneShot::connect(&OneShotConfig::new(&args.electrum, network.bitcoin()))
-        .with_context(|| format!("cannot use the Electrum server {}", args.electrum))?;
+    let server = args.proxy.connect(&args.electrum, network)?;
     let view = server.view(&file.output().script_pubkey)?;
     let mut report = Recovered {
         task: file.charter().id().to_string(),

@@ -1,6 +1,7 @@
 //! `upfront verify`: a proof document against any Electrum server.
 
 use super::context::{Context, read_bytes, read_text};
+use super::electrum::ProxyArg;
 use super::exit::{Exit, Failure};
 use crate::client::ClientError;
 use crate::escrow::charter::Charter;
@@ -28,6 +29,8 @@ pub struct VerifyArgs {
     /// not the service's own is best
     #[arg(long, value_name = "URL", env = "UPFRONT_ELECTRUM", required_unless_present = "offline")]
     electrum: Option<String>,
+    #[command(flatten)]
+    proxy: ProxyArg,
     /// Ask no server: check only that the document holds together
     #[arg(long)]
     offline: bool,
@@ -82,7 +85,7 @@ pub fn run(context: &Context<'_>, args: &VerifyArgs) -> anyhow::Result<Exit> {
         (None, None) => return Err(Failure::usage("name a proof document, or --task").into()),
     };
     let mut outcome = match &args.electrum {
-        Some(url) if !args.offline => verify_with(&document, url)?,
+        Some(url) if !args.offline => verify_with(&document, url, args.proxy.socks5.as_deref())?,
         _ => report(&document, None)?,
     };
     if let Some(path) = &args.charter {

@@ -6,8 +6,10 @@ mod send;
 mod sign;
 
 use super::context::Context;
+use super::electrum::ProxyArg;
 use super::exit::{Exit, Failure};
 use super::unlock::{NoPassphraseArg, read_passphrase};
+use crate::chain::electrum::Reach;
 use crate::config::{Config, environment};
 use crate::escrow::network::Network;
 use crate::store::files::{Files, Lock, RealFiles};
@@ -77,6 +79,8 @@ pub struct Asking {
     /// Electrum server, tcp://host:port
     #[arg(long, value_name = "URL", env = "UPFRONT_ELECTRUM", required_unless_present = "config")]
     electrum: Option<String>,
+    #[command(flatten)]
+    proxy: ProxyArg,
 }
 
 /// [`Where`], read.
@@ -102,14 +106,9 @@ impl Where {
 }
 
 impl Asking {
-    fn servers(&self, place: &Place) -> anyhow::Result<Vec<String>> {
-        let named = self.electrum.iter().flat_map(|urls| urls.split(',')).map(|url| url.trim().to_owned());
-        let named: Vec<String> = named.filter(|url| !url.is_empty()).collect();
-        match &place.config {
-            _ if !named.is_empty() => Ok(named),
-            Some(config) => Ok(config.electrum.urls().collect()),
-            None => Err(Failure::usage("give --electrum or --config").into()),
-        }
+    fn servers(&self, place: &Place) -> anyhow::Result<Vec<Reach>> {
+        let servers = self.proxy.choose(self.electrum.as_deref(), place.config.as_ref())?;
+        servers.ok_or_else(|| Failure::usage("give --electrum or --config").into())
     }
 }
 
@@ -148,7 +147,7 @@ impl Place {
 }
 
 impl Opened {
-    fn sync(&mut self, servers: &[String]) -> anyhow::Result<String> {
+    fn sync(&mut self, servers: &[Reach]) -> anyhow::Result<Reach> {
         let mut failed = Failure::usage("no Electrum server is named").into();
         for server in servers {
             match self.wallet.sync(server) {

@@ -1,7 +1,9 @@
 //! The Electrum servers as configured: one address or several, each with a certificate to pin if it has one.
 
 use super::read::{Reader, Setting};
-use crate::chain::electrum::{BadServerUrl, ServerAddress, is_host_port};
+use crate::chain::electrum::{
+    BadCertificate, BadServerUrl, Reach, ServerAddress, ServerConfig, Trust, is_host_port, split_pin,
+};
 use std::collections::BTreeSet;
 
 /// One Electrum server.
@@ -27,16 +29,16 @@ impl Setting for ElectrumServer {
         }
         let text = |key| table.get(key).map(|value| value.as_str().map(str::to_owned).ok_or_else(shape));
         let mut server = Self::from_text(&text("url").ok_or_else(shape)??)?;
-        server.certificate = text("certificate").transpose()?;
-        if server.certificate.is_some() && !server.address.is_tls() {
-            return Err(format!("{}: a certificate goes with ssl:// only", server.address));
+        if let Some(certificate) = text("certificate").transpose()? {
+            server.certificate = Some(certificate);
         }
-        Ok(server)
+        server.checked()
     }
 
     fn from_text(text: &str) -> Result<Self, String> {
-        let address = text.parse().map_err(|error: BadServerUrl| error.to_string())?;
-        Ok(Self { address, certificate: None })
+        let (url, certificate) = split_pin(text);
+        let address = url.parse().map_err(|error: BadServerUrl| error.to_string())?;
+        Self { address, certificate: certificate.map(str::to_owned) }.checked()
     }
 
     fn shown(&self) -> String {
@@ -44,6 +46,27 @@ impl Setting for ElectrumServer {
             None => self.address.to_string(),
             Some(certificate) => format!("{} (certificate {certificate})", self.address),
         }
+    }
+}
+
+impl ElectrumServer {
+    fn checked(self) -> Result<Self, String> {
+        if self.certificate.is_some() && !self.address.is_tls() {
+            return Err(format!("{}: a certificate goes with ssl:// only", self.address));
+        }
+        Ok(self)
+    }
+
+    /// With the pin read.
+    ///
+    /// # Errors
+    /// If the certificate is neither a fingerprint nor a file with one.
+    pub fn read(&self) -> Result<ServerConfig, BadCertificate> {
+        let trust = match &self.certificate {
+            None => Trust::Authorities,
+            Some(certificate) => Trust::from_setting(certificate)?,
+        };
+        Ok(ServerConfig { address: self.address.clone(), trust })
     }
 }
 
@@ -87,6 +110,16 @@ impl Servers {
         Some(Servers { servers: servers?, socks5, watch_on, sweep_secs })
     }
 
+    /// The way to each server, the preferred first.
+    ///
+    /// # Errors
+    /// As [`ElectrumServer::read`].
+    pub fn reaches(&self) -> Result<Vec<Reach>, BadCertificate> {
+        let reach =
+            |server: &ElectrumServer| Ok(Reach { server: server.read()?, socks5: self.socks5.clone() });
+        self.servers.iter().map(reach).collect()
+    }
+
     /// The addresses, the preferred first.
     pub fn urls(&self) -> impl Iterator<Item = String> {
         self.servers.iter().map(|server| server.address.to_string())
@@ -117,6 +150,8 @@ mod tests {
             (config.electrum.watch_on, config.electrum.socks5.as_deref()),
             (2, Some("127.0.0.1:9050"))
         );
+        let written = load("electrum = [\"ssl://a:2\", \"ssl://b:2#00\"]").unwrap();
+        assert_eq!(written.electrum.servers, config.electrum.servers, "the same in one word");
         let one = load("electrum = { url = \"ssl://b:2\", certificate = \"00\" }").unwrap();
         assert_eq!(one.electrum.servers, config.electrum.servers[1..]);
         for (bad, word) in [
@@ -126,6 +161,7 @@ mod tests {
             ("electrum = \"ssl://user:secret@a:1\"", "ssl://host:port"),
             ("electrum = { url = \"tcp://a:1\", certificate = \"00\" }", "ssl:// only"),
             ("electrum = { url = \"tcp://a:1\", cert = \"00\" }", "certificate"),
+            ("electrum = \"tcp://a:1#00\"", "ssl:// only"),
             ("electrum = \"tcp://a:1\"\nsocks5 = \"9050\"", "host:port"),
             ("electrum = \"tcp://a:1\"\nwatch_on = 0", "watch_on"),
         ] {

@@ -154,3 +154,40 @@ fn places_to_listen_at() {
     let both = format!("{LEAST}listen = '127.0.0.1:1'\nmetrics_listen = '127.0.0.1:1'\n");
     assert_eq!(with(&both).unwrap().problems[0].key, "metrics_listen");
 }
+
+#[test]
+fn a_faucet_is_for_regtest_alone() {
+    let faucet = "[faucet]\nrpc_url = 'http://127.0.0.1:18443/'\ncookie_file = '/n/.cookie'\n";
+    let examined = with(&format!("{LEAST}{faucet}wallet = 'w'\n")).unwrap();
+    assert_eq!(examined.problems, []);
+    let node = examined.config.unwrap().faucet.unwrap();
+    assert_eq!((node.rpc_url.as_str(), node.wallet.as_deref()), ("http://127.0.0.1:18443", Some("w")));
+    assert_eq!(with(LEAST).unwrap().config.unwrap().faucet, None);
+    for network in Network::ALL.into_iter().filter(|network| *network != Network::Regtest) {
+        let least = LEAST.replace("regtest", network.name());
+        // Any key of it is one too many.
+        for section in [faucet, "[faucet]\nwallet = 'w'\n"] {
+            let examined = with(&format!("{least}{section}")).unwrap();
+            let [problem] = &examined.problems[..] else { panic!("{network}: {:?}", examined.problems) };
+            assert!(
+                problem.key.starts_with("faucet.") && problem.detail.contains("regtest alone"),
+                "{problem}"
+            );
+            assert!(examined.config.is_none());
+        }
+    }
+    for (section, key) in [
+        ("rpc_url = 'http://127.0.0.1:1'", "faucet.cookie_file"),
+        ("cookie_file = '/c'", "faucet.rpc_url"),
+        ("rpc_url = 'https://127.0.0.1:1'\ncookie_file = '/c'", "faucet.rpc_url"),
+        ("rpc_url = 'http://u:p@127.0.0.1:1'\ncookie_file = '/c'", "faucet.rpc_url"),
+        ("rpc_url = 'http://127.0.0.1:1'\ncookie_file = '/c'\nwallet = 'a/b'", "faucet.wallet"),
+    ] {
+        let problems = with(&format!("{LEAST}[faucet]\n{section}\n")).unwrap().problems;
+        assert_eq!(
+            problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(),
+            [key],
+            "{section}"
+        );
+    }
+}

@@ -15,6 +15,7 @@ pub mod due;
 pub mod event;
 pub mod facts;
 pub mod fee;
+pub(crate) mod id;
 pub mod keys;
 pub mod merkle;
 pub mod musig;

@@ -4,14 +4,17 @@
 //! settlement before it went out, nothing about who asked.
 
 mod feed;
+mod kind;
 mod told;
 mod words;
 
 pub use feed::{Entry, Feed};
+pub use kind::KINDS;
 pub use words::{in_words, sat_in_words};
 
 use super::charter::FundingRule;
 use super::facts::Tip;
+use super::id::{hex_id, serde_as_text};
 use super::pledge::Surplus;
 use super::settlement::Kind;
 use super::statement::{CharterId, Choice, Digest, Role, SettlementId, SubmissionId, tagged_hash};
@@ -59,23 +62,13 @@ impl std::str::FromStr for EventId {
     }
 }
 
-impl Serialize for EventId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+serde_as_text!(EventId);
 
-impl<'de> Deserialize<'de> for EventId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// Names a project, that is, all tasks of one repository: the first 16 bytes of the tagged hash
-/// `upfront/project` of the charter's `repository`, in 32 lower-case hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ProjectId([u8; 16]);
+hex_id!(
+    /// Names a project, that is, all tasks of one repository: the first 16 bytes of the tagged hash
+    /// `upfront/project` of the charter's `repository`, in 32 lower-case hex digits.
+    ProjectId, 16, BadProjectId, BadProjectId
+);
 
 impl ProjectId {
     /// Of a repository as the charter writes it.
@@ -86,51 +79,10 @@ impl ProjectId {
     }
 }
 
-impl fmt::Display for ProjectId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for ProjectId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 /// Not 32 lower-case hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a project's id is 32 lower-case hex digits")]
 pub struct BadProjectId;
-
-impl std::str::FromStr for ProjectId {
-    type Err = BadProjectId;
-    fn from_str(given: &str) -> Result<ProjectId, BadProjectId> {
-        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if given.len() != 32 || !given.bytes().all(digit) {
-            return Err(BadProjectId);
-        }
-        let mut id = [0; 16];
-        for (byte, pair) in id.iter_mut().zip(given.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| BadProjectId)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| BadProjectId)?;
-        }
-        Ok(ProjectId(id))
-    }
-}
-
-impl Serialize for ProjectId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for ProjectId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
 
 /// A repository as charters write it, kept once for all events of a task.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -84,11 +84,6 @@ impl Speaker {
         Speaker { tagged: key, bip322: None }
     }
 
-    /// The key that signs tagged hashes.
-    pub fn tagged_key(&self) -> XOnlyPublicKey {
-        self.tagged
-    }
-
     /// The internal key of the output that speaks by BIP322.
     pub fn bip322_key(&self) -> Option<XOnlyPublicKey> {
         self.bip322

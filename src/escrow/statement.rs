@@ -5,6 +5,7 @@
 //! is `tagged_hash(tag, lines)` (BIP340). Signatures here use no auxiliary randomness: equal input
 //! gives equal bytes, which the test vectors rely on and BIP340 permits.
 
+use super::id::hex_id;
 use super::network::Network;
 use super::signature::{Speaker, StatementSignature};
 use bitcoin::hashes::{Hash, HashEngine, sha256};
@@ -26,41 +27,12 @@ pub fn tagged_hash(tag: &str, message: &[u8]) -> [u8; 32] {
 /// 32 bytes that identify something, written as 64 lower-case hex digits.
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(pub [u8; 32]);
+        hex_id!($(#[$doc])* $name, 32, BadId, BadId { kind: stringify!($name) });
 
         impl $name {
             /// The bytes.
             pub fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
-            }
-        }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-            }
-        }
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
-            }
-        }
-        impl std::str::FromStr for $name {
-            type Err = BadId;
-            fn from_str(given: &str) -> Result<Self, BadId> {
-                parse_hex32(given).map($name).ok_or(BadId { kind: stringify!($name) })
-            }
-        }
-        impl Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
             }
         }
     };
@@ -72,18 +44,6 @@ macro_rules! id_type {
 pub struct BadId {
     /// The type that was wanted.
     pub kind: &'static str,
-}
-
-fn parse_hex32(given: &str) -> Option<[u8; 32]> {
-    let digits = given.as_bytes();
-    if digits.len() != 64 || !digits.iter().all(|d| matches!(d, b'0'..=b'9' | b'a'..=b'f')) {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 id_type!(

@@ -116,9 +116,9 @@ impl Service {
         })
     }
 
-    /// Asks the fee wallet what it holds; for the status page.
-    pub async fn refresh_wallet(&self) {
-        let Some(wallet) = &self.wallet else { return };
+    /// Asks the fee wallet what it holds, for the status page. Whether it could be asked, if there is one.
+    pub async fn refresh_wallet(&self) -> bool {
+        let Some(wallet) = &self.wallet else { return true };
         let mut wallet = wallet.lock().await;
         let view = tokio::task::block_in_place(|| wallet.sync().and_then(|()| wallet.view()));
         match view {
@@ -126,8 +126,12 @@ impl Service {
                 let last = self.wallet_view.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let signer_error = last.and_then(|last| last.signer_error);
                 self.note_wallet(Some(FeeWalletView { signer_error, ..view }));
+                true
             }
-            Err(error) => tracing::warn!(%error, "the fee wallet does not answer"),
+            Err(error) => {
+                tracing::warn!(%error, "the fee wallet does not answer");
+                false
+            }
         }
     }
 

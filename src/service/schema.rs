@@ -11,6 +11,7 @@ mod scalar;
 mod servers;
 mod statement;
 
+pub(crate) use scalar::text;
 pub use scalar::*;
 pub use statement::{
     FateIfKnown, SignedAcceptance, SignedReceipt, SignedRuling, SignedSubmission, SignedVote, StandingIfKnown,
@@ -39,4 +40,4 @@ macro_rules! mirrored {
 use mirrored;
 
 /// What `utoipa` calls a schema or a reference to one.
-type Shape = RefOr<Schema>;
+pub(crate) type Shape = RefOr<Schema>;

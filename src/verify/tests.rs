@@ -192,7 +192,7 @@ fn a_place_in_the_chain_that_is_not_so_is_named() {
 fn without_a_charter_there_is_nothing_to_ask() {
     let mut document = Life::open().document();
     document.charter = "{}".into();
-    let told = run(&document, "tcp://127.0.0.1:1").unwrap();
+    let told = run(&document, "tcp://127.0.0.1:1", None).unwrap();
     assert_eq!((told.sound, told.findings[0].field.as_str()), (false, "charter"));
 }
 
@@ -209,12 +209,12 @@ async fn a_server_is_asked_over_its_socket() {
         model.blocks = blocks.collect();
     });
     let (url, document) = (server.url(), life.document());
-    let told = tokio::task::spawn_blocking(move || run(&document, &url)).await.unwrap().unwrap();
+    let told = tokio::task::spawn_blocking(move || run(&document, &url, None)).await.unwrap().unwrap();
     assert_eq!(told.findings, []);
     assert_eq!(told.server_tip, Some(Life::tip(&life)));
 
     let (url, mut document) = (server.url(), life.document());
     document.outpoints.pop();
-    let told = tokio::task::spawn_blocking(move || run(&document, &url)).await.unwrap().unwrap();
+    let told = tokio::task::spawn_blocking(move || run(&document, &url, None)).await.unwrap().unwrap();
     assert!(told.findings.iter().any(|finding| finding.problem.starts_with("left out")), "{told}");
 }

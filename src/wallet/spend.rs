@@ -2,7 +2,9 @@
 //! come the same way as those of batches.
 
 use super::signer::OwnInput;
-use super::{OperatorWallet, WalletError, branch, connect, server_error};
+use super::sync::connect;
+use super::{OperatorWallet, WalletError, branch, server_error};
+use crate::chain::electrum::Reach;
 use bdk_electrum::electrum_client::ElectrumApi;
 use bitcoin::{Address, Amount, FeeRate, Transaction, TxOut, Txid, Witness};
 
@@ -112,12 +114,12 @@ impl OperatorWallet {
     /// [`WalletError::Server`] where it is not taken.
     pub fn broadcast(
         &mut self,
-        electrum_url: &str,
+        server: &Reach,
         transaction: &Transaction,
         now_secs: u64,
     ) -> Result<Txid, WalletError> {
-        let client = connect(electrum_url)?;
-        let failed = |e: bdk_electrum::electrum_client::Error| server_error(electrum_url, &e.to_string());
+        let client = connect(server)?;
+        let failed = |e: bdk_electrum::electrum_client::Error| server_error(&server.url(), &e.to_string());
         let txid = client.transaction_broadcast(transaction).map_err(failed)?;
         self.note_broadcast(transaction, now_secs)?;
         Ok(txid)

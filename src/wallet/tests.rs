@@ -1,10 +1,13 @@
 //! Batches are funded, replaced and refused; every input is checked by consensus code.
 
 use super::*;
+use crate::chain::electrum::Reach;
 use crate::escrow::descriptor::{Contract, Slot};
 use crate::escrow::refund::{self, RefundBundle, RefundTarget};
 use crate::escrow::testing;
+use bdk_wallet::Update;
 use bdk_wallet::chain::{BlockId, CheckPoint, ConfirmationBlockTime};
+use bitcoin::constants::genesis_block;
 use bitcoin::hashes::Hash;
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::{BlockHash, FeeRate, TxIn, TxOut};
@@ -33,6 +36,10 @@ fn block(height: u32) -> BlockId {
         BlockHash::hash(&height.to_le_bytes())
     };
     BlockId { height, hash }
+}
+
+fn reach(url: &str) -> Reach {
+    Reach::each(url, None).unwrap().remove(0)
 }
 
 fn empty_wallet() -> (TempDir, OperatorWallet) {
@@ -511,7 +518,7 @@ fn keys_or_state_of_another_network_are_refused() {
 fn a_server_that_is_not_there_is_named() {
     let (_dir, mut wallet) = empty_wallet();
     // Nothing listens on port 1.
-    match wallet.sync("tcp://127.0.0.1:1") {
+    match wallet.sync(&reach("tcp://127.0.0.1:1")) {
         Err(WalletError::Server { server, .. }) => assert_eq!(server, "tcp://127.0.0.1:1"),
         other => panic!("{other:?}"),
     }

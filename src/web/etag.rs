@@ -61,7 +61,7 @@ pub async fn conditional(mut request: Request, next: Next) -> Response {
 }
 
 /// Whether `If-None-Match` has the tag, compared weakly as it is meant to be.
-fn has(wanted: &HeaderMap, tag: &HeaderValue) -> bool {
+pub fn has(wanted: &HeaderMap, tag: &HeaderValue) -> bool {
     let lists = wanted.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
     let mut given = lists.flat_map(|list| list.split(',')).map(str::trim);
     given.any(|given| given == "*" || given.strip_prefix("W/").unwrap_or(given).as_bytes() == tag.as_bytes())

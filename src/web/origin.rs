@@ -75,7 +75,10 @@ pub async fn headers(request: Request, next: Next) -> Response {
         always(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     }
     always(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    always(header::REFERRER_POLICY, "no-referrer");
+    // Pages say otherwise: to "no-referrer" belongs that browsers send a form with `Origin: null`, even to our own.
+    if !headers.contains_key(header::REFERRER_POLICY) {
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    }
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         let inert = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox";
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(inert));

@@ -12,13 +12,20 @@ pub fn qr_payload(address: &Address, amount: Amount) -> String {
 
 /// The code as an SVG picture with its quiet zone, dark on light.
 pub fn qr_svg(payload: &str) -> Result<String, QrError> {
-    let code = QrCode::with_error_correction_level(payload, EcLevel::M)?;
-    Ok(code
-        .render::<svg::Color<'_>>()
+    Ok(draw(&QrCode::with_error_correction_level(payload, EcLevel::M)?))
+}
+
+/// One of a row of codes: with the least correction, since a code that was not read comes round again.
+pub fn frame_svg(payload: &str) -> Result<String, QrError> {
+    Ok(draw(&QrCode::with_error_correction_level(payload, EcLevel::L)?))
+}
+
+fn draw(code: &QrCode) -> String {
+    code.render::<svg::Color<'_>>()
         .min_dimensions(240, 240)
         .dark_color(svg::Color("#000"))
         .light_color(svg::Color("#fff"))
-        .build())
+        .build()
 }
 
 #[cfg(test)]

@@ -7,9 +7,11 @@ mod edge;
 mod errors;
 mod events;
 mod fakes;
+mod faucet;
 mod listeners;
 mod openapi;
 mod operator;
+mod pages;
 mod reading;
 
 use super::MAX_BODY_BYTES;
@@ -460,7 +462,9 @@ async fn what_is_journalled_is_followed_though_the_client_is_gone() {
     let (path, body) = (world.path("pledges"), world.pledge_body(1, 100_000));
     world.disk.0.hold(true);
     // Asked, and hung up.
-    assert!(world.post(&path, body.clone()).now_or_never().is_none());
+    assert!(world.post_unsigned(&path, &body).now_or_never().is_none());
+    let queued = world.service.read_task(&world.id, |task, _| task.pledges().contains_key(&1));
+    assert!(queued.unwrap(), "it had come as far as the journal");
     world.disk.0.hold(false);
     world.sent("pledges", body).await;
     let script =

@@ -28,6 +28,7 @@ pub async fn run(webhooks: Arc<Webhooks>) {
     loop {
         changed.mark_unchanged();
         let enabled = webhooks.enabled();
+        webhooks.metrics.webhooks_pending.set(webhooks.pending());
         jobs.retain(|id, job| enabled.contains(id) && !job.0.is_finished());
         for id in enabled {
             jobs.entry(id).or_insert_with(|| Job(tokio::spawn(Arc::clone(&webhooks).deliver(id))));
@@ -61,12 +62,9 @@ impl Webhooks {
     /// Makes every cursor durable; at the end of the process, so that nothing is repeated for no reason.
     pub async fn flush(&self) {
         let behind: Vec<(HookId, EventId)> = {
-            let state = self.lock();
-            let all =
-                state.hooks.iter().filter_map(|(id, hook)| Some((*id, *state.reached.get(id)?, hook.cursor)));
-            all.filter(|(_, reached, cursor)| reached > cursor)
-                .map(|(id, reached, _)| (id, reached))
-                .collect()
+            let hooks = self.lock();
+            let behind = hooks.iter().filter(|(_, hook)| hook.reached > hook.cursor);
+            behind.map(|(id, hook)| (*id, hook.reached)).collect()
         };
         for (id, through) in behind {
             self.keep_cursor(id, through).await;
@@ -85,16 +83,15 @@ impl Webhooks {
         let (mut since_kept, mut kept_at) = (0, Instant::now());
         loop {
             news.mark_unchanged();
-            let Some((hook, reached)) = self.hook(&id) else { return };
+            let Some(hook) = self.hook(&id) else { return };
             let Ok(topic) = hook.scope.topic() else { return };
-            let page = match self.events.page(&topic, reached, BATCH) {
+            let page = match self.events.page(&topic, hook.reached, BATCH) {
                 Ok(page) => page,
                 Err(lost) => return self.disable(id, &lost_in_words(&lost)).await,
             };
             let newest = page.next;
-            self.metrics.webhooks_pending.set(self.pending());
             for event in &page.items {
-                let wanted = hook.types.is_empty() || hook.types.iter().any(|name| *name == kind(event));
+                let wanted = hook.types.is_empty() || hook.types.iter().any(|name| name == event.what.kind());
                 if wanted && matches!(self.deliver_one(id, &hook, event).await, Outcome::Ended) {
                     return;
                 }
@@ -121,18 +118,22 @@ impl Webhooks {
     }
 
     fn reach(&self, id: HookId, event: EventId) {
-        if let Some(reached) = self.lock().reached.get_mut(&id) {
-            *reached = (*reached).max(event);
+        if let Some(hook) = self.lock().get_mut(&id) {
+            hook.reached = hook.reached.max(event);
         }
+    }
+
+    fn enabled(&self) -> Vec<HookId> {
+        let hooks = self.lock();
+        let enabled = hooks.iter().filter(|(_, hook)| hook.disabled.is_none());
+        enabled.map(|(id, _)| *id).collect()
     }
 
     /// How many subscriptions have something to deliver.
     fn pending(&self) -> u64 {
         let newest = self.events.newest();
-        let state = self.lock();
-        let behind = state.hooks.iter().filter(|(id, hook)| {
-            hook.disabled.is_none() && state.reached.get(id).is_some_and(|reached| *reached < newest)
-        });
+        let hooks = self.lock();
+        let behind = hooks.iter().filter(|(_, hook)| hook.disabled.is_none() && hook.reached < newest);
         u64::try_from(behind.count()).unwrap_or(u64::MAX)
     }
 
@@ -217,8 +218,8 @@ impl Webhooks {
 
     async fn disable(&self, id: HookId, reason: &str) {
         tracing::info!(webhook.id = %id, reason, "a webhook is disabled");
-        let through = self.lock().reached.get(&id).copied();
-        if let Some(through) = through {
+        let reached = self.lock().get(&id).map(|hook| hook.reached);
+        if let Some(through) = reached {
             self.keep_cursor(id, through).await;
         }
         if let Err(error) = self.record(HookRecord::Disabled { id, reason: reason.to_owned() }).await {
@@ -229,10 +230,4 @@ impl Webhooks {
 
 fn lost_in_words(lost: &Lost) -> String {
     format!("it was behind for too long: {lost}")
-}
-
-/// The event's type.
-fn kind(event: &PublicEvent) -> String {
-    let value = serde_json::to_value(&event.what).unwrap_or_default();
-    value.get("type").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned()
 }

@@ -1,61 +1,26 @@
 //! What is kept of webhooks: records of a journal of their own, and the state they fold to. The file holds the
 //! secrets that sign, and is as private as the receipt key.
 
-use super::{Scope, Secret};
+use super::{Attempt, Scope, Secret, WebhookError};
+use crate::escrow::id::hex_id;
 use crate::escrow::public::EventId;
+use crate::service::schema::text;
 use bitcoin::secp256k1::XOnlyPublicKey;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 
-/// Names a webhook: 16 random bytes, 32 lower-case hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HookId(pub [u8; 16]);
-
-impl fmt::Display for HookId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for HookId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+hex_id!(
+    /// Names a webhook: 16 random bytes, 32 lower-case hex digits.
+    HookId, 16, BadHookId, BadHookId
+);
 
 /// Not 32 lower-case hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a webhook's id is 32 lower-case hex digits")]
 pub struct BadHookId;
 
-impl std::str::FromStr for HookId {
-    type Err = BadHookId;
-    fn from_str(given: &str) -> Result<HookId, BadHookId> {
-        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if given.len() != 32 || !given.bytes().all(digit) {
-            return Err(BadHookId);
-        }
-        let mut id = [0; 16];
-        for (byte, pair) in id.iter_mut().zip(given.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| BadHookId)?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| BadHookId)?;
-        }
-        Ok(HookId(id))
-    }
-}
-
-impl Serialize for HookId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for HookId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
+text! {
+    HookId, "WebhookId", "^[0-9a-f]{32}$", "0123456789abcdef0123456789abcdef", "Id of a webhook.";
 }
 
 /// Who has a webhook: the key of an identity (NIP-98).
@@ -113,7 +78,7 @@ pub enum HookRecord {
 }
 
 /// A subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Hook {
     pub(super) owner: Owner,
     pub(super) url: String,
@@ -122,16 +87,32 @@ pub(super) struct Hook {
     pub(super) secret: Secret,
     /// The last event delivered, as far as is durable.
     pub(super) cursor: EventId,
+    /// The last event delivered or passed over; the durable cursor may be behind.
+    pub(super) reached: EventId,
     pub(super) disabled: Option<String>,
+    /// What came of the last tries, newest first. Not durable.
+    pub(super) attempts: Vec<Attempt>,
 }
 
 /// All of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Hooks(BTreeMap<HookId, Hook>);
 
 impl Hooks {
     pub(super) fn get(&self, id: &HookId) -> Option<&Hook> {
         self.0.get(id)
+    }
+
+    /// A webhook of `owner`.
+    ///
+    /// # Errors
+    /// [`WebhookError::Unknown`] also for somebody else's.
+    pub(super) fn of(&self, owner: Owner, id: HookId) -> Result<&Hook, WebhookError> {
+        self.get(&id).filter(|hook| hook.owner == owner).ok_or(WebhookError::Unknown)
+    }
+
+    pub(super) fn get_mut(&mut self, id: &HookId) -> Option<&mut Hook> {
+        self.0.get_mut(id)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&HookId, &Hook)> {
@@ -143,7 +124,10 @@ impl Hooks {
     pub(super) fn apply(&mut self, record: &HookRecord) {
         match record.clone() {
             HookRecord::Created { id, owner, url, scope, types, secret, after } => {
-                self.0.insert(id, Hook { owner, url, scope, types, secret, cursor: after, disabled: None });
+                let (cursor, reached) = (after, after);
+                let (disabled, attempts) = (None, Vec::new());
+                let hook = Hook { owner, url, scope, types, secret, cursor, reached, disabled, attempts };
+                self.0.insert(id, hook);
             }
             HookRecord::Removed { id } => {
                 self.0.remove(&id);
@@ -151,6 +135,7 @@ impl Hooks {
             HookRecord::Delivered { id, through } => {
                 if let Some(hook) = self.0.get_mut(&id) {
                     hook.cursor = hook.cursor.max(through);
+                    hook.reached = hook.reached.max(through);
                 }
             }
             HookRecord::Disabled { id, reason } => {
@@ -160,68 +145,9 @@ impl Hooks {
             }
             HookRecord::Resumed { id, after } => {
                 if let Some(hook) = self.0.get_mut(&id) {
-                    (hook.disabled, hook.cursor) = (None, after);
+                    (hook.disabled, hook.cursor, hook.reached) = (None, after, after);
                 }
             }
         }
     }
 }
-
-/// Whether events have a type of this name.
-pub(super) fn is_type(name: &str) -> bool {
-    TYPES.contains(&name)
-}
-
-/// Every type of event; a test compares it with what events are made of.
-pub const TYPES: [&str; 50] = [
-    "task_drafted",
-    "charter_attested",
-    "task_opened",
-    "stage_changed",
-    "target_reached",
-    "target_lost",
-    "funding_closed",
-    "funding_reopened",
-    "target_missed",
-    "target_open_again",
-    "pledge_issued",
-    "payment_seen",
-    "payment_confirmed",
-    "payment_unconfirmed",
-    "payment_credited",
-    "payment_uncredited",
-    "payment_surplus",
-    "payment_below_minimum",
-    "payment_uncounted",
-    "payment_vanished",
-    "gift_received",
-    "gift_lost",
-    "refund_secured",
-    "refund_sent",
-    "refund_confirmed",
-    "refund_unconfirmed",
-    "refund_dropped",
-    "spend_seen",
-    "spend_confirmed",
-    "spend_unconfirmed",
-    "spend_dropped",
-    "work_submitted",
-    "review_opened",
-    "review_moved",
-    "review_closed",
-    "review_reopened",
-    "ruling_closed",
-    "ruling_reopened",
-    "vote_cast",
-    "acceptance_given",
-    "ruling_given",
-    "settlement_proposed",
-    "settlement_signed",
-    "settlement_complete",
-    "settlement_broadcast",
-    "settlement_confirmed",
-    "settlement_final",
-    "settlement_unconfirmed",
-    "settlement_conflicted",
-    "reorg",
-];

@@ -81,7 +81,7 @@ struct World {
 }
 
 fn me(n: u8) -> Owner {
-    owner(Keypair::from_seckey_slice(&Secp256k1::new(), &[n; 32]).unwrap().x_only_public_key().0)
+    Owner(Keypair::from_seckey_slice(&Secp256k1::new(), &[n; 32]).unwrap().x_only_public_key().0)
 }
 
 fn event(seq: u64, task: u8, reached: bool) -> PublicEvent {
@@ -303,16 +303,6 @@ async fn a_test_is_signed_and_marked_as_one() {
     assert_eq!(body["type"], "webhook_test");
     let at = post.headers[1].1.parse().unwrap();
     verify(&secret, &post.headers[0].1, at, &post.headers[2].1, post.body.as_bytes(), at).unwrap();
-}
-
-#[test]
-fn no_type_of_event_is_missing_from_the_list() {
-    // Serde names the variants it knows when it is given one it does not.
-    let wrong = serde_json::json!({ "type": "no_such_thing", "data": {} });
-    let error = serde_json::from_value::<What>(wrong).unwrap_err().to_string();
-    let known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
-    assert!(known.len() > 40, "{error}");
-    assert_eq!(known, records::TYPES);
 }
 
 #[test]

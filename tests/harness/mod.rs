@@ -7,6 +7,7 @@
 pub mod api;
 pub mod books;
 pub mod contract;
+pub mod desk;
 pub mod liar;
 pub mod node;
 pub mod people;
@@ -15,6 +16,7 @@ pub mod service;
 pub mod socks;
 
 pub use api::{Api, Failure};
+pub use desk::Desk;
 pub use liar::{Flood, Forgery, Liar, Lie};
 pub use node::Node;
 pub use people::{Pledged, Sponsor, Task};

@@ -368,7 +368,7 @@ impl Task {
     /// Verifies the proof document with the Electrum server, as a stranger.
     pub fn verify(&self, world: &World) {
         let proof = world.api().proof(&self.id()).unwrap();
-        let report = upfront::verify::run(&proof, &world.server.url()).unwrap();
+        let report = upfront::verify::run(&proof, &world.server.url(), None).unwrap();
         assert!(report.sound, "{report}");
         assert_eq!(report.charter_id, Some(self.id()));
     }

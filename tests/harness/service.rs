@@ -35,7 +35,8 @@ impl Service {
         Service { process: None, port: free_port(), dir, electrum, variables: Vec::new() }
     }
 
-    fn settings(&self) -> PathBuf {
+    /// The settings file, where there is one.
+    pub fn settings(&self) -> PathBuf {
         self.dir.path().join("upfront.toml")
     }
 

@@ -512,19 +512,16 @@ fn fees_beyond_reason(company: Company) {
 }
 
 fn a_line_without_end(company: Company) {
-    let scene = Scene::set(company);
-    scene.liar().flood(Flood::EndlessLine);
-    scene.pay();
-    scene.world.node.mine(1);
-    scene.nothing_false();
-    scene.world.synced();
-    assert_eq!(scene.credited(), KEPT_SAT + 120_000);
-    scene.ends();
+    flooded(company, Flood::EndlessLine);
 }
 
 fn thousands_of_notifications(company: Company) {
+    flooded(company, Flood::Notifications(5_000));
+}
+
+fn flooded(company: Company, flood: Flood) {
     let scene = Scene::set(company);
-    scene.liar().flood(Flood::Notifications(5_000));
+    scene.liar().flood(flood);
     scene.pay();
     scene.world.node.mine(1);
     scene.nothing_false();

@@ -1,49 +1,25 @@
 //! People who have nothing but a wallet that signs transactions, here the node's: signers attest, submit,
 //! accept and rule, a sponsor pledges, secures the refund and votes, all through PSBTs and the commands.
 
-use crate::harness::{Node, Task, World, directory, wait_until};
+use crate::harness::{Desk, Node, Task, World, wait_until};
 use bitcoin::Amount;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use upfront::escrow::settlement::Kind;
 use upfront::escrow::statement::Role;
 use upfront::escrow::task::Stage;
 use upfront::keys::SignerKeys;
 use upfront::service::views::PledgeView;
 
-/// The program, with the directory its files go to.
-struct Desk<'a> {
+/// The program's commands, and the node whose wallets sign what they write.
+struct Wallets<'a> {
     world: &'a World,
-    dir: tempfile::TempDir,
+    desk: Desk,
 }
 
-impl Desk<'_> {
-    fn new(world: &World) -> Desk<'_> {
-        Desk { world, dir: directory() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// Runs a command: its answer, or its error.
-    fn try_run(&self, args: &[&str]) -> Result<Value, Value> {
-        let done = Command::new(env!("CARGO_BIN_EXE_upfront"))
-            .args(["--json", "--server", &self.world.service.url()])
-            .args(args)
-            .current_dir(self.dir.path())
-            .output()
-            .unwrap();
-        let read = |bytes: &[u8]| {
-            serde_json::from_slice(bytes).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(bytes)))
-        };
-        if done.status.success() { Ok(read(&done.stdout)) } else { Err(read(&done.stderr)) }
-    }
-
-    #[track_caller]
-    fn run(&self, args: &[&str]) -> Value {
-        self.try_run(args).unwrap_or_else(|error| panic!("{args:?}: {error}"))
+impl Wallets<'_> {
+    fn new(world: &World) -> Wallets<'_> {
+        Wallets { world, desk: Desk::new(world.service.url()) }
     }
 
     /// Has a wallet of the node process a PSBT file; the answer is in a file again.
@@ -51,7 +27,7 @@ impl Desk<'_> {
         let psbt = format!("psbt={}", std::fs::read_to_string(file).unwrap().trim());
         let args: Vec<&str> = ["-named", "walletprocesspsbt", &psbt].iter().chain(more).copied().collect();
         let done: Value = serde_json::from_str(&self.world.node.try_wallet(wallet, &args).unwrap()).unwrap();
-        let out = self.path(&format!("{}.signed", file.file_name().unwrap().to_str().unwrap()));
+        let out = self.desk.path(&format!("{}.signed", file.file_name().unwrap().to_str().unwrap()));
         std::fs::write(&out, done["psbt"].as_str().unwrap()).unwrap();
         out
     }
@@ -59,11 +35,12 @@ impl Desk<'_> {
     /// Asks with `--psbt-out`, has the wallet sign, and hands it in.
     #[track_caller]
     fn say(&self, wallet: &str, name: &str, ask: &[&str], send: &[&str]) -> Value {
-        let file = self.path(&format!("{name}.psbt"));
-        let asked = self.run(&[ask, &["--psbt-out", file.to_str().unwrap()]].concat());
+        let file = self.desk.path(&format!("{name}.psbt"));
+        let asked = self.desk.run(&[ask, &["--psbt-out", file.to_str().unwrap()]].concat());
         let signed = self.process(wallet, &file, &[]);
         let statement = asked["statement_file"].as_str().unwrap();
-        self.run(&[&["statement", "send", statement, "--signed", signed.to_str().unwrap()], send].concat())
+        self.desk
+            .run(&[&["statement", "send", statement, "--signed", signed.to_str().unwrap()], send].concat())
     }
 }
 
@@ -80,13 +57,13 @@ fn signer_wallet(node: &Node, role: Role, keys: &SignerKeys) -> &'static str {
 }
 
 /// A task whose three signers attested with their node wallets.
-fn open(world: &World, desk: &Desk<'_>, number: u8) -> Task {
+fn open(world: &World, wallets: &Wallets<'_>, number: u8) -> Task {
     let task = Task::draft(world, number, |_| ());
     let id = task.create(&world.api()).unwrap().to_string();
     for role in Role::ALL {
         let wallet = signer_wallet(&world.node, role, task.signers.of(role));
         let ask = ["charter", "attest", "--task", &id, "--role", role.name()];
-        let done = desk.say(wallet, role.name(), &ask, &[]);
+        let done = wallets.say(wallet, role.name(), &ask, &[]);
         assert!(done["signature"].as_str().unwrap().starts_with("smp"), "{done}");
     }
     assert_eq!(task.view(&world.api()).stage, Stage::Open);
@@ -105,16 +82,18 @@ fn sponsor(node: &Node) -> (String, String) {
 }
 
 /// Pledges, pays and secures with the node's wallet; gives the pledge and the recovery file.
-fn pledge(desk: &Desk<'_>, task: &Task, key: &str, refund_address: &str) -> (PledgeView, PathBuf) {
-    let (node, api, id) = (&desk.world.node, desk.world.api(), task.id().to_string());
+fn pledge(wallets: &Wallets<'_>, task: &Task, key: &str, refund_address: &str) -> (PledgeView, PathBuf) {
+    let (node, api, id) = (&wallets.world.node, wallets.world.api(), task.id().to_string());
+    let desk = &wallets.desk;
     let ask = ["pledge", &id, "--amount", "300000", "--sponsor-key", key, "--refund-address", refund_address];
     let recovery = desk.path("recovery.json");
-    let shown = desk.say("sponsor", "pledge", &ask, &["--recovery", recovery.to_str().unwrap(), "--no-qr"]);
+    let shown =
+        wallets.say("sponsor", "pledge", &ask, &["--recovery", recovery.to_str().unwrap(), "--no-qr"]);
     let address: bitcoin::Address<_> = shown["address"].as_str().unwrap().parse().unwrap();
     let address = address.assume_checked();
     let index = shown["index"].as_u64().unwrap();
     node.send(&address, Amount::from_sat(300_000));
-    desk.world.mine(1);
+    wallets.world.mine(1);
     let view = || api.get::<PledgeView>(&task.path(&format!("/pledges/{index}"))).unwrap();
     wait_until("the pledge has arrived", || (!view().outpoints.is_empty()).then_some(()));
 
@@ -139,7 +118,7 @@ fn pledge(desk: &Desk<'_>, task: &Task, key: &str, refund_address: &str) -> (Ple
         let pair: &[&str] = &["sighashtype=SINGLE|ANYONECANPAY", "finalize=false"];
         let rung: &[&str] = &["finalize=false"];
         let more = if part["part"] == "pair" { pair } else { rung };
-        signed.push(desk.process("sponsor", file, more).to_str().unwrap().to_owned());
+        signed.push(wallets.process("sponsor", file, more).to_str().unwrap().to_owned());
     }
     let send = ["pledge", "secure", &id, "--recovery", recovery_path, "--signed"];
     let half: Vec<&str> = send.iter().copied().chain(signed[..3].iter().map(String::as_str)).collect();
@@ -154,16 +133,17 @@ fn pledge(desk: &Desk<'_>, task: &Task, key: &str, refund_address: &str) -> (Ple
 #[test]
 fn everybody_uses_a_wallet_of_the_node_and_the_work_is_paid() {
     let world = World::start();
-    let (node, api, desk) = (&world.node, world.api(), Desk::new(&world));
-    let task = open(&world, &desk, 60);
+    let (node, api, wallets) = (&world.node, world.api(), Wallets::new(&world));
+    let desk = &wallets.desk;
+    let task = open(&world, &wallets, 60);
     let id = task.id().to_string();
     node.call(&["createwallet", "sponsor"]);
     let (key, refund_address) = sponsor(node);
-    let (pledge, _) = pledge(&desk, &task, &key, &refund_address);
+    let (pledge, _) = pledge(&wallets, &task, &key, &refund_address);
 
     std::fs::write(desk.path("work"), "the work").unwrap();
     let ask = ["submission", "create", &id, "--link", "https://example.org/7", "--content", "work"];
-    let submitted = desk.say("developer", "submission", &ask, &[]);
+    let submitted = wallets.say("developer", "submission", &ask, &[]);
     let submission = submitted["id"].as_str().unwrap().parse().unwrap();
 
     let index = pledge.index.to_string();
@@ -172,11 +152,11 @@ fn everybody_uses_a_wallet_of_the_node_and_the_work_is_paid() {
     let file = desk.path("stranger.psbt");
     let asked = desk.run(&[&vote[..], &["--psbt-out", file.to_str().unwrap()]].concat());
     let statement = asked["statement_file"].as_str().unwrap();
-    let silent = desk.process("developer", &file, &[]);
+    let silent = wallets.process("developer", &file, &[]);
     let refused = desk.try_run(&["statement", "send", statement, "--signed", silent.to_str().unwrap()]);
     assert_eq!(refused.unwrap_err()["error"]["code"], "psbt_no_signature");
     let kept = desk.path("receipt.json");
-    let voted = desk.say("sponsor", "vote", &vote, &["--receipt", kept.to_str().unwrap()]);
+    let voted = wallets.say("sponsor", "vote", &vote, &["--receipt", kept.to_str().unwrap()]);
     assert!(voted["vote"]["signature"].as_str().unwrap().starts_with("smp"), "{voted}");
     let receipt: Value = serde_json::from_slice(&std::fs::read(&kept).unwrap()).unwrap();
     assert_eq!(receipt["receipt"], voted["receipt"]);
@@ -189,10 +169,10 @@ fn everybody_uses_a_wallet_of_the_node_and_the_work_is_paid() {
     let crossed = desk.try_run(&["statement", "send", statement, "--signed", signed.to_str().unwrap()]);
     assert_eq!(crossed.unwrap_err()["error"]["code"], "bad_signature");
 
-    desk.say("representative", "accept", &["accept", &id], &[]);
+    wallets.say("representative", "accept", &["accept", &id], &[]);
     let opens = task.view(&api).submissions[0].window.closes_secs;
     world.set_mtp(u32::try_from(opens).unwrap() + 1);
-    let ruled = desk.say("arbiter", "ruling", &["ruling", &id, "--pay-bps", "10000"], &[]);
+    let ruled = wallets.say("arbiter", "ruling", &["ruling", &id, "--pay-bps", "10000"], &[]);
     assert!(ruled["ruling"]["signature"].as_str().unwrap().starts_with("smp"), "{ruled}");
     let payout = task.propose(&api, Kind::Ruling { submission }, 2).unwrap();
     for role in [Role::Arbiter, Role::Developer] {
@@ -208,11 +188,11 @@ fn everybody_uses_a_wallet_of_the_node_and_the_work_is_paid() {
 #[test]
 fn a_refund_signed_by_the_sponsors_own_wallet_goes_home_at_t() {
     let world = World::start();
-    let (node, desk) = (&world.node, Desk::new(&world));
-    let task = open(&world, &desk, 61);
+    let (node, wallets) = (&world.node, Wallets::new(&world));
+    let task = open(&world, &wallets, 61);
     node.call(&["createwallet", "sponsor"]);
     let (key, refund_address) = sponsor(node);
-    let (_, recovery) = pledge(&desk, &task, &key, &refund_address);
+    let (_, recovery) = pledge(&wallets, &task, &key, &refund_address);
     let file: Value = serde_json::from_slice(&std::fs::read(recovery).unwrap()).unwrap();
     assert_eq!(file["private_descriptor"], Value::Null, "no secret has passed through");
     // There is no fee wallet: the ladder that the wallet signed serves.

@@ -1,12 +1,12 @@
 //! A receiver that somebody runs beside the service: what happens arrives signed, in order, and again after a
 //! crash; another implementation of the signature agrees.
 
-use crate::harness::{Sponsor, Task, World, directory, wait_until};
+use crate::harness::{Desk, Sponsor, Task, World, wait_until};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
@@ -72,38 +72,12 @@ impl Receiver {
     }
 }
 
-struct Desk {
-    dir: tempfile::TempDir,
-    url: String,
-}
-
-impl Desk {
-    fn new(url: String) -> Desk {
-        let dir = directory();
-        Phrase::from_entropy(&[0x55; 16]).write_new(&dir.path().join("me"), "", None).unwrap();
-        Desk { dir, url }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn try_run(&self, args: &[&str]) -> Result<Value, Value> {
-        let done = Command::new(env!("CARGO_BIN_EXE_upfront"))
-            .args(["--json", "--server", &self.url])
-            .args(args)
-            .env("UPFRONT_IDENTITY_FILE", self.path("me"))
-            .current_dir(self.dir.path())
-            .output()
-            .unwrap();
-        let read = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or(Value::Null);
-        if done.status.success() { Ok(read(&done.stdout)) } else { Err(read(&done.stderr)) }
-    }
-
-    #[track_caller]
-    fn run(&self, args: &[&str]) -> Value {
-        self.try_run(args).unwrap_or_else(|error| panic!("{args:?}: {error}"))
-    }
+/// Somebody with an identity.
+fn desk(url: String) -> Desk {
+    let mut desk = Desk::new(url);
+    Phrase::from_entropy(&[0x55; 16]).write_new(&desk.path("me"), "", None).unwrap();
+    desk.set("UPFRONT_IDENTITY_FILE", "me");
+    desk
 }
 
 /// HMAC-SHA256 by openssl.
@@ -125,7 +99,7 @@ fn a_payout_is_told_to_a_receiver_across_outages_and_a_crash() {
     world.service.set("UPFRONT_WEBHOOKS_ALLOW", &receiver.address);
     world.service.start(None);
     world.synced();
-    let desk = Desk::new(world.service.url());
+    let desk = desk(world.service.url());
     let secret_file = desk.path("secret");
     let hook_url = format!("http://{}/hook", receiver.address);
     let made = desk.run(&["webhook", "add", &hook_url, "--secret-file", secret_file.to_str().unwrap()]);

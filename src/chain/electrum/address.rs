@@ -54,6 +54,14 @@ impl fmt::Display for ServerAddress {
     }
 }
 
+/// The address, and what is written behind a `#`: the certificate that is pinned.
+pub fn split_pin(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('#') {
+        Some((url, certificate)) => (url, Some(certificate)),
+        None => (text, None),
+    }
+}
+
 /// Whether `text` is `host:port`.
 pub fn is_host_port(text: &str) -> bool {
     host_port(text).is_some()

@@ -1,11 +1,12 @@
 //! How servers are reached and used: addresses, and every interval and limit with its usual value.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use bitcoin::Network;
 
-use super::address::{BadServerUrl, ServerAddress};
-use super::transport::Trust;
+use super::address::{BadServerUrl, ServerAddress, split_pin};
+use super::transport::{BadCertificate, Trust};
 use crate::chain::headers::Checkpoint;
 
 /// One server.
@@ -15,6 +16,63 @@ pub struct ServerConfig {
     pub address: ServerAddress,
     /// For `ssl://`: whose word on its certificate is taken.
     pub trust: Trust,
+}
+
+/// A server that cannot be used as it is named.
+#[derive(Debug, thiserror::Error)]
+pub enum BadServer {
+    /// Its address.
+    #[error(transparent)]
+    Url(#[from] BadServerUrl),
+    /// The certificate behind the `#`.
+    #[error(transparent)]
+    Certificate(#[from] BadCertificate),
+    /// A certificate where none is shown.
+    #[error("a certificate goes with ssl:// only")]
+    PinWithoutTls,
+}
+
+/// `tcp://host:port`, `ssl://host:port`, or `ssl://host:port#CERTIFICATE`, which is the SHA-256 fingerprint of
+/// the certificate or a PEM file with it.
+impl FromStr for ServerConfig {
+    type Err = BadServer;
+
+    fn from_str(text: &str) -> Result<Self, BadServer> {
+        let (url, pin) = split_pin(text);
+        let address: ServerAddress = url.parse()?;
+        let trust = match pin {
+            None => Trust::Authorities,
+            Some(_) if !address.is_tls() => return Err(BadServer::PinWithoutTls),
+            Some(certificate) => Trust::from_setting(certificate)?,
+        };
+        Ok(Self { address, trust })
+    }
+}
+
+/// One server and the way to it, for those who ask and wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The server.
+    pub server: ServerConfig,
+    /// SOCKS5 proxy that it is reached through, `host:port`.
+    pub socks5: Option<String>,
+}
+
+impl Reach {
+    /// Each of the servers named in `text`, parted by commas, through the proxy if there is one.
+    ///
+    /// # Errors
+    /// If one cannot be used as it is named.
+    pub fn each(text: &str, socks5: Option<&str>) -> Result<Vec<Self>, BadServer> {
+        let named = text.split(',').map(str::trim).filter(|server| !server.is_empty());
+        let reach = |server: &str| Ok(Self { server: server.parse()?, socks5: socks5.map(str::to_owned) });
+        named.map(reach).collect()
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        self.server.address.to_string()
+    }
 }
 
 /// How to reach and treat the servers.

@@ -31,7 +31,7 @@ use crate::chain::fetch::{Rpc, RpcError};
 use crate::chain::wire;
 
 /// Longest line taken from a server: a block full of one transaction has 8 MB in hex.
-const MAX_LINE: usize = 32 << 20;
+pub(super) const MAX_LINE: usize = 32 << 20;
 
 /// Status of a script as the protocol has it: a hash over its history, `None` without history.
 pub(super) type Status = Option<[u8; 32]>;

@@ -74,6 +74,21 @@ pub(super) async fn dial(
     trust: &Trust,
     socks5: Option<&str>,
 ) -> io::Result<Box<dyn Stream>> {
+    let tcp = dial_tcp(address, socks5).await?;
+    if !address.is_tls() {
+        return Ok(Box::new(tcp));
+    }
+    let stream = TlsConnector::from(Arc::new(tls(trust)?)).connect(server_name(address)?, tcp).await?;
+    Ok(Box::new(stream))
+}
+
+/// The name that a certificate is judged by.
+pub(super) fn server_name(address: &ServerAddress) -> io::Result<ServerName<'static>> {
+    ServerName::try_from(address.host().to_owned()).map_err(io::Error::other)
+}
+
+/// Connects, without TLS.
+pub(super) async fn dial_tcp(address: &ServerAddress, socks5: Option<&str>) -> io::Result<TcpStream> {
     let (host, port) = (address.host(), address.port());
     let tcp = match socks5 {
         None => TcpStream::connect((host, port)).await?,
@@ -83,15 +98,10 @@ pub(super) async fn dial(
         }
     };
     tcp.set_nodelay(true)?;
-    if !address.is_tls() {
-        return Ok(Box::new(tcp));
-    }
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-    let stream = TlsConnector::from(Arc::new(tls(trust)?)).connect(name, tcp).await?;
-    Ok(Box::new(stream))
+    Ok(tcp)
 }
 
-fn tls(trust: &Trust) -> io::Result<ClientConfig> {
+pub(super) fn tls(trust: &Trust) -> io::Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

@@ -1,7 +1,8 @@
 //! A signer's next account: one that is in no charter and has no history, so that no two charters share keys.
 
-use crate::chain::oneshot::{OneShot, OneShotConfig};
+use crate::chain::oneshot::OneShot;
 use crate::cli::context::Context;
+use crate::cli::electrum::ProxyArg;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::text::Rows;
 use crate::client::{Client, charter_of};
@@ -38,6 +39,8 @@ pub struct AccountArgs {
     /// Ask this Electrum server whether the account's first addresses have any history
     #[arg(long, value_name = "URL", env = "UPFRONT_ELECTRUM")]
     electrum: Option<String>,
+    #[command(flatten)]
+    proxy: ProxyArg,
     /// Ask no service which accounts are in its charters
     #[arg(long)]
     offline: bool,
@@ -99,10 +102,7 @@ pub fn account(context: &Context<'_>, args: &AccountArgs) -> anyhow::Result<Exit
     };
     let server = match &args.electrum {
         None => None,
-        Some(url) => Some(
-            OneShot::connect(&OneShotConfig::new(url, args.network.bitcoin()))
-                .with_context(|| format!("cannot use the Electrum server {url}"))?,
-        ),
+        Some(url) => Some(args.proxy.connect(url, args.network)?),
     };
     let first = accounts.next(args.network);
     for account in (first..).take(usize::try_from(TRIED)?) {

@@ -1,8 +1,9 @@
 //! Signing refunds in advance for what arrived, into the recovery file first and then to the service.
 
 use super::KeptRecovery;
-use crate::chain::oneshot::{OneShot, OneShotConfig};
+use crate::chain::oneshot::OneShot;
 use crate::cli::context::{Context, OptionalKeyArg};
+use crate::cli::electrum::ProxyArg;
 use crate::cli::exit::Failure;
 use crate::cli::task::outpoint_rows;
 use crate::client::{CheckedTask, Client, ClientError};
@@ -12,7 +13,6 @@ use crate::escrow::recovery::{MAX_RECOVERY_BYTES, RecoveryFile};
 use crate::escrow::refund::RefundBundle;
 use crate::keys::Zeroizing;
 use crate::service::views::{OutpointView, PledgeView};
-use anyhow::Context as _;
 use bitcoin::Amount;
 use bitcoin::secp256k1::{Keypair, Secp256k1};
 use serde::Serialize;
@@ -33,14 +33,10 @@ pub enum Chain {
 
 impl Chain {
     /// Connects, if a server is named.
-    pub fn connect(electrum: Option<&str>, network: Network) -> anyhow::Result<Chain> {
+    pub fn connect(electrum: Option<&str>, proxy: &ProxyArg, network: Network) -> anyhow::Result<Chain> {
         match electrum {
             None => Ok(Chain::Service),
-            Some(url) => {
-                let server = OneShot::connect(&OneShotConfig::new(url, network.bitcoin()))
-                    .with_context(|| format!("cannot use the Electrum server {url}"))?;
-                Ok(Chain::Electrum(Box::new(server)))
-            }
+            Some(url) => Ok(Chain::Electrum(Box::new(proxy.connect(url, network)?))),
         }
     }
 

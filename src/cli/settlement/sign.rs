@@ -4,8 +4,8 @@
 
 use super::transfer::read_psbt;
 use super::view::SettlementReport;
-use crate::chain::oneshot::OneShotConfig;
 use crate::cli::context::{Context, SignerArg, read_text, write_public};
+use crate::cli::electrum::ProxyArg;
 use crate::cli::exit::Failure;
 use crate::cli::verify::{read_proof, refuse_findings};
 use crate::client::ClientError;
@@ -37,6 +37,8 @@ struct Signing {
     /// Verify the proof document with this Electrum server first, tcp://host:port
     #[arg(long, value_name = "URL", env = "UPFRONT_ELECTRUM")]
     electrum: Option<String>,
+    #[command(flatten)]
+    proxy: ProxyArg,
     /// A vote its sponsor gave you directly (the file of `upfront vote --receipt`): refuse if it was left out
     #[arg(long = "vote", value_name = "FILE")]
     votes: Vec<PathBuf>,
@@ -167,7 +169,7 @@ fn consent_and_sign(
         .into());
     }
     if let Some(url) = &signing.electrum {
-        let report = crate::verify::run_with(proof, &OneShotConfig::new(url, charter.network().bitcoin()))?;
+        let report = crate::verify::run_with(proof, &signing.proxy.config(url, charter.network())?)?;
         refuse_findings("the proof document is not true", &report.findings)?;
     } else {
         context.note(

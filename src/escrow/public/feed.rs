@@ -173,9 +173,9 @@ impl Feed {
     }
 
     /// Every task, looked at under the present tip, as if none could be skipped: tells nothing if nothing was
-    /// missed. For tests.
-    #[doc(hidden)]
-    pub fn look_at_all(&mut self, entry: Entry, book: &Book) -> Vec<PublicEvent> {
+    /// missed.
+    #[cfg(test)]
+    pub(super) fn look_at_all(&mut self, entry: Entry, book: &Book) -> Vec<PublicEvent> {
         self.touched.extend(self.tasks.keys());
         self.look(entry, book);
         std::mem::take(&mut self.telling)

@@ -38,6 +38,8 @@ impl Listener {
     fn hear(&mut self, event: &PublicEvent) {
         assert!(event.id > self.last, "ids rise: {} after {}", event.id, self.last);
         self.last = event.id;
+        // Its name is the one that its JSON has.
+        assert_eq!(event.what.kind(), serde_json::to_value(&event.what).unwrap()["type"]);
         let task = event.charter;
         let first = |new: bool| assert!(new, "told twice: {event:?}");
         match &event.what {
@@ -230,9 +232,7 @@ fn told(world: &World) -> Vec<PublicEvent> {
 }
 
 fn kinds(events: &[PublicEvent]) -> Vec<String> {
-    let kind =
-        |event: &PublicEvent| serde_json::to_value(event).unwrap()["type"].as_str().unwrap().to_owned();
-    events.iter().map(kind).collect()
+    events.iter().map(|event| event.what.kind().to_owned()).collect()
 }
 
 /// Of all events since the `from`th.
@@ -469,4 +469,14 @@ proptest! {
         let earlier = told(&world);
         prop_assert_eq!(&earlier[..], &events[..earlier.len()], "what was told before stays");
     }
+}
+
+#[test]
+fn no_type_of_event_is_missing_from_the_list() {
+    // Serde names the variants it knows when it is given one it does not.
+    let wrong = serde_json::json!({ "type": "no_such_thing", "data": {} });
+    let error = serde_json::from_value::<What>(wrong).unwrap_err().to_string();
+    let known: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+    assert!(known.len() > 40, "{error}");
+    assert_eq!(known, KINDS);
 }

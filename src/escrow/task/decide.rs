@@ -362,7 +362,7 @@ impl Task {
         Ok(self.terms(kind, feerate_sat_per_vb, tip)?.id())
     }
 
-    fn lapsed(&self, at_mtp_secs: u32, tip: &Tip) -> bool {
+    pub(super) fn lapsed(&self, at_mtp_secs: u32, tip: &Tip) -> bool {
         tip.mtp_secs > at_mtp_secs.saturating_add(PROPOSAL_SECS)
     }
 
@@ -372,16 +372,7 @@ impl Task {
         if !matches!(state.signatures.clone().merge(&checked), Ok(true)) {
             return Ok(Vec::new());
         }
-        if state.signatures.is_empty() && self.lapsed(state.at_mtp_secs, tip) {
-            return Err(Refused::ProposalLapsed);
-        }
-        let terms = state.plan.terms();
-        // A third signature on what two have signed changes nothing that could be refused.
-        if !state.fully_signed() {
-            self.still_entitled(terms, tip)?;
-            self.check_time(terms, tip)?;
-            self.check_conflicts(*id, &state.plan.outpoints().collect(), tip)?;
-        }
+        self.may_be_signed(state, tip)?;
         Ok(vec![Event::SettlementSigned { settlement: *id, signatures: signatures.clone() }])
     }
 

@@ -7,7 +7,7 @@ use crate::escrow::charter::Bps;
 use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Standing};
-use crate::escrow::settlement::{self, Kind, TermInput, Terms};
+use crate::escrow::settlement::{self, Kind, Plan, TermInput, Terms};
 use crate::escrow::statement::{Choice, SettlementId, SubmissionId};
 use bitcoin::OutPoint;
 use serde::{Deserialize, Serialize};
@@ -88,10 +88,22 @@ impl Task {
 
     /// What a settlement of `kind` may do with every outpoint that is there, spent in the mempool or not.
     pub fn entitlements(&self, kind: &Kind, tip: &Tip) -> Result<BTreeMap<OutPoint, Entitlement>, Refused> {
+        self.entitlements_if(kind, None, tip)
+    }
+
+    /// The same, if the arbiter had ruled `ruling` where there is no ruling yet.
+    fn entitlements_if(
+        &self,
+        kind: &Kind,
+        ruling: Option<Bps>,
+        tip: &Tip,
+    ) -> Result<BTreeMap<OutPoint, Entitlement>, Refused> {
         let ballot = match kind {
             Kind::EarlyReturn => None,
             Kind::Payout { submission } | Kind::Ruling { submission } => {
-                Some(self.ballot(self.need_submission(submission)?, tip))
+                let mut ballot = self.ballot(self.need_submission(submission)?, tip);
+                ballot.words.ruling = ballot.words.ruling.or(ruling);
+                Some(ballot)
             }
         };
         if let (Kind::Ruling { submission }, Some(ballot)) = (kind, &ballot)
@@ -149,10 +161,21 @@ impl Task {
 
     /// The terms of a settlement of everything `kind` allows now, at `feerate_sat_per_vb`.
     pub(super) fn terms(&self, kind: Kind, feerate_sat_per_vb: u64, tip: &Tip) -> Result<Terms, Refused> {
+        self.terms_if(kind, feerate_sat_per_vb, None, tip)
+    }
+
+    /// The same, if the arbiter had ruled `ruling` where there is no ruling yet.
+    fn terms_if(
+        &self,
+        kind: Kind,
+        feerate_sat_per_vb: u64,
+        ruling: Option<Bps>,
+        tip: &Tip,
+    ) -> Result<Terms, Refused> {
         // From then on pledges only go back to their sponsors by themselves; gifts never do.
         let refunds_only = tip.mtp_secs > self.charter.refund_time_secs().saturating_add(GRACE_SECS);
         let inputs: Vec<TermInput> = self
-            .entitlements(&kind, tip)?
+            .entitlements_if(&kind, ruling, tip)?
             .into_iter()
             .filter_map(|(outpoint, entitlement)| {
                 let held = self.outpoints.get(&outpoint)?;
@@ -172,6 +195,35 @@ impl Task {
             return Err(Refused::NothingToSettle);
         }
         Terms::new(self.id(), kind, feerate_sat_per_vb, inputs).map_err(Refused::Terms)
+    }
+
+    /// The transactions that proposing a settlement of `kind` would make now; for a ruling that was not given
+    /// yet, those it would make if the arbiter ruled `ruling`. Changes nothing, and says nothing of whether it is
+    /// the time for it.
+    pub fn preview(
+        &self,
+        kind: Kind,
+        feerate_sat_per_vb: u64,
+        ruling: Option<Bps>,
+        tip: &Tip,
+    ) -> Result<Plan, Refused> {
+        let terms = self.terms_if(kind, feerate_sat_per_vb, ruling, tip)?;
+        Ok(settlement::plan(&self.secp, &self.charter, &self.contract, &terms)?)
+    }
+
+    /// Whether a proposal may still be signed: nothing that it rests on has changed, and it has not lapsed.
+    pub fn may_be_signed(&self, settlement: &SettlementState, tip: &Tip) -> Result<(), Refused> {
+        if settlement.signatures.is_empty() && self.lapsed(settlement.at_mtp_secs, tip) {
+            return Err(Refused::ProposalLapsed);
+        }
+        let terms = settlement.plan.terms();
+        // A third signature on what two have signed changes nothing that could be refused.
+        if !settlement.fully_signed() {
+            self.still_entitled(terms, tip)?;
+            self.check_time(terms, tip)?;
+            self.check_conflicts(settlement.plan.id(), &settlement.plan.outpoints().collect(), tip)?;
+        }
+        Ok(())
     }
 
     /// Whether an outpoint is spent only by a settlement that waits in the mempool, at most at a feerate below

@@ -91,7 +91,7 @@ impl Held<'_> {
 /// An event as lines of a stream.
 fn write_event(text: &mut String, event: &PublicEvent) {
     let value = serde_json::to_value(event).unwrap_or_default();
-    let kind = value.get("type").and_then(serde_json::Value::as_str).unwrap_or("event");
+    let kind = event.what.kind();
     // Writing to a text cannot fail. JSON has no line breaks of its own.
     let _ = write!(text, "id: {}\nevent: {kind}\ndata: {value}\n\n", event.id);
 }

@@ -7,7 +7,6 @@ use crate::escrow::proof::{HexHeader, HexTransaction};
 use crate::escrow::public::{EventId, ProjectId};
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{CharterId, Digest, SettlementId, SubmissionId, TaskId};
-use crate::webhooks::HookId;
 use serde_json::json;
 use std::borrow::Cow;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
@@ -19,23 +18,24 @@ const MAX_MONEY_SAT: u64 = 2_100_000_000_000_000;
 /// A text of one pattern, under the name of a type.
 macro_rules! text {
     ($($type:ty, $name:literal, $pattern:expr, $example:expr, $description:literal;)+) => { $(
-        impl PartialSchema for $type {
-            fn schema() -> Shape {
-                ObjectBuilder::new()
-                    .schema_type(Type::String)
+        impl utoipa::PartialSchema for $type {
+            fn schema() -> $crate::service::schema::Shape {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::Type::String)
                     .pattern(Some($pattern))
                     .description(Some($description))
-                    .examples([json!($example)])
+                    .examples([serde_json::json!($example)])
                     .into()
             }
         }
-        impl ToSchema for $type {
-            fn name() -> Cow<'static, str> {
-                Cow::Borrowed($name)
+        impl utoipa::ToSchema for $type {
+            fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed($name)
             }
         }
     )+ };
 }
+pub(crate) use text;
 
 /// A whole number within bounds, under the name of a type.
 macro_rules! number {
@@ -102,7 +102,6 @@ text! {
         names the task everywhere.";
     SubmissionId, "SubmissionId", HASH, ID, "Id of a submission: tagged hash `upfront/submission` of its lines, hex.";
     SettlementId, "SettlementId", HASH, ID, "Id of a settlement: tagged hash `upfront/settlement` of its terms, hex.";
-    HookId, "WebhookId", "^[0-9a-f]{32}$", "0123456789abcdef0123456789abcdef", "Id of a webhook.";
     EventId, "EventId", "^[0-9]+-[0-9]+$", "42-0", "Id of an event; later events have later ids. Opaque to clients.";
     ProjectId, "ProjectId", "^[0-9a-f]{32}$", "3d2f9a0c1b5e47768f1c2a9d0e4b6f83", "Id of a project: the first 16 bytes of \
         the tagged hash `upfront/project` of the repository as charters name it, hex.";

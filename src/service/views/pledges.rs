@@ -121,7 +121,7 @@ impl PledgeView {
 }
 
 impl OutpointView {
-    pub(super) fn new(held: &Outpoint, standing: Option<&Standing>, tip: Option<&Tip>) -> OutpointView {
+    pub(crate) fn new(held: &Outpoint, standing: Option<&Standing>, tip: Option<&Tip>) -> OutpointView {
         OutpointView {
             outpoint: held.outpoint,
             generation: held.slot.generation,

@@ -19,7 +19,7 @@ impl Regtest {
     fn until(&self, wallet: &mut OperatorWallet, what: &str, reached: impl Fn(&OperatorWallet) -> bool) {
         let begun = Instant::now();
         loop {
-            wallet.sync(self.url()).unwrap();
+            wallet.sync(&reach(self.url())).unwrap();
             if reached(wallet) {
                 return;
             }
@@ -113,6 +113,6 @@ fn a_server_of_another_network_is_refused() {
     let regtest = Regtest::start(101);
     let dir = tempfile::tempdir().unwrap();
     let mut wallet = OperatorWallet::create(dir.path(), Network::Signet).unwrap();
-    let refused = wallet.sync(regtest.url());
+    let refused = wallet.sync(&reach(regtest.url()));
     assert!(matches!(refused, Err(WalletError::WrongNetwork { .. })), "{refused:?}");
 }

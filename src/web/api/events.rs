@@ -2,6 +2,7 @@
 
 use super::super::body::Params;
 use super::super::clients::{Client, Source};
+use super::super::page::Query;
 use super::super::{ApiError, App};
 use super::paths::{PledgePath, ProjectPath, TaskPath};
 use crate::escrow::public::{EventId, ProjectId};
@@ -11,8 +12,7 @@ use crate::service::events::{Full, Heard, Listener, Lost, Page, Seat, Topic};
 use crate::service::views::EventPage;
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -59,8 +59,7 @@ pub(super) struct Ask {
 impl<S: Send + Sync> FromRequestParts<S> for Ask {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Ask, ApiError> {
-        let asked: Result<Query<Asked>, QueryRejection> = Query::from_request_parts(parts, state).await;
-        let Query(asked) = asked.map_err(|error| ApiError::shape(error.body_text()))?;
+        let Query(asked) = Query::<Asked>::from_request_parts(parts, state).await?;
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let after = header("last-event-id").filter(|id| !id.is_empty()).or(asked.after.as_deref());
         let after = after.map(str::parse).transpose();

@@ -2,7 +2,7 @@
 //! text that no reader takes for markup.
 
 use super::super::body::Params;
-use super::super::{ApiError, App, openapi};
+use super::super::{ApiError, App, etag, openapi};
 use super::paths::{ProjectPath, TaskPath};
 use crate::escrow::charter::unseen;
 use crate::escrow::public::{EventId, ProjectId, PublicEvent, in_words};
@@ -71,11 +71,8 @@ fn feed(app: &App, topic: Topic, about: &About, headers: &HeaderMap) -> Response
     let events = app.service.events().last(&topic, ENTRIES);
     let newest = events.last().map_or(EventId::default(), |event| event.id);
     let etag = format!("\"{newest}-{}\"", events.len());
-    let same = |value: &HeaderValue| {
-        let known = value.to_str().unwrap_or_default();
-        known.split(',').any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == etag)
-    };
-    let mut response = if headers.get_all(header::IF_NONE_MATCH).iter().any(same) {
+    let etag = HeaderValue::from_str(&etag).expect("ids and numbers are a header's text");
+    let mut response = if etag::has(headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let base = &app.service.policy().public_url;
@@ -84,9 +81,7 @@ fn feed(app: &App, topic: Topic, about: &About, headers: &HeaderMap) -> Response
         ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response()
     };
     let headers = response.headers_mut();
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
-        headers.insert(header::ETAG, etag);
-    }
+    headers.insert(header::ETAG, etag);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
@@ -115,8 +110,6 @@ fn document(base: &str, about: &About, events: &[&PublicEvent]) -> Feed {
 
 fn entry(base: &str, event: &PublicEvent) -> Entry {
     let words = in_words(event);
-    let kind = serde_json::to_value(&event.what).unwrap_or_default();
-    let kind = kind.get("type").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     let task = format!("{base}{}/tasks/{}", openapi::BASE, event.charter);
     let address = event.pledge.map_or_else(|| task.clone(), |index| format!("{task}/pledges/{index}"));
     let content = Content {
@@ -129,7 +122,7 @@ fn entry(base: &str, event: &PublicEvent) -> Entry {
         id: tag(base, &format!("events/{}", event.id)),
         updated: time(event.recorded_secs),
         published: Some(time(event.recorded_secs)),
-        categories: vec![Category { term: kind, ..Category::default() }],
+        categories: vec![Category { term: event.what.kind().to_owned(), ..Category::default() }],
         links: vec![link("alternate", address, "application/json")],
         content: Some(content),
         ..Entry::default()

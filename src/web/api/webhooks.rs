@@ -5,7 +5,7 @@ use super::super::{ApiError, App, Identity};
 use super::paths::WebhookPath;
 use crate::escrow::public::ProjectId;
 use crate::escrow::statement::CharterId;
-use crate::webhooks::{Attempt, HookId, Scope, WebhookError, WebhookView, Webhooks, owner};
+use crate::webhooks::{Attempt, HookId, Owner, Scope, WebhookError, WebhookView, Webhooks};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -77,7 +77,7 @@ pub(super) async fn create(
     Body(new): Body<NewWebhook>,
 ) -> Result<(StatusCode, Json<CreatedWebhook>), ApiError> {
     let NewWebhook { url, task, project, types } = new;
-    let (webhook, secret) = on(&app)?.create(owner(by), &url, Scope { task, project }, types).await?;
+    let (webhook, secret) = on(&app)?.create(Owner(by), &url, Scope { task, project }, types).await?;
     Ok((StatusCode::CREATED, Json(CreatedWebhook { webhook, secret: secret.expose() })))
 }
 
@@ -92,7 +92,7 @@ pub(super) async fn list(
     State(app): State<App>,
     Identity(by): Identity,
 ) -> Result<Json<WebhookList>, ApiError> {
-    Ok(Json(WebhookList { items: on(&app)?.list(owner(by)) }))
+    Ok(Json(WebhookList { items: on(&app)?.list(Owner(by)) }))
 }
 
 /// Read a webhook
@@ -107,7 +107,7 @@ pub(super) async fn show(
     Identity(by): Identity,
     Params(id): Params<HookId>,
 ) -> Result<Json<WebhookView>, ApiError> {
-    Ok(Json(on(&app)?.view(owner(by), id)?))
+    Ok(Json(on(&app)?.view(Owner(by), id)?))
 }
 
 /// End a webhook
@@ -122,7 +122,7 @@ pub(super) async fn remove(
     Identity(by): Identity,
     Params(id): Params<HookId>,
 ) -> Result<StatusCode, ApiError> {
-    on(&app)?.remove(owner(by), id).await?;
+    on(&app)?.remove(Owner(by), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -138,7 +138,7 @@ pub(super) async fn test(
     Identity(by): Identity,
     Params(id): Params<HookId>,
 ) -> Result<Json<Attempt>, ApiError> {
-    Ok(Json(on(&app)?.test(owner(by), id).await?))
+    Ok(Json(on(&app)?.test(Owner(by), id).await?))
 }
 
 /// Resume a webhook
@@ -154,5 +154,5 @@ pub(super) async fn resume(
     Identity(by): Identity,
     Params(id): Params<HookId>,
 ) -> Result<Json<WebhookView>, ApiError> {
-    Ok(Json(on(&app)?.resume(owner(by), id).await?))
+    Ok(Json(on(&app)?.resume(Owner(by), id).await?))
 }

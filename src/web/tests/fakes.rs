@@ -19,6 +19,7 @@ use crate::service::{Clock, FeeWallet, FundError, Funded, Memory, Parts, Policy,
 use crate::store::journal::sim::SimFiles;
 use crate::store::journal::{AppendError, Journal, MemoryJournal, OpenError, Recorded, Ticket};
 use crate::store::replay::ReplayCache;
+use crate::web::faucet::Faucet;
 use crate::web::{App, Edge, router};
 use crate::webhooks::Webhooks;
 use axum::body::{Body, to_bytes};
@@ -206,6 +207,7 @@ pub struct World {
     pub replay: SimFiles,
     nonce: AtomicU64,
     pub webhooks: Option<Arc<Webhooks>>,
+    pub faucet: Option<Arc<Faucet>>,
 }
 
 pub const PUBLIC_URL: &str = "https://upfront.example/base";
@@ -282,8 +284,19 @@ impl World {
         let replay = SimFiles::default();
         let edge = edge(&replay, ApiLimits::default());
         let (memory, nonce) = (Memory::default(), AtomicU64::new(0));
-        let mut world =
-            World { source, disk, service, charter, id, memory, edge, replay, nonce, webhooks: None };
+        let mut world = World {
+            source,
+            disk,
+            service,
+            charter,
+            id,
+            memory,
+            edge,
+            replay,
+            nonce,
+            webhooks: None,
+            faucet: None,
+        };
         world.look().await;
         let body = json!({
             "charter": String::from_utf8(world.charter.bytes().to_vec()).unwrap(),
@@ -347,6 +360,7 @@ impl World {
             service: Arc::clone(&self.service),
             edge: Arc::clone(&self.edge),
             webhooks: self.webhooks.clone(),
+            faucet: self.faucet.clone(),
         }
     }
 
@@ -391,6 +405,11 @@ impl World {
     pub async fn post_bytes(&self, path: &str, body: Vec<u8>) -> (StatusCode, Value) {
         let signed = self.signed(&identity(1), path, &body);
         self.ask(signed).await
+    }
+
+    /// As [`World::post`], in nobody's name: nothing is written down before the request itself is.
+    pub async fn post_unsigned(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        self.ask(Request::post(path).body(Body::from(body.to_string())).unwrap()).await
     }
 
     /// A request that `key` has signed now.

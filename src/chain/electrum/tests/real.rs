@@ -118,7 +118,8 @@ async fn follows(regtest: &Regtest, url: &str) {
     let tip = client.tip;
     let deposit = views[&scripts[0]].deposits[0];
     let asked = tokio::task::spawn_blocking(move || {
-        let server = OneShot::connect(&OneShotConfig::new(&url, Network::Regtest)).unwrap();
+        let config = OneShotConfig::new(&url, None, Network::Regtest).unwrap();
+        let server = OneShot::connect(&config).unwrap();
         assert_eq!(server.tip(), tip);
         for (script, view) in &views {
             assert_eq!(server.view(script).as_ref(), Ok(view));

@@ -204,7 +204,8 @@ async fn a_command_asks_the_next_server_when_one_cannot_be_used() {
     servers[0]
         .change(|m| m.blocks.last_mut().unwrap().header.prev_blockhash = m.blocks[3].header.block_hash());
     let at = |urls: String| {
-        let connect = move || OneShot::connect(&OneShotConfig::new(&urls, Network::Regtest)).map(|s| s.tip());
+        let config = OneShotConfig::new(&urls, None, Network::Regtest).unwrap();
+        let connect = move || OneShot::connect(&config).map(|s| s.tip());
         tokio::task::spawn_blocking(connect)
     };
     let (bad, good) = (servers[0].url(), servers[1].url());

@@ -12,7 +12,7 @@ use crate::chain::testing::Server;
 use crate::chain::{ChainCache, ChainError, ChainSource, ChainUpdate, MemoryCache};
 
 async fn ask(server: &Server, checkpoint: Checkpoint) -> Result<OneShot, ChainError> {
-    let mut config = OneShotConfig::new(&server.url(), Network::Regtest);
+    let mut config = OneShotConfig::new(&server.url(), None, Network::Regtest).unwrap();
     config.checkpoint = checkpoint;
     tokio::task::spawn_blocking(move || OneShot::connect(&config)).await.unwrap()
 }

@@ -1,20 +1,23 @@
-//! From a draft and options to the fields of a charter, with the protocol's defaults. Nothing is judged
-//! here: `Charter::from_fields` does that.
+//! From a draft (a file, options of a command, a form) to the fields of a charter, with the protocol's defaults.
+//! Nothing is judged here: `Charter::from_fields` does that.
 
-use super::when::{Clock, Span, When};
-use crate::cli::exit::Failure;
+mod error;
+pub mod when;
+
+pub use error::DraftError;
+
 use crate::escrow::charter::{
     AcceptanceRule, CharterFields, FundingRule, Leader, Milestone, Payee, Seat, Silence, SubmissionsOpen,
     VoteOpens,
 };
 use crate::escrow::network::{DAY_SECS, Network};
 use crate::escrow::statement::{Digest, TaskId};
-use crate::service::views::StatusView;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
+use when::{Span, When};
 
 /// Where sponsors stand if nobody says who named a signer.
-const NOMINATED_BY: &str = "the drafter of this charter";
+pub const NOMINATED_BY: &str = "the drafter of this charter";
 /// T, unless given: between the 90 and 180 days that the protocol recommends.
 const REFUND_IN_SECS: u32 = 120 * DAY_SECS;
 /// T on regtest, unless given.
@@ -30,126 +33,129 @@ const REGTEST_WINDOW_SECS: u32 = 300;
 pub struct Draft {
     /// mainnet, testnet4, signet or regtest; the service's by default
     #[arg(long, value_name = "NETWORK")]
-    network: Option<Network>,
+    pub network: Option<Network>,
     /// Id of the task, 64 hex digits; random by default
     #[arg(long, value_name = "HEX")]
-    task_id: Option<TaskId>,
+    pub task_id: Option<TaskId>,
     /// Repository the work belongs to
     #[arg(long, value_name = "URL")]
-    repository: Option<String>,
+    pub repository: Option<String>,
     /// SPDX expression the work is released under
     #[arg(long, value_name = "SPDX")]
-    licence: Option<String>,
+    pub licence: Option<String>,
     /// Developer's key expression, from `upfront key show`
     #[arg(long, value_name = "KEY")]
-    developer: Option<String>,
+    pub developer: Option<String>,
     /// Representative's key expression
     #[arg(long, value_name = "KEY")]
-    representative: Option<String>,
+    pub representative: Option<String>,
     /// Arbiter's key expression
     #[arg(long, value_name = "KEY")]
-    arbiter: Option<String>,
+    pub arbiter: Option<String>,
     /// Who named the developer
     #[arg(long, value_name = "WHO")]
-    developer_nominated_by: Option<String>,
+    pub developer_nominated_by: Option<String>,
     /// Who named the representative
     #[arg(long, value_name = "WHO")]
-    representative_nominated_by: Option<String>,
+    pub representative_nominated_by: Option<String>,
     /// Who named the arbiter
     #[arg(long, value_name = "WHO")]
-    arbiter_nominated_by: Option<String>,
+    pub arbiter_nominated_by: Option<String>,
     /// T, rounded up to the network's grid: 120d, 2027-05-31 or Unix seconds
     #[arg(long, visible_alias = "refund-in", value_name = "TIME")]
-    refund_time: Option<When>,
+    pub refund_time: Option<When>,
     /// After it no pledge is credited
     #[arg(long, visible_alias = "funding-close-in", value_name = "TIME")]
-    funding_close: Option<When>,
+    pub funding_close: Option<When>,
     /// Last moment for a submission; by default the latest that leaves both windows
     #[arg(long, visible_alias = "work-deadline-in", value_name = "TIME")]
-    work_deadline: Option<When>,
+    pub work_deadline: Option<When>,
     /// How long sponsors may vote: 7d
     #[arg(long, value_name = "SPAN")]
-    review: Option<Span>,
+    pub review: Option<Span>,
     /// How long the arbiter may rule afterwards: 14d
     #[arg(long, value_name = "SPAN")]
-    ruling: Option<Span>,
+    pub ruling: Option<Span>,
     /// Confirmations until a pledge is credited
     #[arg(long, value_name = "BLOCKS")]
-    depth: Option<u32>,
+    pub depth: Option<u32>,
     /// What the work needs, satoshis
     #[arg(long, value_name = "SAT")]
-    target_sat: Option<u64>,
+    pub target_sat: Option<u64>,
     /// Most that is credited; twice the target by default
     #[arg(long, value_name = "SAT")]
-    cap_sat: Option<u64>,
+    pub cap_sat: Option<u64>,
     /// Least that is credited
     #[arg(long, value_name = "SAT")]
-    minimum_pledge_sat: Option<u64>,
+    pub minimum_pledge_sat: Option<u64>,
     /// Part of the weight cast that yes must reach before silent money moves
     #[arg(long, value_name = "BPS")]
-    threshold_bps: Option<u16>,
+    pub threshold_bps: Option<u16>,
     /// Part of the credited weight that must have been cast
     #[arg(long, value_name = "BPS")]
-    quorum_bps: Option<u16>,
+    pub quorum_bps: Option<u16>,
     /// What silence means
     #[arg(long)]
-    silence: Option<SilenceArg>,
+    pub silence: Option<SilenceArg>,
     /// Whether yes money waits for the threshold too
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
-    yes_waits: Option<bool>,
+    pub yes_waits: Option<bool>,
     /// Who is paid and what share: ADDRESS:BPS; several times for several
     #[arg(long = "payee", value_name = "ADDRESS:BPS")]
-    payees: Vec<String>,
+    pub payees: Vec<String>,
     /// Address of the project's leader
     #[arg(long, value_name = "ADDRESS", requires = "leader_key")]
-    leader_address: Option<String>,
+    pub leader_address: Option<String>,
     /// Share of the project's leader
     #[arg(long, value_name = "BPS", requires = "leader_address")]
-    leader_share_bps: Option<u16>,
+    pub leader_share_bps: Option<u16>,
     /// X-only key the leader speaks with
     #[arg(long, value_name = "HEX", requires = "leader_address")]
-    leader_key: Option<String>,
+    pub leader_key: Option<String>,
     /// The operator's address and share
     #[arg(long, value_name = "ADDRESS:BPS")]
-    operator: Option<String>,
+    pub operator: Option<String>,
     /// What happens when the target is missed
     #[arg(long)]
-    funding_rule: Option<FundingArg>,
+    pub funding_rule: Option<FundingArg>,
     /// What must have happened before sponsors vote
     #[arg(long)]
-    vote_opens: Option<VoteArg>,
+    pub vote_opens: Option<VoteArg>,
     /// Address for gifts when the task fails
     #[arg(long, value_name = "ADDRESS")]
-    pot: Option<String>,
+    pub pot: Option<String>,
     /// Key of the service's receipts; asked from the service by default
     #[arg(long, value_name = "HEX")]
-    receipt_key: Option<String>,
+    pub receipt_key: Option<String>,
     /// Highest feerate a signer may sign, sat/vB
     #[arg(long, value_name = "SAT_PER_VB")]
-    feerate_cap_sat_per_vb: Option<u64>,
+    pub feerate_cap_sat_per_vb: Option<u64>,
 }
 
+/// What silence means.
 #[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
-enum SilenceArg {
+pub enum SilenceArg {
     /// It follows the majority, once the representative accepts
     Pay,
     /// It stays until T
     Hold,
 }
 
+/// What happens when the target is missed.
 #[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
-enum FundingArg {
+pub enum FundingArg {
     /// The task goes on with what it has
     Keep,
     /// Everything is returned
     AllOrNothing,
 }
 
+/// What must have happened before sponsors vote.
 #[derive(Clone, Copy, Debug, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
-enum VoteArg {
+pub enum VoteArg {
     /// The submission opens the vote
     None,
     /// The work is merged
@@ -160,7 +166,10 @@ enum VoteArg {
 
 impl Draft {
     /// Reads a draft file. The text is not quoted in errors: a key may have been pasted.
-    pub fn parse(text: &str) -> Result<Draft, Failure> {
+    ///
+    /// # Errors
+    /// [`DraftError::File`].
+    pub fn parse(text: &str) -> Result<Draft, DraftError> {
         toml::from_str(text).map_err(|error| {
             let before = error.span().map_or(0, |span| span.start);
             let line = text.get(..before).unwrap_or_default().matches('\n').count() + 1;
@@ -171,7 +180,7 @@ impl Draft {
             } else {
                 "the value is not of the kind this field wants".into()
             };
-            Failure::refused("draft", format!("line {line}: {problem}"))
+            DraftError::File { line, problem }
         })
     }
 
@@ -231,28 +240,22 @@ impl Draft {
             || matches!(self.work_deadline, Some(When::In(_)))
     }
 
-    /// The fields of the charter. Relative times count from the chain's median time past, or where the
-    /// service does not know one, from `clock`.
-    pub fn fields(
-        self,
-        text: &[u8],
-        status: Option<&StatusView>,
-        clock: Clock,
-    ) -> Result<CharterFields, Failure> {
-        let network =
-            self.network.or(status.map(|status| status.network)).ok_or_else(|| missing("network"))?;
-        if let Some(status) = status.filter(|status| status.network != network) {
-            let message = format!("the service works on {}, the draft is for {network}", status.network);
-            return Err(Failure::refused("other_network", message));
+    /// The fields of the charter of a task with this text.
+    ///
+    /// # Errors
+    /// [`DraftError`], the first thing that is missing or cannot be read.
+    pub fn fields(self, text: &[u8], ground: &Ground) -> Result<CharterFields, DraftError> {
+        let network = self.network.or(ground.network).ok_or(DraftError::Missing { field: "network" })?;
+        if let Some(service) = ground.network.filter(|service| *service != network) {
+            return Err(DraftError::OtherNetwork { service, draft: network });
         }
-        let receipt_key = self.receipt_key.clone().or(status.map(|status| status.receipt_key.to_string()));
-        let now = status.and_then(|status| status.tip).map_or(clock.secs(), |tip| tip.mtp_secs);
-        let times = self.times(network, now)?;
+        let receipt_key = self.receipt_key.clone().or_else(|| ground.receipt_key.clone());
+        let times = self.times(network, ground.now_secs)?;
         let task = match self.task_id {
             Some(task) => task,
             None => random_task()?,
         };
-        let target_sat = self.target_sat.ok_or_else(|| missing("target_sat"))?;
+        let target_sat = self.target_sat.ok_or(DraftError::Missing { field: "target_sat" })?;
         let funding_rule = match self.funding_rule.unwrap_or(FundingArg::Keep) {
             FundingArg::Keep => FundingRule::Keep,
             FundingArg::AllOrNothing => FundingRule::AllOrNothing,
@@ -262,8 +265,8 @@ impl Draft {
             network,
             task,
             text_hash: Digest::of(text),
-            repository: self.repository.ok_or_else(|| missing("repository"))?,
-            licence: self.licence.ok_or_else(|| missing("licence"))?,
+            repository: self.repository.ok_or(DraftError::Missing { field: "repository" })?,
+            licence: self.licence.ok_or(DraftError::Missing { field: "licence" })?,
             developer: seat("developer", self.developer, self.developer_nominated_by)?,
             representative: seat("representative", self.representative, self.representative_nominated_by)?,
             arbiter: seat("arbiter", self.arbiter, self.arbiter_nominated_by)?,
@@ -301,14 +304,18 @@ impl Draft {
                 VoteArg::Released => VoteOpens::Released,
             },
             pot: self.pot,
-            receipt_key: receipt_key.ok_or_else(|| missing("receipt_key"))?,
+            receipt_key: receipt_key.ok_or(DraftError::Missing { field: "receipt_key" })?,
             feerate_cap_sat_per_vb: self.feerate_cap_sat_per_vb.unwrap_or(200),
         })
     }
 
-    fn times(&self, network: Network, now: u32) -> Result<Times, Failure> {
+    /// The times of the charter: what is given, else the defaults that fit around it.
+    ///
+    /// # Errors
+    /// [`DraftError::Late`], [`DraftError::TooNear`].
+    pub fn times(&self, network: Network, now: u32) -> Result<Times, DraftError> {
         let regtest = network == Network::Regtest;
-        let late = |field: &str| Failure::refused("time", format!("{field} is past the end of 32-bit time"));
+        let late = |field| DraftError::Late { field };
         let default_in = if regtest { REGTEST_REFUND_IN_SECS } else { REFUND_IN_SECS };
         let wanted = self.refund_time.unwrap_or(When::In(default_in)).from(now);
         let refund =
@@ -327,10 +334,7 @@ impl Draft {
             Some(time) => time.from(now).ok_or_else(|| late("work_deadline"))?,
         };
         if work_deadline <= now && self.work_deadline.is_none() {
-            let message =
-                "refund_time is too near: no time for the work is left before the review and ruling windows";
-            return Err(Failure::refused("time", message)
-                .hint("give a later --refund-time, or shorter --review and --ruling"));
+            return Err(DraftError::TooNear);
         }
         let funding_close = match self.funding_close {
             None => now + work_deadline.saturating_sub(now) / 2,
@@ -340,36 +344,46 @@ impl Draft {
     }
 }
 
-struct Times {
-    refund: u32,
-    funding_close: u32,
-    work_deadline: u32,
-    review_secs: u32,
-    ruling_secs: u32,
+/// The times of a charter, Unix seconds, and its windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// T.
+    pub refund: u32,
+    /// After it no pledge is credited.
+    pub funding_close: u32,
+    /// Last moment for a submission.
+    pub work_deadline: u32,
+    /// How long sponsors may vote.
+    pub review_secs: u32,
+    /// How long the arbiter may rule afterwards.
+    pub ruling_secs: u32,
 }
 
-fn missing(field: &str) -> Failure {
-    let option = field.replace('_', "-");
-    Failure::refused("draft_incomplete", format!("{field} is missing"))
-        .hint(format!("give --{option}, or {field} in the draft file"))
+/// What a draft stands on: the service it is for, and the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ground {
+    /// The service's chain; without one the draft has to say it.
+    pub network: Option<Network>,
+    /// The key of the service's receipts, hex; without one the draft has to say it.
+    pub receipt_key: Option<String>,
+    /// What relative times count from: the chain's median time past where one is known.
+    pub now_secs: u32,
 }
 
-fn seat(field: &str, key: Option<String>, nominated_by: Option<String>) -> Result<Seat, Failure> {
-    let key = key.ok_or_else(|| missing(field))?;
+fn seat(field: &'static str, key: Option<String>, nominated_by: Option<String>) -> Result<Seat, DraftError> {
+    let key = key.ok_or(DraftError::Missing { field })?;
     Ok(Seat { key, nominated_by: nominated_by.unwrap_or_else(|| NOMINATED_BY.into()) })
 }
 
-fn payees(texts: &[String]) -> Result<Vec<Payee>, Failure> {
+fn payees(texts: &[String]) -> Result<Vec<Payee>, DraftError> {
     if texts.is_empty() {
-        return Err(Failure::refused("draft_incomplete", "nobody is paid")
-            .hint("give --payee ADDRESS:BPS, or payees = [\"ADDRESS:BPS\"] in the draft file"));
+        return Err(DraftError::NobodyPaid);
     }
     texts.iter().zip(1..).map(|(text, number)| payee(&format!("payee {number}"), text)).collect()
 }
 
-fn payee(what: &str, text: &str) -> Result<Payee, Failure> {
-    let bad =
-        || Failure::refused("payee", format!("{what}: write ADDRESS:BPS, for example bc1q...:10000 for all"));
+fn payee(what: &str, text: &str) -> Result<Payee, DraftError> {
+    let bad = || DraftError::Payee { what: what.to_owned() };
     let (address, share) = text.rsplit_once(':').ok_or_else(bad)?;
     Ok(Payee { address: address.to_owned(), share_bps: share.parse().map_err(|_| bad())? })
 }
@@ -378,19 +392,17 @@ fn leader(
     address: Option<String>,
     share_bps: Option<u16>,
     key: Option<String>,
-) -> Result<Option<Leader>, Failure> {
+) -> Result<Option<Leader>, DraftError> {
     match (address, key) {
         (None, None) => Ok(None),
         (Some(address), Some(key)) => Ok(Some(Leader { address, share_bps: share_bps.unwrap_or(0), key })),
-        _ => Err(Failure::refused("leader", "a leader has an address and a key")),
+        _ => Err(DraftError::Leader),
     }
 }
 
-fn random_task() -> Result<TaskId, Failure> {
+fn random_task() -> Result<TaskId, DraftError> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| {
-        Failure::refused("randomness", format!("the system has no randomness to give: {error}"))
-    })?;
+    getrandom::fill(&mut bytes).map_err(|error| DraftError::Randomness { detail: error.to_string() })?;
     Ok(TaskId(bytes))
 }
 

@@ -2,26 +2,11 @@
 
 use super::*;
 use crate::escrow::charter::Charter;
-use crate::escrow::facts::Tip;
 use crate::escrow::testing;
-use bitcoin::hashes::Hash;
 
-fn status(network: Network, mtp_secs: u32) -> StatusView {
-    StatusView {
-        version: "0".into(),
-        network,
-        tip: Some(Tip { height: 100, hash: bitcoin::BlockHash::all_zeros(), mtp_secs }),
-        server: None,
-        server_error: None,
-        servers: Vec::new(),
-        alarms: Vec::new(),
-        receipt_key: testing::receipt_keypair().x_only_public_key().0,
-        tasks: 0,
-        unsecured: 0,
-        refunds_due: 0,
-        fee_wallet: None,
-        journal_error: None,
-    }
+fn ground(network: Network, now_secs: u32) -> Ground {
+    let receipt_key = testing::receipt_keypair().x_only_public_key().0.to_string();
+    Ground { network: Some(network), receipt_key: Some(receipt_key), now_secs }
 }
 
 fn draft(network: Network) -> Draft {
@@ -41,7 +26,7 @@ fn draft(network: Network) -> Draft {
 fn the_defaults_make_a_valid_charter_on_every_network() {
     for network in Network::ALL {
         let now = 1_795_000_000;
-        let fields = draft(network).fields(b"text", Some(&status(network, now)), Clock::system()).unwrap();
+        let fields = draft(network).fields(b"text", &ground(network, now)).unwrap();
         let charter = Charter::from_fields(fields).unwrap();
         assert!(network.on_grid(charter.refund_time_secs()));
         assert!(charter.fields().funding_close > now && charter.fields().work_deadline > now);
@@ -58,10 +43,8 @@ fn options_win_over_the_file_and_times_count_from_the_chain() {
         review: Some("60s".parse().unwrap()),
         ..Draft::default()
     };
-    let fields = options
-        .or(draft(Network::Regtest))
-        .fields(b"", Some(&status(Network::Regtest, 1_795_000_030)), Clock::system())
-        .unwrap();
+    let fields =
+        options.or(draft(Network::Regtest)).fields(b"", &ground(Network::Regtest, 1_795_000_030)).unwrap();
     assert_eq!(fields.refund_time, 1_795_007_280, "rounded up to the minute");
     assert_eq!((fields.target_sat, fields.cap_sat), (7_000_000, 14_000_000));
     assert_eq!((fields.review_secs, fields.ruling_secs), (60, 300));
@@ -69,9 +52,7 @@ fn options_win_over_the_file_and_times_count_from_the_chain() {
 
 #[test]
 fn what_is_missing_is_named_with_its_option() {
-    let error = Draft::default()
-        .fields(b"", Some(&status(Network::Regtest, 1_795_000_000)), Clock::system())
-        .unwrap_err();
+    let error = Draft::default().fields(b"", &ground(Network::Regtest, 1_795_000_000)).unwrap_err();
     assert!(error.to_string().contains("target_sat"), "{error}");
     assert!(Draft::default().needs_service());
 }
@@ -81,7 +62,7 @@ fn a_draft_of_another_network_than_the_services_is_refused() {
     let options = Draft { network: Some(Network::Signet), ..Draft::default() };
     let error = options
         .or(draft(Network::Regtest))
-        .fields(b"", Some(&status(Network::Regtest, 1_795_000_000)), Clock::system())
+        .fields(b"", &ground(Network::Regtest, 1_795_000_000))
         .unwrap_err();
     assert!(error.to_string().contains("signet"), "{error}");
 }

@@ -1,26 +1,8 @@
 //! Times and lengths of time as people write them in drafts: `120d`, `2027-05-31`, `1811721600`.
 
-use crate::cli::text::days_of;
+use chrono::{NaiveDate, NaiveTime};
 use serde::Deserialize;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// The wall clock, for drafts made without a chain.
-#[derive(Clone, Copy)]
-pub struct Clock(u32);
-
-impl Clock {
-    /// Now. The draft shows every time in words, so a wrong clock is seen before anybody signs.
-    pub fn system() -> Clock {
-        let secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Clock(u32::try_from(secs).unwrap_or(u32::MAX))
-    }
-
-    /// Unix seconds.
-    pub fn secs(self) -> u32 {
-        self.0
-    }
-}
 
 /// Neither a time nor a length of time.
 #[derive(Debug, thiserror::Error)]
@@ -94,15 +76,10 @@ impl FromStr for When {
         if let Ok(secs) = text.parse() {
             return Ok(When::At(secs));
         }
-        let parts: Vec<&str> = text.split('-').collect();
-        if let [year, month, day] = parts.as_slice() {
-            let number = |part: &str| part.parse::<u64>().map_err(|_| bad());
-            let days = days_of(number(year)?, number(month)?, number(day)?).ok_or_else(bad)?;
-            return days
-                .checked_mul(86_400)
-                .and_then(|secs| u32::try_from(secs).ok())
-                .map(When::At)
-                .ok_or_else(bad);
+        if text.matches('-').count() == 2 {
+            let midnight =
+                NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| bad())?.and_time(NaiveTime::MIN);
+            return u32::try_from(midnight.and_utc().timestamp()).map(When::At).map_err(|_| bad());
         }
         let span = text.strip_prefix("in ").or_else(|| text.strip_prefix('+')).unwrap_or(text);
         span.parse::<Span>().map(|Span(secs)| When::In(secs)).map_err(|_| bad())

@@ -1,0 +1,211 @@
+// For a signer, offline: what a settlement does, output by output in words, or why it must not be signed. Votes are
+// recounted from the document; PSBTs are compared with transactions built anew from the terms. The words are those of
+// `upfront settlement sign`.
+
+import { addressOf } from '../address.ts';
+import { hex } from '../bytes.ts';
+import type { Psbt } from '../psbt.ts';
+import type { Role } from '../signer-key.ts';
+import { satWords } from '../settlement/difference.ts';
+import { formsOf, percent, type Chunk, type Form, type Plan, type Placed } from '../settlement/plan.ts';
+import { comparePsbt, placeOf, sharedInputs } from '../settlement/psbts.ts';
+import { isGift, sameKind, type Kind, type TermInput } from '../settlement/terms.ts';
+import { txid, type TxOut } from '../tx.ts';
+import { checkProof } from './check.ts';
+import type { CastVoteDocument, ProofDocument } from './document.ts';
+import { Findings, type Finding } from './findings.ts';
+import { hear } from './heard.ts';
+import { checkTerms, fullySigned } from './settled.ts';
+import { GRACE_SECS, outpointsOf, type Entitlement, type Reason, type Task } from './task.ts';
+
+/** What a file can prove, and what it cannot. */
+export const LIMITS =
+  'No Electrum server was asked: that these blocks are the chain\'s, that their time is this and that nothing is left out is the service\'s word.';
+
+/** One output in words. */
+export interface OutputLine {
+  readonly kind: 'payee' | 'return' | 'pot';
+  readonly amount: bigint;
+  readonly address: string;
+  readonly words: string;
+}
+
+/** One form of one transaction, in words. */
+export interface TransactionWords {
+  readonly chunkAt: number;
+  readonly formAt: number;
+  readonly feerate: number;
+  readonly txid: string;
+  readonly fee: bigint;
+  readonly vsize: number;
+  /** Whether a PSBT of it was given. */
+  readonly given: boolean;
+  readonly outputs: readonly OutputLine[];
+}
+
+/** What a signer is about to sign. Sign the plan, never what a PSBT says of itself. */
+export interface Explanation {
+  readonly task: Task;
+  readonly plan: Plan;
+  readonly role: Role;
+  readonly purpose: string;
+  /** What is spent and why, one line an outpoint. */
+  readonly inputs: readonly string[];
+  readonly transactions: readonly TransactionWords[];
+  /** Txids of the forms for which a PSBT was given. */
+  readonly given: ReadonlySet<string>;
+}
+
+export type Verdict = { readonly explanation: Explanation } | { readonly findings: readonly Finding[] };
+
+/** Reads what is to be signed and tells what it does, if charter and votes allow it. `votes` are those that sponsors
+ * handed to the signer directly, with or without the service's receipt. */
+export function allowed(document: ProofDocument, psbts: readonly Psbt[], role: Role, votes: readonly CastVoteDocument[]): Verdict {
+  const checked = checkProof(document);
+  if ('findings' in checked) return checked;
+  const { task } = checked;
+  const findings = new Findings();
+  const plan = find(task, psbts);
+  if (plan === undefined) {
+    const problem = psbts.length === 0 ? 'no PSBT was given' : 'they belong to no settlement of the document: get a newer document';
+    findings.add('psbts', problem);
+    return { findings: findings.all };
+  }
+  psbts.forEach((psbt, at) => {
+    for (const { field, problem } of comparePsbt(plan, psbt)) findings.add(`psbts/${at}/${field}`, problem);
+  });
+  checkTerms(task, plan.terms, 'terms', findings);
+  hear(task, plan, votes, findings);
+  timely(document, task, plan, findings);
+  conflicts(document, task, plan, findings);
+  const entitlements = task.entitlements(plan.terms.kind);
+  if ('refused' in entitlements || !findings.none) return { findings: findings.all };
+  const given = new Set(psbts.map((psbt) => txid(psbt.unsignedTx)));
+  const explanation: Explanation = {
+    task, plan, role, given,
+    purpose: purpose(plan.terms.kind, role),
+    inputs: plan.terms.inputs.map((input) => inputWords(task, input, entitlements.is)),
+    transactions: formsOf(plan).map((placed) => transactionWords(task, placed, given)),
+  };
+  return { explanation };
+}
+
+/** The document's settlement that some PSBT belongs to, or that is most like the first. */
+function find(task: Task, psbts: readonly Psbt[]): Plan | undefined {
+  const plans = [...task.settlements.values()].map((state) => state.plan).sort((a, b) => (a.id < b.id ? -1 : 1));
+  const ids = psbts.map((psbt) => txid(psbt.unsignedTx));
+  const exact = plans.find((plan) => ids.some((id) => placeOf(plan, id) !== undefined));
+  const first = psbts[0]?.unsignedTx;
+  if (exact !== undefined || first === undefined) return exact;
+  // A changed field changes the txid; the signer is told which, by the settlement that spends most of the same, and of
+  // several the smallest.
+  const near = plans
+    .flatMap((plan) => plan.chunks.map((chunk) => ({ plan, shared: sharedInputs(chunk, first), size: chunk.inputs.length })))
+    .filter(({ shared }) => shared > 0)
+    .sort((a, b) => b.shared - a.shared || a.size - b.size);
+  return near[0]?.plan;
+}
+
+/** After the cut-off only a rebuild of what two had signed goes on, without an input that was spent. Gifts have no
+ * refund that could be crossed: what moves nothing else may start at any time. */
+function timely(document: ProofDocument, task: Task, plan: Plan, findings: Findings): void {
+  const { mtp_secs: now } = task.tip;
+  if (plan.terms.inputs.every(isGift) || now <= task.cutoff) return;
+  const rebuilds = document.settlements.filter(fullySigned).some((proof) => {
+    const state = [...task.settlements.values()].find((known) => known.proof === proof);
+    if (state === undefined) return false;
+    const spent = outpointsOf(state.plan.terms);
+    return sameKind(proof.terms.for, plan.terms.kind) && plan.terms.inputs.every(({ outpoint }) => spent.has(outpoint)) &&
+      (state.plan.id === plan.id || task.fates(state.plan).includes('conflicted'));
+  });
+  findings.unless(
+    rebuilds && now <= task.refundTime + GRACE_SECS, 'tip/mtp_secs',
+    `the chain's median time is past the cut-off ${task.cutoff}: nothing new is started`,
+  );
+}
+
+/** No settlement may start for an outpoint that another one, signed by two, still spends. */
+function conflicts(document: ProofDocument, task: Task, plan: Plan, findings: Findings): void {
+  const ours = outpointsOf(plan.terms);
+  document.settlements.forEach((proof, at) => {
+    const state = [...task.settlements.values()].find((known) => known.proof === proof);
+    if (state === undefined || state.plan.id === plan.id || !fullySigned(proof)) return;
+    const touched = (chunk: Chunk): boolean => chunk.inputs.some(({ term }) => ours.has(term.outpoint));
+    if (!state.plan.chunks.some(touched)) return;
+    const fates = task.fates(state.plan);
+    const replaced = state.plan.chunks.every((chunk, chunkAt) => fates[chunkAt] !== 'pending' || touched(chunk));
+    findings.unless(replaced, `settlements/${at}`, 'two have signed it, and it spends some of the same outpoints: wait until it confirms');
+  });
+}
+
+function purpose(kind: Kind, role: Role): string {
+  switch (kind.kind) {
+    case 'payout':
+      return `as ${role}, pay what the votes on submission ${kind.submission} allow`;
+    case 'early_return':
+      return `as ${role}, give everything back before T`;
+    case 'ruling':
+      return `as ${role}, carry out the arbiter's ruling over the noes of submission ${kind.submission}`;
+  }
+}
+
+const REASONS: Readonly<Record<Reason, string>> = {
+  yes: 'its sponsor voted yes',
+  silent: 'its sponsor was silent, the majority says yes and the representative accepts',
+  gift: 'a gift, which goes where silent money goes',
+  ruled: 'its sponsor voted no, and the arbiter ruled',
+  surplus: 'it is beyond what the charter takes',
+  below_minimum: 'it is below the minimum pledge',
+  early_return: 'everything is given back',
+};
+
+function inputWords(task: Task, input: TermInput, entitlements: ReadonlyMap<string, Entitlement>): string {
+  const entitled = entitlements.get(input.outpoint);
+  const reason = entitled === undefined ? '' : REASONS[entitled.reason];
+  const place = isGift(input) ? 'the open address' : `pledge ${input.index}`;
+  const spent = task.outpoints.get(input.outpoint)?.spend ? '; something spends it already' : '';
+  return `${satWords(input.amount)} of ${place} (${input.outpoint}): ${percent(input.payBps)} paid, ${reason}${spent}`;
+}
+
+function transactionWords(task: Task, placed: Placed, given: ReadonlySet<string>): TransactionWords {
+  const { chunkAt, formAt, form } = placed;
+  return {
+    chunkAt, formAt, feerate: form.feerate, txid: form.txid, fee: form.fee, vsize: Math.ceil(form.weight / 4),
+    given: given.has(form.txid),
+    outputs: form.tx.outputs.flatMap((output, at) => {
+      const line = outputLine(task, placed.chunk, form, output, at);
+      return line === null ? [] : [line];
+    }),
+  };
+}
+
+function outputLine(task: Task, chunk: Chunk, form: Form, output: TxOut, at: number): OutputLine | null {
+  const kind = form.outputs[at];
+  if (kind === undefined) return null;
+  const address = addressOf(output.script, task.charter.network) ?? `script ${hex(output.script)}`;
+  const amount = satWords(output.amount);
+  const line = (of: OutputLine['kind'], words: string): OutputLine =>
+    ({ kind: of, amount: output.amount, address, words: `output ${at}: ${words}` });
+  if (kind.kind === 'payee') {
+    const paid = form.shares.reduce((sum, { pay }) => sum + pay, 0n);
+    return line('payee', `${amount} to ${kind.name} ${address}, ${percent(kind.bps)} of the ${satWords(paid)} that are paid`);
+  }
+  if (isGift(kind)) return line('pot', `gives ${amount} of gift ${kind.outpoint} to the charter's pot ${address}`);
+  const from = chunk.inputs.findIndex(({ term }) => term.outpoint === kind.outpoint);
+  const [input, share] = [chunk.inputs[from], form.shares[from]];
+  const part = input === undefined || share === undefined ? '' : ` (of ${satWords(input.term.amount)}, ${satWords(share.fee)} of it fee)`;
+  return line('return', `returns ${amount}${part} to the sponsor of pledge ${kind.index} at the address they signed, ${address}`);
+}
+
+/** All of it as `upfront settlement sign` prints it, line by line. */
+export function explanationLines({ plan, purpose: what, task, inputs, transactions }: Explanation): string[] {
+  const { tip } = task;
+  return [
+    `settlement ${plan.id}`, what, `as of block ${tip.height} (${tip.hash}), median time ${tip.mtp_secs}`, 'it spends',
+    ...inputs.map((line) => `  ${line}`),
+    ...transactions.flatMap((words) => [
+      `transaction ${words.chunkAt} at ${words.feerate} sat/vB: ${words.txid}, fee ${satWords(words.fee)} for ${words.vsize} vB${words.given ? '' : ', no PSBT given'}`,
+      ...words.outputs.map((output) => `  ${output.words}`),
+    ]),
+  ];
+}

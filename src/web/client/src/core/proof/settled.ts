@@ -1,0 +1,67 @@
+// Settlements of a document: whether charter and votes, as recounted, allow what their terms say, and whether every
+// spend by two signers is one of them.
+
+import { hasTransaction } from '../settlement/plan.ts';
+import type { Terms } from '../settlement/terms.ts';
+import type { ProofDocument, SettlementProof } from './document.ts';
+import type { Findings } from './findings.ts';
+import type { SettlementState, Task } from './task.ts';
+
+/** Whether two are said to have signed all of it, the arbiter among them if it carries out a ruling. */
+export function fullySigned(proof: SettlementProof): boolean {
+  const ruling = proof.terms.for.kind === 'ruling';
+  return new Set(proof.signed_by).size >= 2 && (!ruling || proof.signed_by.includes('arbiter'));
+}
+
+/** Checks a settlement that binds: two signers are said to have signed it, or the chain has it. A mere proposal may be
+ * overtaken by votes, rulings and reorgs; it is judged when somebody signs. */
+export function checkSettlement(task: Task, state: SettlementState, field: string, findings: Findings): void {
+  const onChain = [...task.outpoints.values()].some(({ spend }) => spend !== null && hasTransaction(state.plan, spend.txid));
+  if (fullySigned(state.proof) || onChain) checkTerms(task, state.plan.terms, `${field}/terms`, findings);
+}
+
+/** Compares terms with what charter, pledges and votes say of each outpoint. */
+export function checkTerms(task: Task, terms: Terms, path: string, findings: Findings): void {
+  const answer = task.entitlements(terms.kind);
+  if ('refused' in answer) {
+    findings.add(`${path}/for`, answer.refused);
+    return;
+  }
+  terms.inputs.forEach((input, at) => {
+    const field = (name: string): string => `${path}/inputs/${at}/${name}`;
+    const held = task.outpoints.get(input.outpoint);
+    if (held === undefined) {
+      findings.add(field('outpoint'), `${input.outpoint} pays no address of the task`);
+      return;
+    }
+    findings.unless(
+      held.index === input.index && held.generation === input.generation, field('index'), `the outpoint is at index ${held.index}`,
+    );
+    findings.unless(held.amount === input.amount, field('amount_sat'), `the outpoint holds ${held.amount} sat`);
+    const sponsor = task.pledges.get(held.index)?.sponsor_key ?? null;
+    findings.unless(sponsor === input.sponsorKey, field('sponsor_key'), 'not the key of the pledge');
+    const signed = task.returnAddress(held.index);
+    findings.unless(
+      signed === input.returnAddress, field('return_address'),
+      `not the address that was signed for returns: ${signed === null ? 'there is none' : `it is ${signed}`}`,
+    );
+    const entitled = answer.is.get(input.outpoint);
+    if (entitled === undefined) {
+      const standing = task.standings.get(input.outpoint)?.standing ?? 'vanished';
+      findings.add(field('pay_bps'), `charter and votes leave ${input.outpoint} where it is (it is ${standing.replace('_', ' ')})`);
+    } else if (entitled.payBps !== input.payBps) {
+      findings.add(field('pay_bps'), `${input.payBps} bps; charter and votes allow ${entitled.payBps} bps (${entitled.reason.replace('_', ' ')})`);
+    }
+  });
+}
+
+/** Every spend by the signers must be a transaction of a settlement in the document. */
+export function checkSpends(task: Task, document: ProofDocument, findings: Findings): void {
+  document.outpoints.forEach(({ spend }, at) => {
+    if (spend === null || spend.path === 'refund') return;
+    const known = [...task.settlements.values()].some((state) => hasTransaction(state.plan, spend.txid));
+    findings.unless(
+      known, `outpoints/${at}/spend/txid`, 'two signers spent it in a transaction that no settlement of the document explains',
+    );
+  });
+}

@@ -1,0 +1,64 @@
+// A signer's own words, made from a charter or a proof document that holds, and signed with the key at 1000/0: an
+// attestation, an acceptance, a ruling. As JSON they are what the service takes.
+
+import type { Charter } from '../charter.ts';
+import { refuse } from '../error.ts';
+import type { Account } from '../keys.ts';
+import { requireSeat } from '../settlement/sign.ts';
+import { signStatement } from '../signature.ts';
+import type { Role } from '../signer-key.ts';
+import * as statement from '../statement.ts';
+import type { Statement } from '../statement.ts';
+import type { SubmissionState, Task } from './task.ts';
+
+/** Words that wait for a signature. */
+export interface Unsigned {
+  readonly role: Role;
+  readonly charter: Charter;
+  readonly statement: Statement;
+  /** Where it goes: `POST /api/v1/tasks/{charter}/...`. */
+  readonly resource: 'attestations' | 'acceptances' | 'rulings';
+  /** The JSON of the statement; an attestation has none but its seat. */
+  readonly fields: Readonly<Record<string, string | number | boolean>>;
+}
+
+export function toAttest(charter: Charter, role: Role): Unsigned {
+  return { role, charter, statement: statement.attest(charter.id), resource: 'attestations', fields: { role } };
+}
+
+export function toAccept(task: Task, submission: SubmissionState, accepted: boolean): Unsigned {
+  const { network } = task.charter.fields;
+  if (submission.proof.acceptance !== null) {
+    refuse('already_judged', 'acceptance', 'the representative has judged this submission already: a word is given once');
+  }
+  if (!accepted && submission.proof.ruling !== null) {
+    refuse('already_ruled', 'ruling', 'the arbiter has ruled already, and money may have moved on it: a refusal is not taken any more');
+  }
+  const said = { network, charter: task.charter.id, submission: submission.id, accepted };
+  return { role: 'representative', charter: task.charter, statement: statement.acceptance(said), resource: 'acceptances', fields: said };
+}
+
+export function toRule(task: Task, submission: SubmissionState, payBps: number): Unsigned {
+  const { network } = task.charter.fields;
+  const window = task.window(submission);
+  if (submission.proof.ruling !== null) refuse('already_ruled', 'ruling', 'the arbiter has ruled on this submission already: a ruling is given once');
+  if (task.tip.mtp_secs <= window.closesSecs) {
+    refuse('ruling_too_early', 'ruling', 'sponsors may still vote, as of this document: the arbiter rules when voting has closed');
+  }
+  if (task.tip.mtp_secs > window.rulingEndsSecs) refuse('ruling_too_late', 'ruling', 'the time for a ruling is over: what is left comes back at T');
+  const said = { network, charter: task.charter.id, submission: submission.id };
+  return {
+    role: 'arbiter', charter: task.charter, statement: statement.ruling({ ...said, payBps }), resource: 'rulings',
+    fields: { ...said, pay_bps: payBps },
+  };
+}
+
+/** The JSON that the service takes, signed. */
+export function speak(words: Unsigned, account: Account): string {
+  requireSeat(words.charter, words.role, account);
+  const key = account.statementKey;
+  const signature = signStatement(words.statement, key);
+  key.secret.fill(0);
+  const body = words.resource === 'attestations' ? { ...words.fields, signature } : { statement: words.fields, signature };
+  return `${JSON.stringify(body, null, 2)}\n`;
+}

@@ -1,0 +1,151 @@
+// From terms to unsigned transactions: deterministic, so that every signer rebuilds them and compares.
+//
+// Inputs stand in order of outpoint; payees in the charter's order, then returns in the order of their inputs. Every
+// form of a chunk spends the same inputs, so only one of them can ever confirm.
+
+import { parseAddress } from '../address.ts';
+import type { Charter } from '../charter.ts';
+import { refuse } from '../error.ts';
+import type { Contract, EscrowOutput } from '../output.ts';
+import { txid, type Transaction, type TxOut } from '../tx.ts';
+import { divide, frameWeight, inputWeight, outputWeight, type BudgetInput, type InputShare, type PayRules, type Split } from './budget.ts';
+import { isGift, termsId, txidOf, voutOf, type TermInput, type Terms } from './terms.ts';
+
+/** Replaceable, and no relative timelock. */
+const SEQUENCE = 0xffff_fffd;
+
+/** What an output is for: somebody is paid, or money of an outpoint goes back. */
+export type OutputKind =
+  | { readonly kind: 'payee'; readonly name: string; readonly bps: number }
+  | { readonly kind: 'return'; readonly outpoint: string; readonly index: number };
+
+/** `66.67 %`. */
+export const percent = (bps: number): string => `${Math.floor(bps / 100)}.${String(bps % 100).padStart(2, '0')} %`;
+
+export function outputWords(output: OutputKind): string {
+  if (output.kind === 'payee') return `${output.name}, ${percent(output.bps)}`;
+  if (isGift(output)) return `gift ${output.outpoint} to the pot`;
+  return `return of ${output.outpoint} to the sponsor of pledge ${output.index}`;
+}
+
+/** A chunk at one feerate. */
+export interface Form {
+  /** Its feerate is at least this, sat/vB. */
+  readonly feerate: number;
+  readonly tx: Transaction;
+  readonly txid: string;
+  /** Weight once signed by the leaf. */
+  readonly weight: number;
+  readonly fee: bigint;
+  /** What each output is, in their order. */
+  readonly outputs: readonly OutputKind[];
+  /** What becomes of each input, in their order. */
+  readonly shares: readonly InputShare[];
+}
+
+export interface ChunkInput {
+  readonly term: TermInput;
+  readonly output: EscrowOutput;
+}
+
+/** One transaction, in its forms of rising feerates. */
+export interface Chunk {
+  readonly inputs: readonly ChunkInput[];
+  readonly forms: readonly Form[];
+}
+
+/** All transactions of one settlement. */
+export interface Plan {
+  readonly id: string;
+  readonly terms: Terms;
+  readonly chunks: readonly Chunk[];
+}
+
+/** One form of one transaction, with its place: both counted from 0. */
+export interface Placed {
+  readonly chunkAt: number;
+  readonly formAt: number;
+  readonly chunk: Chunk;
+  readonly form: Form;
+}
+
+export const formsOf = (plan: Plan): Placed[] =>
+  plan.chunks.flatMap((chunk, chunkAt) => chunk.forms.map((form, formAt) => ({ chunkAt, formAt, chunk, form })));
+
+export const placeWords = ({ chunkAt, form }: Placed): string => `transaction ${chunkAt} at ${form.feerate} sat/vB`;
+
+export const hasTransaction = (plan: Plan, id: string): boolean => formsOf(plan).some(({ form }) => form.txid === id);
+
+export const prevoutsOf = (chunk: Chunk): TxOut[] =>
+  chunk.inputs.map(({ term, output }) => ({ amount: term.amount, script: output.scriptPubkey }));
+
+/** The transactions of `terms`. Equal arguments give equal plans. */
+export function makePlan(charter: Charter, contract: Contract, terms: Terms, field: string): Plan {
+  if (terms.charter !== charter.id) refuse('plan_other_charter', `${field}/charter`, 'these terms are not for this charter');
+  const cap = charter.fields.feerate_cap_sat_per_vb;
+  if (terms.feerate > cap) {
+    refuse('plan_feerate_above_cap', `${field}/feerate_sat_per_vb`, `a feerate of ${terms.feerate} sat/vB is above the charter's cap of ${cap}`);
+  }
+  const rules: PayRules = {
+    feerateCap: cap,
+    shares: charter.shares.map(({ name, address, shareBps }) => ({ name, script: address.script, bps: shareBps })),
+  };
+  const inputs = terms.inputs.map((input) => withReturn(charter, input, field));
+  const divided = divide(rules, terms.kind, terms.feerate, inputs);
+  if ('out' in divided) {
+    const [first] = divided.out;
+    return refuse('plan_stays_out', field, `${first?.outpoint ?? ''} cannot be part of this settlement: ${first?.reason ?? ''}`);
+  }
+  const chunks = divided.parts.map((part) => ({
+    inputs: part.inputs.map((term) => ({ term, output: outputAt(contract, term) })),
+    forms: part.splits.map((split) => makeForm(rules, part.inputs, split)),
+  }));
+  return { id: termsId(terms), terms, chunks };
+}
+
+function withReturn(charter: Charter, input: TermInput, field: string): BudgetInput {
+  const { outpoint, returnAddress } = input;
+  if (returnAddress === null) return { ...input, returnScript: null };
+  const address = parseAddress(returnAddress, charter.network, `the return address of ${outpoint}`);
+  // One spelling, or the same terms would have two ids.
+  if (address.text !== returnAddress) refuse('plan_return_address', field, `the return address of ${outpoint} is not in its one spelling`);
+  if (isGift(input) && charter.fields.pot !== returnAddress) {
+    refuse('plan_not_the_pot', field, `${outpoint} is a gift; it can return to the charter's pot only`);
+  }
+  return { ...input, returnScript: address.script };
+}
+
+const outputAt = (contract: Contract, { sponsorKey, index, generation }: TermInput): EscrowOutput =>
+  sponsorKey === null ? contract.open() : contract.pledge({ index, generation }, sponsorKey);
+
+function makeForm(rules: PayRules, inputs: readonly BudgetInput[], split: Split): Form {
+  const outputs: TxOut[] = [];
+  const kinds: OutputKind[] = [];
+  rules.shares.forEach((share, at) => {
+    const amount = split.payees[at] ?? 0n;
+    if (amount === 0n) return;
+    outputs.push({ amount, script: share.script });
+    kinds.push({ kind: 'payee', name: share.name, bps: share.bps });
+  });
+  inputs.forEach((input, at) => {
+    const returned = split.shares[at]?.returned ?? 0n;
+    if (returned === 0n || input.returnScript === null) return;
+    outputs.push({ amount: returned, script: input.returnScript });
+    kinds.push({ kind: 'return', outpoint: input.outpoint, index: input.index });
+  });
+  const tx: Transaction = {
+    version: 2,
+    lockTime: 0,
+    inputs: inputs.map(({ outpoint }) => ({
+      txid: txidOf(outpoint), vout: voutOf(outpoint), scriptSig: new Uint8Array(0), sequence: SEQUENCE, witness: [],
+    })),
+    outputs,
+  };
+  const weight = frameWeight(inputs.length, outputs.length) +
+    inputs.reduce((sum, input) => sum + inputWeight(input), 0) +
+    outputs.reduce((sum, { script }) => sum + outputWeight(script), 0);
+  return {
+    feerate: split.feerate, tx, txid: txid(tx), weight, outputs: kinds, shares: split.shares,
+    fee: split.shares.reduce((sum, { fee }) => sum + fee, 0n),
+  };
+}

@@ -1,0 +1,150 @@
+// What would be signed, shown: payees, returns and fee in words first, then every input and output; or why it must not
+// be signed.
+
+import { LIMITS, type Explanation, type OutputLine, type TransactionWords } from '../core/proof/allowed.ts';
+import { choiceOf } from '../core/proof/ballot.ts';
+import type { Finding } from '../core/proof/findings.ts';
+import type { Unsigned } from '../core/proof/speak.ts';
+import type { SubmissionState, Task } from '../core/proof/task.ts';
+import type { Charter } from '../core/charter.ts';
+import { messageOf } from '../core/bip322.ts';
+import { code, el, inert, rows } from './dom.ts';
+import { btc, sat, stamp, termsInWords, when } from './words.ts';
+
+
+/** A list of things that speak against signing. The first is what to look at first. */
+export function refusal(title: string, findings: readonly Finding[]): HTMLElement {
+  const shown = findings.slice(0, 50);
+  const more = findings.length - shown.length;
+  return el(
+    'div', { class: 'bad', role: 'alert' },
+    el('h3', {}, title),
+    el('p', {}, 'Nothing was signed, and nothing here can be.'),
+    el('ul', { class: 'findings' }, ...shown.map(({ field, problem }) => el('li', {}, inert(problem), field === '' ? null : code(inert(field))))),
+    more > 0 ? el('p', {}, `and ${more} more`) : null,
+  );
+}
+
+/** Real money is not practised with, and practice money is not real. */
+const networkLine = (charter: Charter): HTMLElement => {
+  const { network } = charter.fields;
+  return network === 'mainnet'
+    ? el('p', { class: 'warn' }, el('strong', {}, 'mainnet: '), 'this is real money.')
+    : el('p', { class: 'warn' }, el('strong', {}, `${network}: `), 'these coins are worth nothing.');
+};
+
+const limits = (): HTMLElement => el(
+  'div', { class: 'warn' },
+  el('strong', {}, 'What a file cannot prove. '), LIMITS, ' ',
+  code('upfront verify proof.json --electrum URL'), ' asks a server; do that first where it matters.',
+);
+
+const sum = (lines: readonly OutputLine[], kind: OutputLine['kind']): bigint =>
+  lines.reduce((total, line) => (line.kind === kind ? total + line.amount : total), 0n);
+
+/** Who gets what, of all transactions at their lowest feerates. */
+function summary(explanation: Explanation): HTMLElement {
+  const lowest = explanation.transactions.filter(({ formAt }) => formAt === 0);
+  const outputs = lowest.flatMap((words) => words.outputs);
+  const count = (kind: OutputLine['kind']): number => outputs.filter((line) => line.kind === kind).length;
+  const fee = lowest.reduce((total, words) => total + words.fee, 0n);
+  const money = (amount: bigint): HTMLElement => el('span', { class: 'money' }, `${sat(amount)} (${btc(amount)})`);
+  const spent = explanation.plan.terms.inputs.reduce((total, input) => total + input.amount, 0n);
+  const line = (name: string, amount: bigint, rest: string): readonly [string, HTMLElement] =>
+    [name, el('span', {}, money(amount), rest)];
+  const outs = (kind: OutputLine['kind']): string => `, ${count(kind)} output${count(kind) === 1 ? '' : 's'}`;
+  return rows([
+    line('spends', spent, `, ${explanation.plan.terms.inputs.length} outpoints`),
+    line('pays', sum(outputs, 'payee'), count('payee') === 0 ? ', nobody' : outs('payee')),
+    line('returns', sum(outputs, 'return'), count('return') === 0 ? ', to nobody' : `${outs('return')}, to the addresses that sponsors signed`),
+    ...(count('pot') === 0 ? [] : [line('gives to the pot', sum(outputs, 'pot'), outs('pot'))]),
+    line('stays in escrow', 0n, ', of what it spends'),
+    line('network fee', fee, ', at the lowest feerate'),
+  ]);
+}
+
+function transaction(words: TransactionWords): HTMLElement {
+  const lines = words.outputs.map((output) => el('li', {}, output.words));
+  return el(
+    'div', {},
+    el('h3', {}, `Transaction ${words.chunkAt} at ${words.feerate} sat/vB`),
+    el('p', {}, `fee ${sat(words.fee)} for ${words.vsize} vB`, words.given ? null : '; no PSBT of it was given, so it is not signed'),
+    el('ul', { class: 'moves' }, ...lines),
+    el('p', {}, code(words.txid)),
+  );
+}
+
+function standOf(task: Task): HTMLElement {
+  const { tip, charter } = task;
+  return rows([
+    ['charter', code(charter.id)],
+    ['as of block', `${tip.height}, median time ${when(tip.mtp_secs)}`],
+    ['block', code(tip.hash)],
+    ['nothing new after', when(task.cutoff)],
+    ['T, refunds', when(task.refundTime)],
+  ]);
+}
+
+/** The count of a submission, recounted. */
+export function count(task: Task, submission: SubmissionState): HTMLElement {
+  const tally = task.tally(submission);
+  const { statement } = submission.proof.submission;
+  const words = task.words(submission);
+  const window = task.window(submission);
+  const said = [...task.pledges.keys()].flatMap((pledge) => {
+    const choice = choiceOf(tally, pledge);
+    return choice === undefined ? [] : [`pledge ${pledge} ${choice}`];
+  });
+  const yesNo = (value: boolean | null, none: string): string => (value === null ? none : value ? 'yes' : 'no');
+  return rows([
+    ['submission', `number ${statement.number}`], ['id', code(submission.id)],
+    ['link', inert(statement.link)], ['SHA-256 of the work', code(statement.content)],
+    ['votes until', stamp(window.closesSecs) + (words.closed ? ', closed' : ', still open')],
+    ['yes / no / all weight', `${sat(tally.yes)} / ${sat(tally.no)} / ${sat(tally.electorate)}`],
+    ['quorum, threshold', `${tally.quorumMet ? 'met' : 'not met'}, ${tally.thresholdReached ? 'reached' : 'not reached'}`],
+    ['votes', said.length === 0 ? 'none' : said.join(', ')],
+    ['representative accepts', yesNo(words.accepted, 'nothing said')],
+    ['arbiter ruled', words.rulingBps === null ? 'nothing said' : `${words.rulingBps} of 10000 is paid`],
+  ]);
+}
+
+/** A settlement that may be signed. */
+export function settlement(explanation: Explanation, votesHeard: number): HTMLElement[] {
+  const { task, plan, inputs, transactions } = explanation;
+  const { kind } = plan.terms;
+  const submission = kind.kind === 'early_return' ? undefined : task.submission(kind.submission);
+  return [
+    networkLine(task.charter),
+    el('p', { class: 'good' }, el('strong', {}, 'Charter and votes allow this: '), explanation.purpose, '.'),
+    summary(explanation),
+    limits(),
+    votesHeard === 0 ? el('p', {}, 'No vote was given to you directly. If a sponsor sent you one, add its file: a no that was left out is found.')
+      : el('p', {}, `${votesHeard} vote${votesHeard === 1 ? '' : 's'} given directly: nothing in them speaks against this.`),
+    el('h3', {}, 'It spends'),
+    el('ul', { class: 'moves' }, ...inputs.map((line) => el('li', {}, line))),
+    el('p', {}, `Each transaction comes at rising feerates, all over the same inputs: only one of them can ever confirm.`),
+    ...transactions.map(transaction),
+    ...(submission === undefined ? [] : [el('h3', {}, 'The count, made anew from signed votes'), count(task, submission)]),
+    el('h3', {}, 'The task'), standOf(task),
+    rows([['settlement', code(plan.id)]]),
+  ];
+}
+
+/** Words that a signer is about to say. */
+export function words(unsigned: Unsigned, about: readonly HTMLElement[]): HTMLElement[] {
+  const { charter, statement } = unsigned;
+  const shown = unsigned.resource === 'attestations' ? `${statement.tag}\n${charter.id}\n` : messageOf(statement);
+  return [
+    networkLine(charter),
+    ...about,
+    el('h3', {}, 'These words are signed'),
+    el('pre', {}, shown),
+  ];
+}
+
+export const charterTerms = (charter: Charter): HTMLElement =>
+  rows(termsInWords(charter).map(([name, value]): [string, HTMLElement] => [name, el('span', {}, value)]));
+
+/** What is known of the task whose submission is judged. */
+export const judged = (task: Task, submission: SubmissionState): HTMLElement[] =>
+  [count(task, submission), limits(), standOf(task)];

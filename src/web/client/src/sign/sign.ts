@@ -1,0 +1,397 @@
+// The offline signing page: files in, what they do in words, a key, signed files out. No network, no storage: what is
+// given stays in this page and goes with it.
+
+import type { Charter } from '../core/charter.ts';
+import { UpfrontError } from '../core/error.ts';
+import { Root, type Account } from '../core/keys.ts';
+import { allowed } from '../core/proof/allowed.ts';
+import { checkProof } from '../core/proof/check.ts';
+import type { Finding } from '../core/proof/findings.ts';
+import { speak, toAccept, toAttest, toRule, type Unsigned } from '../core/proof/speak.ts';
+import type { SubmissionState, Task } from '../core/proof/task.ts';
+import { requireSeat, signPlan } from '../core/settlement/sign.ts';
+import { percent } from '../core/settlement/plan.ts';
+import { ROLES, type Role } from '../core/signer-key.ts';
+import { byId, code, el, painted, saveLink, show } from './dom.ts';
+import { MAX_FILE_BYTES, recognise, whatIs, type Given } from './files.ts';
+import * as review from './review.ts';
+
+type Action = 'settle' | 'attest' | 'accept' | 'rule';
+
+/** What was checked, and what signing it gives. */
+interface Prepared {
+  readonly role: Role;
+  readonly charter: Charter;
+  readonly shown: readonly HTMLElement[];
+  readonly confirm: string;
+  /** The elements of the result: files to save, and where they go. */
+  sign(account: Account): HTMLElement[];
+}
+
+/** What speaks against signing, to be shown. */
+class Refusal extends Error {
+  readonly title: string;
+  readonly findings: readonly Finding[];
+  constructor(title: string, findings: readonly Finding[]) {
+    super(title);
+    this.title = title;
+    this.findings = findings;
+  }
+}
+
+const one = (title: string, problem: string, field = ''): never => {
+  throw new Refusal(title, [{ field, problem }]);
+};
+
+const page = {
+  files: byId('files', HTMLInputElement), drop: byId('drop', HTMLElement), given: byId('given', HTMLElement),
+  help: byId('files-help', HTMLElement), paste: byId('paste', HTMLTextAreaElement), role: byId('role', HTMLSelectElement),
+  submission: byId('submission', HTMLSelectElement), bps: byId('bps', HTMLInputElement), bpsWords: byId('bps-words', HTMLElement),
+  status: byId('status', HTMLElement), review: byId('review', HTMLElement), reviewBody: byId('review-body', HTMLElement),
+  signing: byId('signing', HTMLElement), phrase: byId('phrase', HTMLInputElement), keyFile: byId('key-file', HTMLInputElement),
+  account: byId('account', HTMLInputElement), accountHelp: byId('account-help', HTMLElement),
+  confirmed: byId('confirmed', HTMLInputElement), confirmWords: byId('confirm-words', HTMLElement),
+  sign: byId('sign', HTMLButtonElement), check: byId('check', HTMLButtonElement), signStatus: byId('sign-status', HTMLElement),
+  result: byId('result', HTMLElement), resultBody: byId('result-body', HTMLElement),
+};
+
+/** A page that came from a server takes no key: whoever served it could have changed it. */
+const fromDisk = location.protocol === 'file:';
+const HELP: Readonly<Record<Action, string>> = {
+  settle: 'The proof document (proof.json) and the PSBTs of one settlement, as `upfront settlement export` or the settlement\'s page gives them; and every vote that a sponsor handed to you directly.',
+  attest: 'The charter (charter.json). With the task\'s text beside it, its hash is compared with the one in the charter.',
+  accept: 'The task\'s proof document (proof.json): the words are made for a submission in it.',
+  rule: 'The task\'s proof document (proof.json): the words are made for a submission in it.',
+};
+
+let given: Given[] = [];
+let prepared: Prepared | null = null;
+
+// ---- What is wanted
+
+const chosen = (name: string): string =>
+  document.querySelector<HTMLInputElement>(`input[name=${name}]:checked`)?.value ?? '';
+const action = (): Action => chosen('action') as Action;
+
+function only<K extends Given['kind']>(kind: K): Extract<Given, { kind: K }>[] {
+  return given.filter((file): file is Extract<Given, { kind: K }> => file.kind === kind);
+}
+
+function theProof(): Extract<Given, { kind: 'proof' }>['proof'] {
+  const proofs = only('proof');
+  if (proofs.length !== 1) one('Files are missing', proofs.length === 0 ? 'Add the proof document, proof.json.' : 'There are several proof documents: keep the newest.');
+  return proofs[0]?.proof ?? one('Files are missing', 'Add the proof document, proof.json.');
+}
+
+function theSeat(): Role {
+  return ROLES.find((role) => role === page.role.value) ?? one('Your seat is missing', 'Choose your seat: developer, representative or arbiter.');
+}
+
+function theTask(): Task {
+  const checked = checkProof(theProof());
+  if ('findings' in checked) throw new Refusal('The proof document is not true', checked.findings);
+  return checked.task;
+}
+
+function theSubmission(task: Task): SubmissionState {
+  const wanted = page.submission.value;
+  const found = task.submission(wanted) ?? task.submissions.at(-1);
+  return found ?? one('There is nothing to judge', 'The document has no submission.');
+}
+
+// ---- Checking
+
+function prepareSettlement(): Prepared {
+  const psbts = only('psbts').flatMap((file) => file.psbts);
+  const proof = theProof();
+  if (psbts.length === 0) one('Files are missing', 'Add the PSBTs of the settlement.');
+  const role = theSeat();
+  const votes = only('vote').map((file) => file.vote);
+  const verdict = allowed(proof, psbts, role, votes);
+  if ('findings' in verdict) throw new Refusal('Charter and votes do not allow this', verdict.findings);
+  const { explanation } = verdict;
+  const { plan, task } = explanation;
+  return {
+    role, charter: task.charter, shown: review.settlement(explanation, votes.length),
+    confirm: `I have read what this settlement does, and want to sign it as ${role}.`,
+    sign(account) {
+      const forms = signPlan(task.charter, plan, role, account, explanation.given);
+      const name = (form: { chunkAt: number; formAt: number }): string => `${form.chunkAt}-${form.formAt}.signed.psbt`;
+      const all = JSON.stringify({ psbts: forms.map((form) => form.psbt) });
+      return [
+        el('p', { class: 'good' }, el('strong', {}, `Signed as ${role}. `), `${forms.length} PSBT${forms.length === 1 ? '' : 's'}. Nothing was sent.`),
+        el('p', {}, ...forms.map((form) => saveLink(name(form), `${form.psbt}\n`, `Save ${name(form)}`)), saveLink('signatures.json', `${all}\n`, 'Save all as signatures.json')),
+        el('p', {}, 'Take them to a machine with a network: to the settlement\'s page, or'),
+        el('pre', {}, `upfront settlement submit ${task.charter.id} ${plan.id} *.signed.psbt`),
+        el('p', {}, 'or'),
+        el('pre', {}, `curl SERVER/api/v1/tasks/${task.charter.id}/settlements/${plan.id}/signatures -H 'Content-Type: application/json' -d @signatures.json`),
+        ...forms.map((form) => el('details', {}, el('summary', {}, `${name(form)} as base64`), el('pre', {}, form.psbt))),
+      ];
+    },
+  };
+}
+
+function prepareWords(unsigned: Unsigned, about: readonly HTMLElement[], confirm: string): Prepared {
+  const { role, charter, resource } = unsigned;
+  return {
+    role, charter, confirm, shown: review.words(unsigned, about),
+    sign(account) {
+      const text = speak(unsigned, account);
+      const file = `${resource.slice(0, -1)}-${role}.json`;
+      return [
+        el('p', { class: 'good' }, el('strong', {}, `Signed as ${role}. `), 'Nothing was sent.'),
+        el('p', {}, saveLink(file, text, `Save ${file}`)),
+        el('pre', {}, text),
+        el('p', {}, 'Take it to the task\'s page, or hand it in from a machine with a network; anybody may:'),
+        el('pre', {}, `curl SERVER/api/v1/tasks/${charter.id}/${resource} -H 'Content-Type: application/json' -d @${file}`),
+      ];
+    },
+  };
+}
+
+function prepareAttestation(): Prepared {
+  const charters = only('charter');
+  const [file] = charters;
+  if (file === undefined || charters.length > 1) return one('Files are missing', charters.length > 1 ? 'There are several charters: keep one.' : 'Add the charter, charter.json.');
+  const { charter } = file;
+  const role = theSeat();
+  const texts = only('text');
+  const stranger = texts.find((text) => text.hash !== charter.fields.text_hash);
+  if (stranger !== undefined) {
+    one('This is another text', `${stranger.name} is not the text that the charter names: its SHA-256 is ${stranger.hash}, not ${charter.fields.text_hash}.`, 'text_hash');
+  }
+  const text = texts.length > 0
+    ? el('p', { class: 'good' }, 'The text beside it is the one that the charter names.')
+    : el('p', { class: 'warn' }, 'The task\'s text is in the charter as a hash only. Add the text\'s file to compare it.');
+  const about = [
+    el('p', {}, `You agree to all of this as ${role}, and prove that you hold the key that the charter names. A charter is never edited: other terms are another charter.`),
+    text,
+    review.charterTerms(charter),
+    el('p', {}, 'Use an account of its own for each charter.'),
+  ];
+  return prepareWords(toAttest(charter, role), about, `I have read these terms, and agree to them as ${role}.`);
+}
+
+function prepareAcceptance(): Prepared {
+  const task = theTask();
+  const submission = theSubmission(task);
+  const said = chosen('accepted');
+  if (said === '') one('Your word is missing', 'Say whether you accept the work or refuse it.');
+  const accepted = said === 'yes';
+  const about = [
+    el('p', {}, accepted
+      ? 'You accept the work. With quorum and threshold reached, that frees the money of sponsors who say nothing, and gifts.'
+      : 'You refuse the work. The money of sponsors who say nothing stays, and no ruling can overrule that.',
+    ' It is said once, and cannot be taken back.'),
+    ...review.judged(task, submission),
+  ];
+  return prepareWords(toAccept(task, submission, accepted), about, `I ${accepted ? 'accept' : 'refuse'} submission ${submission.proof.submission.statement.number} as representative.`);
+}
+
+/** The share typed, as basis points; null for anything else. */
+function theShare(): number | null {
+  const text = page.bps.value.trim();
+  return /^(?:0|[1-9]\d{0,4})$/.test(text) && Number(text) <= 10_000 ? Number(text) : null;
+}
+
+function prepareRuling(): Prepared {
+  const task = theTask();
+  const submission = theSubmission(task);
+  const share = theShare() ?? one('The share is missing', 'The share is a whole number from 0 to 10000.', 'pay_bps');
+  const about = [
+    el('p', {}, `You rule that ${percent(share)} of the money of all noes is paid, and ${percent(10_000 - share)} returns. It is said once, and cannot be taken back.`),
+    ...review.judged(task, submission),
+  ];
+  return prepareWords(toRule(task, submission, share), about, `I rule so over submission ${submission.proof.submission.statement.number} as arbiter.`);
+}
+
+const PREPARE: Readonly<Record<Action, () => Prepared>> = {
+  settle: prepareSettlement, attest: prepareAttestation, accept: prepareAcceptance, rule: prepareRuling,
+};
+
+async function check(): Promise<void> {
+  forget();
+  page.status.textContent = 'Checking every signature, address and block. This may take a moment.';
+  page.check.disabled = true;
+  await painted();
+  try {
+    prepared = PREPARE[action()]();
+    page.reviewBody.replaceChildren(...prepared.shown);
+    page.confirmWords.textContent = prepared.confirm;
+    page.sign.textContent = `Sign as ${prepared.role}`;
+    const named = prepared.charter.signer(prepared.role).account;
+    page.account.value = String(named);
+    page.accountHelp.textContent = `The charter names account ${named} for the ${prepared.role}.`;
+    page.status.textContent = 'Checked. Read what you would sign.';
+  } catch (error) {
+    const refused = error instanceof Refusal ? review.refusal(error.title, error.findings)
+      : review.refusal('This cannot be used', [inWords(error)]);
+    page.reviewBody.replaceChildren(refused);
+    page.status.textContent = 'Refused. See what is wrong below.';
+  }
+  page.check.disabled = false;
+  show(page.review, true);
+  show(page.signing, prepared !== null && fromDisk);
+  page.review.focus();
+}
+
+function inWords(error: unknown): Finding {
+  if (error instanceof UpfrontError) return { field: error.field, problem: error.message };
+  return { field: '', problem: 'this page made a mistake of its own; nothing was signed. Use the command line, and please report it' };
+}
+
+/** Whatever was checked is not what is asked for any more. */
+function forget(): void {
+  prepared = null;
+  page.confirmed.checked = false;
+  page.sign.disabled = true;
+  for (const section of [page.review, page.signing, page.result]) show(section, false);
+  page.reviewBody.replaceChildren();
+  page.resultBody.replaceChildren();
+  page.status.textContent = '';
+  page.signStatus.textContent = '';
+}
+
+// ---- Signing
+
+/** The phrase, typed or from a key file; `#` begins a comment there. */
+async function thePhrase(): Promise<string> {
+  const file = page.keyFile.files?.[0];
+  const typed = page.phrase.value;
+  if (file === undefined) return typed;
+  if (typed.trim() !== '') throw new UpfrontError('two_keys', 'key', 'Give the words or the key file, not both.');
+  if (file.size > 16_384) throw new UpfrontError('key_file', 'key', 'This file is longer than any key file.');
+  const text = await file.text();
+  if (text.trimStart().startsWith('-----BEGIN AGE') || text.startsWith('age-encryption.org')) {
+    throw new UpfrontError('key_sealed', 'key', 'This key file is under a passphrase, which this page cannot open. Decrypt it first, into memory (`age -d FILE > /dev/shm/key`), or type the words.');
+  }
+  return text.split('\n').map((line) => line.split('#')[0] ?? '').join(' ');
+}
+
+async function sign(): Promise<void> {
+  const ready = prepared;
+  if (ready === null || !page.confirmed.checked) return;
+  page.sign.disabled = true;
+  page.signStatus.textContent = 'Signing…';
+  await painted();
+  try {
+    const number = page.account.value.trim();
+    if (!/^(?:0|[1-9]\d{0,9})$/.test(number)) throw new UpfrontError('account', 'account', 'The account is a whole number.');
+    const account = Root.fromPhrase(await thePhrase(), ready.charter.network).account(Number(number));
+    requireSeat(ready.charter, ready.role, account);
+    page.resultBody.replaceChildren(...ready.sign(account));
+    page.signStatus.textContent = '';
+    show(page.result, true);
+    show(page.signing, false);
+    page.result.focus();
+  } catch (error) {
+    page.signStatus.textContent = `${inWords(error).problem}`;
+    page.sign.disabled = !page.confirmed.checked;
+    return;
+  } finally {
+    page.keyFile.value = '';
+  }
+  page.phrase.value = '';
+  page.confirmed.checked = false;
+}
+
+// ---- Files
+
+function listed(file: Given): HTMLElement {
+  const remove = el('button', { type: 'button', class: 'plain' }, 'Remove');
+  remove.setAttribute('aria-label', `Remove ${file.name}`);
+  remove.addEventListener('click', () => {
+    given = given.filter((other) => other !== file);
+    filesChanged();
+    page.files.focus();
+  });
+  return el('li', {}, el('span', {}, el('b', {}, whatIs(file)), ' ', file.name), remove);
+}
+
+function filesChanged(): void {
+  forget();
+  page.given.replaceChildren(...given.map(listed));
+  const submissions = only('proof').flatMap((file) => file.proof.submissions);
+  const options = submissions.map((proof) =>
+    el('option', { value: proof.id }, `number ${proof.submission.statement.number}, ${proof.id.slice(0, 8)}…`));
+  page.submission.replaceChildren(...options.reverse());
+}
+
+function add(name: string, bytes: Uint8Array): void {
+  try {
+    given.push(recognise(name, bytes));
+    page.status.textContent = '';
+  } catch (error) {
+    page.status.textContent = inWords(error).problem;
+  }
+}
+
+async function addFiles(files: Iterable<File>): Promise<void> {
+  const problems: string[] = [];
+  for (const file of files) {
+    if (file.size > MAX_FILE_BYTES) {
+      problems.push(`${file.name} is longer than any file this page reads`);
+      continue;
+    }
+    add(file.name, new Uint8Array(await file.arrayBuffer()));
+    if (page.status.textContent !== '') problems.push(page.status.textContent ?? '');
+  }
+  filesChanged();
+  page.status.textContent = problems.join(' ');
+}
+
+function actionChanged(): void {
+  forget();
+  const wanted = action();
+  page.help.replaceChildren(...HELP[wanted].split('`').map((part, at) => (at % 2 === 1 ? code(part) : part)));
+  show(byId('role-row', HTMLElement), wanted === 'settle' || wanted === 'attest');
+  show(byId('submission-row', HTMLElement), wanted === 'accept' || wanted === 'rule');
+  show(byId('accept-row', HTMLElement), wanted === 'accept');
+  show(byId('rule-row', HTMLElement), wanted === 'rule');
+}
+
+function bpsChanged(): void {
+  forget();
+  const share = theShare();
+  page.bpsWords.textContent = share === null ? '' : `${percent(share)} is paid, ${percent(10_000 - share)} returns.`;
+}
+
+function start(): void {
+  show(byId('served', HTMLElement), !fromDisk);
+  for (const radio of document.querySelectorAll('input[name=action]')) radio.addEventListener('change', actionChanged);
+  for (const radio of document.querySelectorAll('input[name=accepted]')) radio.addEventListener('change', forget);
+  for (const select of [page.role, page.submission]) select.addEventListener('change', forget);
+  page.bps.addEventListener('input', bpsChanged);
+  page.files.addEventListener('change', () => {
+    const files = [...(page.files.files ?? [])];
+    page.files.value = '';
+    void addFiles(files);
+  });
+  // A file dropped beside the frame must not make the browser leave the page.
+  for (const name of ['dragover', 'drop']) document.addEventListener(name, (event) => event.preventDefault());
+  document.addEventListener('dragover', () => page.drop.classList.add('over'));
+  for (const name of ['dragleave', 'drop']) document.addEventListener(name, () => page.drop.classList.remove('over'));
+  document.addEventListener('drop', (event) => void addFiles(event.dataTransfer?.files ?? []));
+  byId('paste-add', HTMLButtonElement).addEventListener('click', () => {
+    const text = page.paste.value;
+    if (text.trim() === '') return;
+    void addFiles([new File([text], 'pasted text')]).then(() => {
+      if (page.status.textContent === '') page.paste.value = '';
+    });
+  });
+  page.check.addEventListener('click', () => void check());
+  page.confirmed.addEventListener('change', () => {
+    page.sign.disabled = !page.confirmed.checked || prepared === null;
+  });
+  byId('show-phrase', HTMLInputElement).addEventListener('change', (event) => {
+    const { checked } = event.currentTarget as HTMLInputElement;
+    page.phrase.type = checked ? 'text' : 'password';
+  });
+  byId('key-form', HTMLFormElement).addEventListener('submit', (event) => {
+    event.preventDefault();
+    void sign();
+  });
+  actionChanged();
+}
+
+start();

@@ -1,0 +1,32 @@
+// What the command line made is read, judged and signed here as it is there: the same words, the same bytes.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { hex, utf8 } from '../../src/core/bytes.ts';
+import { sha256 } from '../../src/core/hash.ts';
+import { signPlan } from '../../src/core/settlement/sign.ts';
+import { explanationLines } from '../../src/core/proof/allowed.ts';
+import type { Role } from '../../src/core/signer-key.ts';
+import { accountOf, explained, fixture, judge, psbtsOf, type Json } from './fixture.ts';
+
+test('a payout is told in the words of the command line', () => {
+  const explanation = explained(judge(fixture.payout.proof, psbtsOf(fixture.payout.psbts)));
+  assert.deepEqual(explanationLines(explanation), fixture.words);
+});
+
+const cases: [string, Json, { psbts: Record<string, string>; signed: Record<string, string[]> }][] = [
+  ['payout', fixture.payout.proof, fixture.payout],
+  ['ruling', fixture.payout.proof, fixture.ruling],
+  ['early return', fixture.early.proof, fixture.early],
+];
+
+for (const [name, proof, { psbts, signed }] of cases) {
+  for (const [role, expected] of Object.entries(signed) as [Role, string[]][]) {
+    test(`${name}, signed as ${role}: byte for byte what the command line signs`, () => {
+      const given = psbtsOf(psbts);
+      const { task, plan, given: wanted } = explained(judge(proof, given, role));
+      const made = signPlan(task.charter, plan, role, accountOf(role), wanted);
+      assert.deepEqual(made.map((form) => hex(sha256(utf8(form.psbt)))), expected);
+    });
+  }
+}

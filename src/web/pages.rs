@@ -1,0 +1,50 @@
+//! Pages for people: one file, one view struct, one template a page. A view is what the page says, nothing more: it is
+//! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
+//! Pages decide nothing and read without JavaScript.
+
+mod checkout;
+mod charter;
+mod error;
+mod explore;
+mod front;
+mod money;
+mod pledge;
+pub mod respond;
+mod settlement;
+mod settlements;
+pub mod site;
+pub mod standing;
+mod vote;
+pub mod pieces;
+mod project;
+pub mod stage_words;
+mod submission;
+mod task;
+pub mod words;
+
+pub use error::for_browsers;
+pub use respond::{Asked, show};
+pub use site::Site;
+
+use super::App;
+use axum::Router;
+use axum::routing::get;
+
+/// Every page.
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/", get(front::show))
+        .route("/tasks/{charter}/settlements", get(settlements::show))
+        .route("/tasks/{charter}/settlements/{settlement}", get(settlement::show))
+        .route("/tasks/{charter}/settlements/{settlement}/psbts/{file}", get(settlement::files::psbts))
+        .route("/tasks/{charter}/settlements/{settlement}/frames/{file}", get(settlement::files::frame))
+        .route("/tasks/{charter}/pledge", get(checkout::show))
+        .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
+        .route("/tasks/{charter}/vote", get(vote::show))
+        .route("/tasks", get(explore::show))
+        .route("/tasks/{charter}", get(task::show))
+        .route("/tasks/{charter}/charter", get(charter::show))
+        .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
+        .route("/projects", get(project::list))
+        .route("/projects/{project}", get(project::show))
+}

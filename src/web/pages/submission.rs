@@ -1,0 +1,187 @@
+//! A submission: the work, the block it names, the count with every vote, what representative and arbiter said, and
+//! what follows for each pledge.
+
+use super::super::body::Params;
+use super::super::{ApiError, App};
+use super::pieces;
+use super::task::TallyPicture;
+use super::{Asked, Site, show as respond, stage_words, words};
+use crate::escrow::ballot::CastVote;
+use crate::escrow::facts::Tip;
+use crate::escrow::statement::{CharterId, Choice, SettlementId, SubmissionId};
+use crate::escrow::task::{SubmissionState, Task};
+use crate::service::views::SubmissionView;
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+/// Votes and verdicts shown: usually, and when all are asked for.
+const LIST: [usize; 2] = [20, 2_000];
+
+/// `?all=1` asks for long lists.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Lists {
+    #[serde(default)]
+    all: String,
+}
+
+/// A vote as it was given.
+#[derive(Serialize)]
+struct VoteRow {
+    pledge: u32,
+    choice: &'static str,
+    counter: u32,
+    /// Whether it decides what its pledge counts for.
+    counted: &'static str,
+    signature: String,
+    /// The service's receipt: the tip's median time it names, and its signature.
+    receipt_secs: Option<u32>,
+    receipt: Option<String>,
+}
+
+/// What follows for a pledge.
+#[derive(Serialize)]
+struct VerdictRow {
+    pledge: u32,
+    said: &'static str,
+    verdict: &'static str,
+}
+
+#[derive(Template, Serialize)]
+#[template(path = "submission.html")]
+struct SubmissionPage {
+    #[serde(skip)]
+    site: Site,
+    charter: CharterId,
+    title: String,
+    id: SubmissionId,
+    number: u32,
+    link: String,
+    href: Option<String>,
+    content: String,
+    block_height: u32,
+    block_hash: String,
+    signature: String,
+    opens_secs: u32,
+    closes_secs: u32,
+    ruling_ends_secs: u32,
+    closed: bool,
+    ruling_over: bool,
+    now_secs: Option<u32>,
+    tally: Option<TallyPicture>,
+    quorum: String,
+    threshold: String,
+    silence_pays: bool,
+    accepted: Option<bool>,
+    acceptance_signature: Option<String>,
+    /// Share of the noes that is paid.
+    ruled: Option<String>,
+    ruling_signature: Option<String>,
+    votes: Vec<VoteRow>,
+    vote_count: usize,
+    verdicts: Vec<VerdictRow>,
+    verdict_count: usize,
+    /// The settlement that was proposed for it last.
+    settlement: Option<SettlementId>,
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    asked: Asked,
+    Params((charter, id)): Params<(CharterId, SubmissionId)>,
+    lists: Result<Query<Lists>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(lists) = lists.map_err(|error| ApiError::shape(error.body_text()))?;
+    let most = LIST[usize::from(!lists.all.is_empty())];
+    let site = Site::new(&app);
+    let view = app.service.read_task(&charter, |task, tip| {
+        task.submission(&id).map(|submission| page(site, task, submission, tip, most))
+    })?;
+    respond(asked, &view.ok_or(ApiError::missing("submission"))?)
+}
+
+fn page(site: Site, task: &Task, state: &SubmissionState, tip: Option<&Tip>, most: usize) -> SubmissionPage {
+    let view = SubmissionView::new(task, state, tip);
+    let (window, statement) = (view.window, &state.signed.statement);
+    let secs = |secs: u64| u32::try_from(secs).unwrap_or(u32::MAX);
+    let said = |pledge: u32| match view.tally.as_ref().and_then(|tally| tally.choice(pledge)) {
+        Some(Choice::Yes) => "yes",
+        Some(Choice::No) => "no",
+        None => "nothing",
+    };
+    let verdicts = view.verdicts.iter().take(most).map(|(pledge, verdict)| VerdictRow {
+        pledge: *pledge,
+        said: said(*pledge),
+        verdict: stage_words::verdict(*verdict),
+    });
+    let votes = view.votes.iter().rev().take(most).map(|cast| vote(cast, &view, state));
+    SubmissionPage {
+        charter: task.id(),
+        title: pieces::title(task.text()),
+        id: state.id,
+        number: statement.number.saturating_add(1),
+        link: pieces::inert(&statement.link),
+        href: pieces::outward(&statement.link),
+        content: statement.content.to_string(),
+        block_height: statement.block_height,
+        block_hash: state.block_hash.to_string(),
+        signature: state.signed.signature.to_string(),
+        opens_secs: window.opens_secs,
+        closes_secs: secs(window.closes_secs),
+        ruling_ends_secs: secs(window.ruling_ends_secs),
+        closed: view.closed,
+        ruling_over: tip.is_some_and(|tip| window.ruling_over(tip.mtp_secs)),
+        now_secs: tip.map(|tip| tip.mtp_secs),
+        tally: view.tally.as_ref().map(TallyPicture::of),
+        quorum: words::share(task.charter().quorum().get()),
+        threshold: words::share(task.charter().threshold().get()),
+        silence_pays: view.silence_pays,
+        accepted: view.acceptance.as_ref().map(|signed| signed.statement.accepted),
+        acceptance_signature: view.acceptance.as_ref().map(|signed| signed.signature.to_string()),
+        ruled: view.ruling.as_ref().map(|signed| words::share(signed.statement.pay_bps)),
+        ruling_signature: view.ruling.as_ref().map(|signed| signed.signature.to_string()),
+        votes: votes.collect(),
+        vote_count: view.votes.len(),
+        verdicts: verdicts.collect(),
+        verdict_count: view.verdicts.len(),
+        settlement: settlement(task, state.id),
+        site,
+    }
+}
+
+fn vote(cast: &CastVote, view: &SubmissionView, state: &SubmissionState) -> VoteRow {
+    let vote = &cast.vote.statement;
+    let receipt = cast.receipt.as_ref();
+    let in_time = receipt.is_some_and(|receipt| !view.window.closed(receipt.statement.tip_mtp_secs));
+    let newer = state.votes.iter().any(|other| {
+        let other = &other.vote.statement;
+        other.pledge == vote.pledge && other.counter > vote.counter
+    });
+    let counted = match (in_time, newer, receipt.is_some()) {
+        (true, false, _) => "counted",
+        (true, true, _) => "changed later",
+        (false, _, true) => "too late, binds its own money",
+        (false, _, false) => "no receipt, binds its own money",
+    };
+    VoteRow {
+        pledge: vote.pledge,
+        choice: vote.choice.name(),
+        counter: vote.counter,
+        counted,
+        signature: cast.vote.signature.to_string(),
+        receipt_secs: receipt.map(|receipt| receipt.statement.tip_mtp_secs),
+        receipt: receipt.map(|receipt| receipt.signature.to_string()),
+    }
+}
+
+/// The newest settlement that pays or rules on a submission.
+fn settlement(task: &Task, submission: SubmissionId) -> Option<SettlementId> {
+    use crate::escrow::settlement::Kind;
+    let about = |kind: Kind| match kind {
+        Kind::Payout { submission: named } | Kind::Ruling { submission: named } => named == submission,
+        Kind::EarlyReturn => false,
+    };
+    let all = task.settlements().values().filter(|settlement| about(settlement.plan.terms().kind()));
+    all.max_by_key(|settlement| settlement.number).map(|settlement| settlement.plan.id())
+}

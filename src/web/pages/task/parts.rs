@@ -1,0 +1,208 @@
+//! What a charter says, in words: who holds the keys, by when, under which rules.
+
+use crate::escrow::charter::{Charter, FundingRule, Silence, SubmissionsOpen, VoteOpens};
+use crate::escrow::statement::Role;
+use crate::escrow::task::Task;
+use crate::web::pages::{pieces, words};
+use serde::Serialize;
+
+/// Who holds one of the three keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// Which seat.
+    pub role: Role,
+    /// The same, to begin a line with.
+    pub name: &'static str,
+    /// What the seat is for.
+    pub job: &'static str,
+    /// Fingerprint of the wallet's root.
+    pub fingerprint: String,
+    /// The key expression of the charter.
+    pub key: String,
+    /// Who named this signer, in the charter's words, inert.
+    pub nominated_by: String,
+    /// Whether the signature over the charter is there.
+    pub attested: bool,
+    /// That signature.
+    pub signature: Option<String>,
+    /// Key it verifies under.
+    pub statement_key: String,
+}
+
+/// The three of a task.
+pub fn holders(task: &Task) -> Vec<Holder> {
+    let fields = task.charter().fields();
+    let seats = [&fields.developer, &fields.representative, &fields.arbiter];
+    let of = |(role, seat): (Role, &crate::escrow::charter::Seat)| {
+        let (name, job) = match role {
+            Role::Developer => ("Developer", "does the work and hands it in"),
+            Role::Representative => ("Representative", "speaks for the sponsors, accepts or refuses the work"),
+            Role::Arbiter => ("Arbiter", "decides over the money of those who said no"),
+        };
+        let signature = task.attestations().get(&role);
+        Holder {
+            role,
+            name,
+            job,
+            fingerprint: task.charter().signer(role).fingerprint().to_string(),
+            key: seat.key.clone(),
+            nominated_by: pieces::inert(&seat.nominated_by),
+            attested: signature.is_some(),
+            signature: signature.map(ToString::to_string),
+            statement_key: task.charter().statement_key(role).to_string(),
+        }
+    };
+    Role::ALL.into_iter().zip(seats).map(of).collect()
+}
+
+/// A date of the charter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Date {
+    /// What it is.
+    pub what: &'static str,
+    /// When, Unix seconds of the median time past.
+    pub secs: u32,
+    /// What follows from it.
+    pub then: String,
+}
+
+/// Somebody who is paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Paid {
+    /// Who, in the charter's words.
+    pub name: String,
+    /// Where.
+    pub address: String,
+    /// Which share.
+    pub share: String,
+}
+
+/// A rule in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rule {
+    /// What about.
+    pub about: &'static str,
+    /// How it is.
+    pub words: String,
+}
+
+/// A charter in words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Terms {
+    /// Dates in their order, T last.
+    pub dates: Vec<Date>,
+    /// T.
+    pub refund_time_secs: u32,
+    /// Everything else that is not an amount or a person.
+    pub rules: Vec<Rule>,
+    /// Who is paid.
+    pub payees: Vec<Paid>,
+    /// The least pledge.
+    pub minimum_sat: u64,
+    /// What the work needs.
+    pub target_sat: u64,
+    /// What is taken at most.
+    pub cap_sat: u64,
+    /// Licence of the work.
+    pub licence: String,
+    /// What becomes of those who say nothing, in the middle of a sentence.
+    pub silence_inline: &'static str,
+}
+
+impl Terms {
+    /// Of a charter.
+    pub fn of(charter: &Charter) -> Terms {
+        let fields = charter.fields();
+        let silence = match fields.acceptance.silence {
+            Silence::Pay => "Your money follows the majority, once the representative accepts the work.",
+            Silence::Hold => "Your money stays where it is, and comes back at the refund time.",
+        };
+        let payees = charter.shares().iter().map(|share| Paid {
+            name: share.name.clone(),
+            address: share.address.to_string(),
+            share: words::share(share.share.get()),
+        });
+        Terms {
+            dates: dates(charter),
+            refund_time_secs: charter.refund_time_secs(),
+            rules: rules(charter, silence),
+            payees: payees.collect(),
+            minimum_sat: fields.minimum_pledge_sat,
+            target_sat: fields.target_sat,
+            cap_sat: fields.cap_sat,
+            licence: fields.licence.clone(),
+            silence_inline: match fields.acceptance.silence {
+                Silence::Pay => "your money follows the majority, once the representative accepts the work.",
+                Silence::Hold => "your money stays where it is until then.",
+            },
+        }
+    }
+}
+
+fn dates(charter: &Charter) -> Vec<Date> {
+    let fields = charter.fields();
+    let missed = match fields.funding_rule {
+        FundingRule::Keep => "No pledge counts after it. If the target is missed, the task goes on with what it has.",
+        FundingRule::AllOrNothing => "No pledge counts after it. If the target is missed, everything is returned.",
+    };
+    let date = |what, secs, then: String| Date { what, secs, then };
+    vec![
+        date("Funding closes", fields.funding_close, missed.to_owned()),
+        date(
+            "Work is due",
+            fields.work_deadline,
+            format!(
+                "Then sponsors have {} to vote, and the arbiter {} to rule.",
+                words::span(fields.review_secs),
+                words::span(fields.ruling_secs)
+            ),
+        ),
+        date("Last start of a payout", charter.cutoff_secs(), "Nothing new is started after it.".to_owned()),
+        date(
+            "Refund time T",
+            fields.refund_time,
+            format!(
+                "What was not paid goes back to its sponsors. On the chain: locktime {}, final when the median time past exceeds it.",
+                fields.refund_time
+            ),
+        ),
+    ]
+}
+
+fn rules(charter: &Charter, silence: &str) -> Vec<Rule> {
+    let fields = charter.fields();
+    let rule = |about, words: String| Rule { about, words };
+    let yes = if fields.acceptance.yes_waits {
+        "It releases your money once threshold and quorum are reached."
+    } else {
+        "It releases your own money, whatever the others say."
+    };
+    let opens = match fields.submissions_open {
+        SubmissionsOpen::AtOnce => "as soon as the task is open",
+        SubmissionsOpen::WhenTargetCredited => "when the target is confirmed",
+    };
+    let vote = match fields.vote_opens {
+        VoteOpens::None => "a submission opens the vote",
+        VoteOpens::Merged => "voting opens when the work is merged",
+        VoteOpens::Released => "voting opens when the work is released",
+    };
+    let depth = match fields.depth {
+        1 => "1 confirmation".to_owned(),
+        depth => format!("{depth} confirmations"),
+    };
+    let mut rules = vec![
+        rule("If you vote yes", yes.to_owned()),
+        rule("If you vote no", "Your money is held. The arbiter rules what part is paid; without a ruling it comes back.".into()),
+        rule("If you say nothing", silence.to_owned()),
+        rule("Threshold", format!("{} of the money that votes must say yes", words::share(fields.acceptance.threshold_bps))),
+        rule("Quorum", format!("{} of all confirmed money must vote", words::share(fields.acceptance.quorum_bps))),
+        rule("Work is handed in", format!("{opens}; {vote}")),
+        rule("A payment counts", format!("with {depth}")),
+        rule("Highest feerate", format!("{} sat/vB: signers refuse more", fields.feerate_cap_sat_per_vb)),
+        rule("Released under", fields.licence.clone()),
+    ];
+    if let Some(pot) = charter.pot() {
+        rules.push(rule("Gifts, if the task fails", format!("go to {pot}")));
+    }
+    rules
+}
