@@ -2,24 +2,29 @@
 //! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
 //! Pages decide nothing and read without JavaScript.
 
-mod checkout;
+mod about;
+mod badge;
 mod charter;
+mod checkout;
+mod embed;
 mod error;
 mod explore;
 mod front;
 mod money;
+pub mod pieces;
 mod pledge;
+mod problems;
+mod project;
+mod reference;
 pub mod respond;
 mod settlement;
 mod settlements;
 pub mod site;
-pub mod standing;
-mod vote;
-pub mod pieces;
-mod project;
 pub mod stage_words;
+pub mod standing;
 mod submission;
 mod task;
+mod vote;
 pub mod words;
 
 pub use error::for_browsers;
@@ -47,4 +52,14 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
         .route("/projects", get(project::list))
         .route("/projects/{project}", get(project::show))
+        .route("/how-it-works", get(about::how_it_works))
+        .route("/risks", get(about::risks))
+        .route("/recover", get(about::recover))
+        .route("/recover.html", get(about::recover_file))
+        .route("/sign.html", get(about::sign_file))
+        .route("/problems", get(problems::list))
+        .route("/problems/{code}", get(problems::show))
+        .route("/api", get(reference::show))
+        .route("/embed/tasks/{charter}", get(embed::show))
+        .route("/badge/{file}", get(badge::show))
 }

@@ -1,5 +1,7 @@
 //! Pages over HTTP: each renders for browsers, tells the same as JSON to programs, and lives under its policy.
 
+mod public;
+
 use super::fakes::World;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
