@@ -93,7 +93,7 @@ function offer(error?: unknown): void {
 }
 
 const stop = new AbortController();
-new Fresh(location.pathname).start(place.dataset.events ?? '', stop.signal);
+new Fresh(location.pathname).start(place.dataset.follow ?? '', stop.signal);
 task.catch((error: unknown) => { if (isLie(error)) warn(error); });
 
 async function start(): Promise<void> {

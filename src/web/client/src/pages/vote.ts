@@ -183,7 +183,7 @@ async function askOwnWallet(form: HTMLFormElement): Promise<void> {
 }
 
 maybe('no-script')?.remove();
-fresh.start(page.dataset.events ?? '');
+fresh.start(page.dataset.follow ?? '');
 if (submission !== undefined) {
   start();
   task.catch((error: unknown) => { fieldError('open-words', wordsOf(error)); });

@@ -106,12 +106,13 @@ function theSubmission(task: Task): SubmissionState {
 
 function prepareSettlement(): Prepared {
   const psbts = only('psbts').flatMap((file) => file.psbts);
+  const names = { psbts: only('psbts').flatMap((file) => file.psbts.map(() => file.name)), votes: only('vote').map((file) => file.name) };
   const proof = theProof();
   if (psbts.length === 0) one('Files are missing', 'Add the PSBTs of the settlement.');
   const role = theSeat();
   const votes = only('vote').map((file) => file.vote);
   const verdict = allowed(proof, psbts, role, votes);
-  if ('findings' in verdict) throw new Refusal('Charter and votes do not allow this', verdict.findings);
+  if ('findings' in verdict) throw new Refusal('Charter and votes do not allow this', verdict.findings.map((finding) => withFile(finding, names)));
   const { explanation } = verdict;
   const { plan, task } = explanation;
   return {
@@ -132,6 +133,14 @@ function prepareSettlement(): Prepared {
       ];
     },
   };
+}
+
+/** A finding about a PSBT or a vote, with the name of its file. */
+function withFile({ field, problem }: Finding, names: Readonly<Record<'psbts' | 'votes', readonly string[]>>): Finding {
+  const found = /^(psbts|votes)\/(\d+)(.*)$/.exec(field);
+  const [, kind, at, rest = ''] = found ?? [];
+  const name = kind === 'psbts' || kind === 'votes' ? names[kind][Number(at)] : undefined;
+  return name === undefined ? { field, problem } : { field: `${name}${rest}`, problem };
 }
 
 function prepareWords(unsigned: Unsigned, about: readonly HTMLElement[], confirm: string): Prepared {
