@@ -69,7 +69,6 @@ pub fn router(app: App) -> Router {
     let tagged = api.merge(pages::router()).merge(assets::router()).merge(faucet);
     let routes = Router::new()
         .merge(tagged.layer(axum::middleware::from_fn(etag::conditional)))
-        .merge(problem::router())
         .fallback(not_found);
     dress(routes, &app, REQUEST_TIMEOUT).with_state(app)
 }

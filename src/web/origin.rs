@@ -50,7 +50,7 @@ pub fn origin_of(url: &str) -> String {
 
 /// What is there for everybody to read.
 fn public(path: &str) -> bool {
-    path.starts_with("/api/") || path.starts_with("/problems")
+    path.starts_with("/api/") || path.starts_with("/problems") || path.starts_with("/badge/")
 }
 
 /// Says to browsers who may read, and adds the headers that keep answers inert.

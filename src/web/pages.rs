@@ -2,24 +2,37 @@
 //! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
 //! Pages decide nothing and read without JavaScript.
 
-mod checkout;
 mod charter;
+mod checkout;
+mod desk;
+mod about;
+mod badge;
+mod charter;
+mod checkout;
+mod embed;
 mod error;
 mod explore;
 mod front;
 mod money;
+mod operator_page;
+mod new_task;
+pub mod pieces;
 mod pledge;
+mod project;
+pub mod pieces;
+mod pledge;
+mod problems;
+mod project;
+mod reference;
 pub mod respond;
 mod settlement;
 mod settlements;
 pub mod site;
-pub mod standing;
-mod vote;
-pub mod pieces;
-mod project;
 pub mod stage_words;
+pub mod standing;
 mod submission;
 mod task;
+mod vote;
 pub mod words;
 
 pub use error::for_browsers;
@@ -38,13 +51,27 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/settlements/{settlement}", get(settlement::show))
         .route("/tasks/{charter}/settlements/{settlement}/psbts/{file}", get(settlement::files::psbts))
         .route("/tasks/{charter}/settlements/{settlement}/frames/{file}", get(settlement::files::frame))
+        .merge(desk::router())
+        .route("/operator", get(operator_page::show))
         .route("/tasks/{charter}/pledge", get(checkout::show))
         .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
         .route("/tasks/{charter}/vote", get(vote::show))
+        .route("/new", get(new_task::show))
+        .route("/new/preview", get(new_task::again).post(new_task::preview))
         .route("/tasks", get(explore::show))
         .route("/tasks/{charter}", get(task::show))
         .route("/tasks/{charter}/charter", get(charter::show))
         .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
         .route("/projects", get(project::list))
         .route("/projects/{project}", get(project::show))
+        .route("/how-it-works", get(about::how_it_works))
+        .route("/risks", get(about::risks))
+        .route("/recover", get(about::recover))
+        .route("/recover.html", get(about::recover_file))
+        .route("/sign.html", get(about::sign_file))
+        .route("/problems", get(problems::list))
+        .route("/problems/{code}", get(problems::show))
+        .route("/api", get(reference::show))
+        .route("/embed/tasks/{charter}", get(embed::show))
+        .route("/badge/{file}", get(badge::show))
 }

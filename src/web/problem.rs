@@ -1,17 +1,15 @@
-//! Errors on the wire: problem details (RFC 9457), one shape for every refusal, and the pages that explain
-//! the codes. What the codes mean is in `problem/codes.rs`; nothing is decided here.
+//! Errors on the wire: problem details (RFC 9457), one shape for every refusal.
+//! What the codes mean is in `problem/codes.rs`; nothing is decided here.
 
 mod codes;
 
 pub use codes::CODES;
 
-use super::{ApiError, App};
-use axum::Router;
+use super::ApiError;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -115,21 +113,6 @@ fn of_status(status: StatusCode, path: &str) -> ApiError {
         }
         _ => ApiError::internal(),
     }
-}
-
-/// `/problems` and `/problems/{code}`: what the codes mean, in words.
-pub fn router() -> Router<App> {
-    Router::new().route("/problems", get(list)).route("/problems/{code}", get(explain))
-}
-
-async fn list() -> String {
-    CODES.iter().map(|entry| format!("{} {}: {}\n", entry.status, entry.code, entry.title)).collect()
-}
-
-async fn explain(code: super::body::Params<String>) -> Result<String, ApiError> {
-    let Entry { code, status, title, meaning, hint } =
-        entry(&code.0).ok_or(ApiError::missing("code of an error"))?;
-    Ok(format!("{title}\n\n{meaning}\n\nWhat to do: {hint}\n\nCode {code}, HTTP status {status}.\n"))
 }
 
 #[cfg(test)]
