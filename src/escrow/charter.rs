@@ -131,6 +131,22 @@ impl Charter {
         Ok(Charter { fields, bytes, id, signers, shares, receipt_key, pot })
     }
 
+    /// What is wrong with the fields: the first error of each group of them, for whoever fills in a form. Without
+    /// any, [`Charter::from_fields`] makes a charter.
+    pub fn problems(fields: &CharterFields) -> Vec<CharterError> {
+        let groups = [
+            check::signers(fields).map(drop),
+            check::texts(fields),
+            check::times(fields),
+            check::amounts(fields),
+            check::rules(fields),
+            check::shares(fields).map(drop),
+            check::public_key("receipt_key", &fields.receipt_key).map(drop),
+        ];
+        let pot = fields.pot.iter().map(|address| check::address("pot", address, fields.network).map(drop));
+        groups.into_iter().chain(pot).filter_map(Result::err).collect()
+    }
+
     /// BIP340 tagged hash `upfront/charter` of the canonical bytes.
     pub fn id(&self) -> CharterId {
         self.id

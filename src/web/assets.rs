@@ -38,7 +38,24 @@ macro_rules! embedded {
 
 /// Every file.
 static ASSETS: LazyLock<BTreeMap<&'static str, Asset>> = LazyLock::new(|| {
-    let files = embedded!["app.css", "checkout.js", "live.js", "mark.svg", "pledge.js", "vote.js"];
+    let files = embedded![
+        "app.css",
+        "checkout.js",
+        "desk.js",
+        "handin.js",
+        "live.js",
+        "mark.svg",
+        "pledge.js",
+        "settlement.js",
+        "settlements.js",
+        "attest.js",
+        "checkout.js",
+        "live.js",
+        "mark.svg",
+        "new.js",
+        "pledge.js",
+        "vote.js"
+    ];
     files.into_iter().map(|(name, bytes)| (name, Asset::new(name, bytes))).collect()
 });
 

@@ -2,6 +2,9 @@
 //! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
 //! Pages decide nothing and read without JavaScript.
 
+mod charter;
+mod checkout;
+mod desk;
 mod about;
 mod badge;
 mod charter;
@@ -11,6 +14,11 @@ mod error;
 mod explore;
 mod front;
 mod money;
+mod operator_page;
+mod new_task;
+pub mod pieces;
+mod pledge;
+mod project;
 pub mod pieces;
 mod pledge;
 mod problems;
@@ -43,9 +51,13 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/settlements/{settlement}", get(settlement::show))
         .route("/tasks/{charter}/settlements/{settlement}/psbts/{file}", get(settlement::files::psbts))
         .route("/tasks/{charter}/settlements/{settlement}/frames/{file}", get(settlement::files::frame))
+        .merge(desk::router())
+        .route("/operator", get(operator_page::show))
         .route("/tasks/{charter}/pledge", get(checkout::show))
         .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
         .route("/tasks/{charter}/vote", get(vote::show))
+        .route("/new", get(new_task::show))
+        .route("/new/preview", get(new_task::again).post(new_task::preview))
         .route("/tasks", get(explore::show))
         .route("/tasks/{charter}", get(task::show))
         .route("/tasks/{charter}/charter", get(charter::show))

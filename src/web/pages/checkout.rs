@@ -3,11 +3,12 @@
 
 use super::super::body::Params;
 use super::super::{ApiError, App};
+use super::pieces;
 use super::{Asked, Site, show as respond, words};
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::reserved;
 use crate::escrow::statement::CharterId;
-use crate::escrow::task::{Stage, Task, title};
+use crate::escrow::task::{Stage, Task};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -56,7 +57,7 @@ impl Checkout {
         Checkout {
             site,
             charter: task.id(),
-            title: title(task.text()),
+            title: pieces::title(task.text()),
             stage: task.stage(tip),
             minimum_sat: terms.minimum_pledge_sat,
             left_sat,
@@ -74,7 +75,9 @@ impl Checkout {
 /// Why no address is given out now.
 fn why_closed(task: &Task, tip: Option<&Tip>, left_sat: u64) -> Option<&'static str> {
     let terms = task.charter().fields();
-    let Some(tip) = tip else { return Some("The service does not know the chain yet. Try again in a minute.") };
+    let Some(tip) = tip else {
+        return Some("The service does not know the chain yet. Try again in a minute.");
+    };
     if !task.attested() {
         return Some("Not all three signers have agreed to the terms yet. Nobody can pay before they have.");
     }
@@ -85,7 +88,9 @@ fn why_closed(task: &Task, tip: Option<&Tip>, left_sat: u64) -> Option<&'static 
         return Some("Funding has closed: what is paid now would not count.");
     }
     if left_sat < terms.minimum_pledge_sat {
-        return Some("The task has all it takes. If somebody who is paying now does not, there is room again in half an hour.");
+        return Some(
+            "The task has all it takes. If somebody who is paying now does not, there is room again in half an hour.",
+        );
     }
     None
 }

@@ -70,7 +70,8 @@ impl Explore {
 /// An amount as people type it: digits, with commas, points or spaces between groups.
 fn typed_sat(text: &str) -> Option<u64> {
     let text = text.trim().trim_end_matches("sat").trim_end();
-    let digits: String = text.chars().filter(|c| !matches!(c, ',' | '_' | ' ' | '\u{a0}' | '\u{202f}')).collect();
+    let digits: String =
+        text.chars().filter(|c| !matches!(c, ',' | '_' | ' ' | '\u{a0}' | '\u{202f}')).collect();
     let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     digits.parse().ok().filter(|sat| plain && *sat <= Amount::MAX_MONEY.to_sat())
 }
@@ -100,8 +101,8 @@ impl Form {
     fn query(&self) -> (TaskQuery, Option<&'static str>) {
         let min = given(&self.min);
         let least = min.as_deref().and_then(typed_sat);
-        let error = (min.is_some() && least.is_none())
-            .then_some("Give a whole number of satoshis, such as 100,000.");
+        let error =
+            (min.is_some() && least.is_none()).then_some("Give a whole number of satoshis, such as 100,000.");
         let query = TaskQuery {
             stage: STAGES.iter().find(|(name, _)| *name == self.stage).map(|(_, stage)| *stage),
             repository: given(&self.repository),
@@ -145,9 +146,12 @@ mod tests {
 
     #[test]
     fn amounts_are_read_as_people_type_them() {
-        for (text, sat) in
-            [("100000", Some(100_000)), ("100,000 sat", Some(100_000)), (" 1 000 ", Some(1_000)), ("0", Some(0))]
-        {
+        for (text, sat) in [
+            ("100000", Some(100_000)),
+            ("100,000 sat", Some(100_000)),
+            (" 1 000 ", Some(1_000)),
+            ("0", Some(0)),
+        ] {
             assert_eq!(typed_sat(text), sat, "{text}");
         }
         for bad in ["", "-1", "1.5", "1e9", "NaN", "2100000000000001", "99999999999999999999", "sat"] {

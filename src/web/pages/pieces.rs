@@ -253,7 +253,8 @@ mod tests {
         assert_eq!(title(" \n"), "A task without a title");
         assert_eq!(repository_name("https://www.example.org/a/b.git"), "example.org/a/b");
         assert_eq!(outward("https://example.org/1"), Some("https://example.org/1".into()));
-        for bad in ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "https://a\u{202e}b", ""] {
+        for bad in ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "https://a\u{202e}b", ""]
+        {
             assert_eq!(outward(bad), None, "{bad:?}");
         }
     }
@@ -268,7 +269,10 @@ mod tests {
             percent: 0,
         };
         let half = bar(500, 100);
-        assert_eq!((half.raised_permille(), half.pending_permille(), half.target_permille()), (500, 100, None));
+        assert_eq!(
+            (half.raised_permille(), half.pending_permille(), half.target_permille()),
+            (500, 100, None)
+        );
         let over = bar(1_500, 500);
         assert_eq!((over.raised_permille(), over.pending_permille()), (750, 250));
         assert_eq!((over.target_permille(), over.cap_permille()), (Some(500), None));

@@ -4,11 +4,12 @@
 use super::super::body::Params;
 use super::super::{ApiError, App};
 use super::standing::{Case, Settled, Words};
+use super::pieces;
 use super::{Asked, Site, show as respond, words};
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Pledge, RESERVATION_SECS, Standing};
 use crate::escrow::statement::CharterId;
-use crate::escrow::task::{Stage, Task, title};
+use crate::escrow::task::{Stage, Task};
 use crate::service::views::{OutpointView, PledgeView};
 use askama::Template;
 use axum::extract::State;
@@ -96,12 +97,14 @@ impl PledgePage {
             })
             .collect();
         let headline = case.headline(&said.iter().map(|(held, words)| (held, words)).collect::<Vec<_>>());
-        let voting = task.submissions().iter().any(|submission| {
-            tip.is_some_and(|tip| !task.window(submission).closed(tip.mtp_secs))
-        });
-        let voted = task.submissions().iter().any(|submission| {
-            submission.votes.iter().any(|cast| cast.vote.statement.pledge == index)
-        });
+        let voting = task
+            .submissions()
+            .iter()
+            .any(|submission| tip.is_some_and(|tip| !task.window(submission).closed(tip.mtp_secs)));
+        let voted = task
+            .submissions()
+            .iter()
+            .any(|submission| submission.votes.iter().any(|cast| cast.vote.statement.pledge == index));
         let steps = steps(&said, voting, voted, case.mtp_secs.is_some_and(|now| now > terms.refund_time));
         let remarks = case.remarks(&pledge.outpoints);
         let wanted = matches!(headline.state, "waiting" | "lapsed" | "replaced");
@@ -112,7 +115,7 @@ impl PledgePage {
         Some(PledgePage {
             site,
             charter: task.id(),
-            title: title(task.text()),
+            title: pieces::title(task.text()),
             stage: task.stage(tip),
             refund_time: terms.refund_time,
             now_secs: tip.map_or(terms.refund_time, |tip| tip.mtp_secs),
@@ -134,7 +137,8 @@ fn steps(payments: &[(OutpointView, Words)], voting: bool, voted: bool, over: bo
         .map(|(held, _)| held)
         .filter(|held| held.standing != Some(Standing::Vanished))
         .collect();
-    let ended = !present.is_empty() && present.iter().all(|held| held.ended.is_some_and(|ended| ended.depth > 0));
+    let ended =
+        !present.is_empty() && present.iter().all(|held| held.ended.is_some_and(|ended| ended.depth > 0));
     let counted = present.iter().any(|held| held.standing == Some(Standing::Credited));
     let secured = !present.is_empty() && present.iter().all(|held| held.secured || held.ended.is_some());
     let end = payments
@@ -150,7 +154,11 @@ fn steps(payments: &[(OutpointView, Words)], voting: bool, voted: bool, over: bo
         ("Payment seen", !present.is_empty(), "In the network, within seconds."),
         ("Counts", counted, confirmations),
         ("Refund secured", secured, "Signed by your browser, kept by the service."),
-        ("Your vote", voted, if voting { "The work is there: look at it, and vote." } else { "When the work is there." }),
+        (
+            "Your vote",
+            voted,
+            if voting { "The work is there: look at it, and vote." } else { "When the work is there." },
+        ),
         ("The end", ended, end),
     ];
     let mut reached = false;

@@ -99,8 +99,10 @@ pub(super) async fn show(
         let sum = |of: fn(&crate::escrow::pledge::Totals) -> bitcoin::Amount| {
             view.tasks.iter().map(|task| of(&task.totals).to_sat()).fold(0, u64::saturating_add)
         };
-        let (raised_sat, pending_sat) =
-            (sum(|totals| totals.raised), cards.iter().map(|c| c.progress.pending_sat).fold(0, u64::saturating_add));
+        let (raised_sat, pending_sat) = (
+            sum(|totals| totals.raised),
+            cards.iter().map(|c| c.progress.pending_sat).fold(0, u64::saturating_add),
+        );
         let count = cards.len();
         cards.truncate(TASKS);
         Some(Project {

@@ -59,14 +59,22 @@ pub fn sentence(stage: Stage) -> &'static str {
             "All three signers agreed. The task opens as soon as the service knows the chain, if funding has not closed by then."
         }
         Stage::Open => "Anyone can fund it now. What is not paid out goes back to its sponsors.",
-        Stage::Working => "Funding is closed and the developer is at work. The money lies at its addresses, untouched.",
-        Stage::Voting => "Work was handed in. Each sponsor decides over their own money: yes pays it, no holds it for the arbiter.",
-        Stage::Deciding => "Voting is over. The representative accepts or refuses the work, and the arbiter rules over the noes.",
+        Stage::Working => {
+            "Funding is closed and the developer is at work. The money lies at its addresses, untouched."
+        }
+        Stage::Voting => {
+            "Work was handed in. Each sponsor decides over their own money: yes pays it, no holds it for the arbiter."
+        }
+        Stage::Deciding => {
+            "Voting is over. The representative accepts or refuses the work, and the arbiter rules over the noes."
+        }
         Stage::Settling => "Two signers have signed. The transactions are on their way into a block.",
         Stage::Paid => "The work was paid, and nothing is left at the task's addresses.",
         Stage::Returned => "The signers gave everything back before the refund time.",
         Stage::Expired => "The refund time has passed, and there is nothing to give back.",
-        Stage::Refunding => "The refund time has passed. Every refund signed in advance is being sent to its sponsor.",
+        Stage::Refunding => {
+            "The refund time has passed. Every refund signed in advance is being sent to its sponsor."
+        }
         Stage::Refunded => "The refund time has passed, and what was left went back to its sponsors.",
     }
 }

@@ -21,7 +21,12 @@ pub struct Words {
 }
 
 impl Words {
-    fn new(state: &'static str, tone: &'static str, title: impl Into<String>, text: impl Into<String>) -> Words {
+    fn new(
+        state: &'static str,
+        tone: &'static str,
+        title: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Words {
         Words { state, tone, title: title.into(), text: text.into() }
     }
 }
@@ -75,7 +80,9 @@ impl Case<'_> {
                 "replaced",
                 "warn",
                 "Gone",
-                format!("This payment of {amount} was replaced by another transaction, or dropped. It moved no money."),
+                format!(
+                    "This payment of {amount} was replaced by another transaction, or dropped. It moved no money."
+                ),
             ),
             Some(Standing::Seen) => Words::new(
                 "seen",
@@ -92,7 +99,9 @@ impl Case<'_> {
             Some(Standing::Credited) => {
                 Words::new("credited", "good", "Credited", format!("{amount} counts for the task."))
             }
-            Some(Standing::Gift) => Words::new("gift", "", "Gift", format!("{amount} was given to the task.")),
+            Some(Standing::Gift) => {
+                Words::new("gift", "", "Gift", format!("{amount} was given to the task."))
+            }
             Some(Standing::BelowMinimum) => Words::new(
                 "below_minimum",
                 "warn",
@@ -112,19 +121,25 @@ impl Case<'_> {
                 "late",
                 "warn",
                 "Too late to count",
-                format!("{amount} was confirmed after funding had closed: it has no vote. It comes back with the next settlement, or from {back} on."),
+                format!(
+                    "{amount} was confirmed after funding had closed: it has no vote. It comes back with the next settlement, or from {back} on."
+                ),
             ),
             Surplus::OverCap => Words::new(
                 "over_cap",
                 "warn",
                 "More than the task takes",
-                format!("{amount} does not fit under the cap any more: it has no vote. It comes back with the next settlement, or from {back} on."),
+                format!(
+                    "{amount} does not fit under the cap any more: it has no vote. It comes back with the next settlement, or from {back} on."
+                ),
             ),
             Surplus::AlreadySettled => Words::new(
                 "after_the_end",
                 "warn",
                 "After the pledge had ended",
-                format!("{amount} reached an address that had been emptied already. It comes back from {back} on, or sooner if two signers agree."),
+                format!(
+                    "{amount} reached an address that had been emptied already. It comes back from {back} on, or sooner if two signers agree."
+                ),
             ),
         }
     }
@@ -143,7 +158,9 @@ impl Case<'_> {
                 "refund_unsigned",
                 "bad",
                 "Refund due, but not signed",
-                format!("The refund time has come, and no refund of {amount} is signed. Open this pledge with its key, or use the recovery file."),
+                format!(
+                    "The refund time has come, and no refund of {amount} is signed. Open this pledge with its key, or use the recovery file."
+                ),
             )
         }
     }
@@ -164,9 +181,12 @@ impl Case<'_> {
                 "Refund on its way",
                 format!("The refund to {} is sent and waits for a block.", words::ends(self.refund_address)),
             ),
-            (Ending::Settled, Some(10_000)) if mined => {
-                Words::new("paid", "good", "Paid", format!("The money went to those who did the work ({blocks})."))
-            }
+            (Ending::Settled, Some(10_000)) if mined => Words::new(
+                "paid",
+                "good",
+                "Paid",
+                format!("The money went to those who did the work ({blocks})."),
+            ),
             (Ending::Settled, Some(10_000)) => Words::new(
                 "paying",
                 "",
@@ -183,7 +203,10 @@ impl Case<'_> {
                 "returning",
                 "",
                 "Being returned",
-                format!("Two of the three signers sent the money back to {}. It waits for a block.", words::ends(self.refund_address)),
+                format!(
+                    "Two of the three signers sent the money back to {}. It waits for a block.",
+                    words::ends(self.refund_address)
+                ),
             ),
             (Ending::Settled, Some(pay_bps)) => Words::new(
                 if mined { "divided" } else { "dividing" },
@@ -223,7 +246,9 @@ impl Case<'_> {
                 "secured_pair_only",
                 "good",
                 "Refund secured, at the operator's cost only",
-                format!("Your refund is signed and kept, without fees of its own: from {from} on it needs the operator's wallet, or your key."),
+                format!(
+                    "Your refund is signed and kept, without fees of its own: from {from} on it needs the operator's wallet, or your key."
+                ),
             ),
             (false, _) => Words::new(
                 "unsecured",
@@ -243,11 +268,29 @@ impl Case<'_> {
         }
         // What needs the sponsor comes first, then what moves, then what rests.
         const ORDER: [&str; 20] = [
-            "refund_unsigned", "refund_due", "refunding", "moving", "moved", "dividing", "returning", "paying",
-            "seen", "confirming", "credited", "late", "over_cap", "below_minimum", "after_the_end", "divided",
-            "returned", "refunded", "paid", "unknown",
+            "refund_unsigned",
+            "refund_due",
+            "refunding",
+            "moving",
+            "moved",
+            "dividing",
+            "returning",
+            "paying",
+            "seen",
+            "confirming",
+            "credited",
+            "late",
+            "over_cap",
+            "below_minimum",
+            "after_the_end",
+            "divided",
+            "returned",
+            "refunded",
+            "paid",
+            "unknown",
         ];
-        let rank = |words: &Words| ORDER.iter().position(|state| *state == words.state).unwrap_or(ORDER.len());
+        let rank =
+            |words: &Words| ORDER.iter().position(|state| *state == words.state).unwrap_or(ORDER.len());
         let Some((_, said)) = present.iter().min_by_key(|(_, words)| rank(words)) else {
             return self.unpaid(false);
         };
@@ -277,6 +320,11 @@ impl Case<'_> {
             _ => said.title.clone(),
         };
         let mut text = said.text.clone();
+        let waiting: Vec<_> = present.iter().filter(|(_, words)| words.state == said.state).collect();
+        if waiting.len() > 1 && matches!(said.state, "seen" | "confirming") {
+            let sum = waiting.iter().fold(0u64, |sum, (held, _)| sum.saturating_add(held.amount_sat));
+            text = format!("{} payments, {} together, wait for blocks.", waiting.len(), words::sat(sum));
+        }
         if matches!(said.state, "seen" | "confirming") {
             text.push_str(if open {
                 " Keep this tab open until your refund is secured."
@@ -310,7 +358,10 @@ impl Case<'_> {
                 "closed",
                 "warn",
                 "Funding has closed",
-                format!("Do not pay this address any more: the money would not count, and come back only from {} on.", words::day(self.terms.refund_time)),
+                format!(
+                    "Do not pay this address any more: the money would not count, and come back only from {} on.",
+                    words::day(self.terms.refund_time)
+                ),
             );
         }
         if self.mtp_secs.is_some_and(|now_secs| now_secs >= self.reserved_until_secs) {
@@ -318,7 +369,9 @@ impl Case<'_> {
                 "lapsed",
                 "",
                 "Not paid yet",
-                format!("Room for {promised} was kept half an hour and is free again. The address is still yours: what you pay counts while there is room under the cap."),
+                format!(
+                    "Room for {promised} was kept half an hour and is free again. The address is still yours: what you pay counts while there is room under the cap."
+                ),
             );
         }
         Words::new(

@@ -145,7 +145,8 @@ fn page(
     let inert = pieces::body(task.text());
     let text: String = inert.chars().take(TEXT_CHARS).collect();
     let gifts = Arrival::of(task, tip, OPEN_INDEX);
-    let mut seats = [&fields.developer, &fields.representative, &fields.arbiter].map(|s| s.nominated_by.trim());
+    let mut seats =
+        [&fields.developer, &fields.representative, &fields.arbiter].map(|s| s.nominated_by.trim());
     seats.sort_unstable();
     TaskPage {
         charter: task.id(),
@@ -174,7 +175,13 @@ fn page(
         open_address: task.opened().then(|| task.open_output().address.to_string()),
         gift_count: gifts.len(),
         gifts: gifts.into_iter().take(list).collect(),
-        submissions: task.submissions().iter().rev().take(list).map(|s| SubmissionRow::of(task, s, tip)).collect(),
+        submissions: task
+            .submissions()
+            .iter()
+            .rev()
+            .take(list)
+            .map(|s| SubmissionRow::of(task, s, tip))
+            .collect(),
         settlements: SettlementRow::last(task, tip, list),
         settlement_count: task.settlements().len(),
         events,

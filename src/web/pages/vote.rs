@@ -3,12 +3,13 @@
 
 use super::super::body::Params;
 use super::super::{ApiError, App};
+use super::pieces;
 use super::{Asked, Site, show as respond, words};
 use crate::escrow::ballot::Tally;
 use crate::escrow::charter::{AcceptanceRule, Silence};
 use crate::escrow::facts::Tip;
 use crate::escrow::statement::{CharterId, Digest, SubmissionId};
-use crate::escrow::task::{Stage, SubmissionState, Task, title};
+use crate::escrow::task::{Stage, SubmissionState, Task};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -87,9 +88,13 @@ impl Work {
     }
 
     /// The link, where a browser may follow it: what is signed need not be one.
-    fn web(&self) -> Option<&str> {
-        let web = self.link.starts_with("https://") || self.link.starts_with("http://");
-        web.then_some(self.link.as_str())
+    fn web(&self) -> Option<String> {
+        pieces::outward(&self.link)
+    }
+
+    /// The link as it can be shown: a text that somebody else signed.
+    fn link_words(&self) -> String {
+        pieces::inert(&self.link)
     }
 }
 
@@ -102,7 +107,7 @@ impl VotePage {
         VotePage {
             site,
             charter: task.id(),
-            title: title(task.text()),
+            title: pieces::title(task.text()),
             stage: task.stage(tip),
             now_secs: tip.map_or(0, |tip| tip.mtp_secs),
             refund_time: terms.refund_time,

@@ -29,7 +29,11 @@ fn ended(how: Ending, depth: u32) -> OutpointView {
 }
 
 /// The headline's state, under a tip of this median time past.
-fn state(payments: &[OutpointView], settled: Option<Settled>, mtp_secs: Option<u32>) -> (&'static str, Words) {
+fn state(
+    payments: &[OutpointView],
+    settled: Option<Settled>,
+    mtp_secs: Option<u32>,
+) -> (&'static str, Words) {
     let terms = testing::fields(Network::Regtest);
     let case = Case {
         terms: &terms,
@@ -59,7 +63,10 @@ fn every_state_has_words_of_its_own() {
     assert_eq!(at(&[held(500_000, Standing::Confirming { depth: 1, of: 3 })]), "confirming");
     assert_eq!(at(&[held(500_000, Standing::Credited)]), "credited_unsecured");
     assert_eq!(at(&[secured(500_000, Standing::Credited)]), "credited_secured");
-    assert_eq!(at(&[secured(500_000, Standing::Credited), held(1, Standing::BelowMinimum)]), "credited_unsecured");
+    assert_eq!(
+        at(&[secured(500_000, Standing::Credited), held(1, Standing::BelowMinimum)]),
+        "credited_unsecured"
+    );
     assert_eq!(at(&[held(1, Standing::BelowMinimum)]), "below_minimum");
     assert_eq!(at(&[secured(500_000, surplus(Surplus::Late))]), "late");
     assert_eq!(at(&[secured(500_000, surplus(Surplus::OverCap))]), "over_cap");
@@ -67,10 +74,14 @@ fn every_state_has_words_of_its_own() {
     let late = Some(terms.refund_time + 1);
     assert_eq!(state(&[secured(500_000, Standing::Credited)], None, late).0, "refund_due");
     assert_eq!(state(&[held(500_000, Standing::Credited)], None, late).0, "refund_unsigned");
-    assert_eq!(state(&[secured(500_000, Standing::Credited)], None, Some(terms.refund_time)).0, "credited_secured");
+    assert_eq!(
+        state(&[secured(500_000, Standing::Credited)], None, Some(terms.refund_time)).0,
+        "credited_secured"
+    );
     assert_eq!(at(&[ended(Ending::Refunded, 0)]), "refunding");
     assert_eq!(at(&[ended(Ending::Refunded, 1)]), "refunded");
-    let settled = |bps, depth| state(&[ended(Ending::Settled, depth)], Some(Settled { pay_bps: bps }), early).0;
+    let settled =
+        |bps, depth| state(&[ended(Ending::Settled, depth)], Some(Settled { pay_bps: bps }), early).0;
     assert_eq!([settled(10_000, 0), settled(10_000, 2)], ["paying", "paid"]);
     assert_eq!([settled(0, 0), settled(0, 2)], ["returning", "returned"]);
     assert_eq!([settled(4_000, 0), settled(4_000, 2)], ["dividing", "divided"]);
@@ -104,7 +115,10 @@ fn what_is_unusual_is_remarked() {
     };
     assert!(remarks(&[held(500_000, Standing::Seen)]).is_empty());
     assert_eq!(remarks(&[held(499_999, Standing::Seen)]), ["under"]);
-    assert!(remarks(&[held(terms.minimum_pledge_sat - 1, Standing::BelowMinimum)]).is_empty(), "that has words already");
+    assert!(
+        remarks(&[held(terms.minimum_pledge_sat - 1, Standing::BelowMinimum)]).is_empty(),
+        "that has words already"
+    );
     assert_eq!(remarks(&[held(500_001, Standing::Seen)]), ["over_promised"]);
     assert_eq!(remarks(&[held(500_000, Standing::Seen), held(500_000, Standing::Seen)]), ["double"]);
     assert_eq!(remarks(&[held(500_000, Standing::Vanished), held(500_000, Standing::Seen)]), ["replacement"]);

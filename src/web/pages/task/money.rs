@@ -105,7 +105,8 @@ impl Chart {
     /// Of a task; none before anything is confirmed.
     pub fn of(task: &Task, tip: &Tip) -> Option<Chart> {
         let standings = task.standings(tip);
-        let counts = |standing: Option<&Standing>| matches!(standing, Some(Standing::Credited | Standing::Gift));
+        let counts =
+            |standing: Option<&Standing>| matches!(standing, Some(Standing::Credited | Standing::Gift));
         let mut payments: Vec<(u32, u64)> = task
             .outpoints()
             .values()
@@ -115,7 +116,12 @@ impl Chart {
         payments.sort_unstable();
         let issued = task.pledges().values().map(|pledge| pledge.at_mtp_secs).min();
         let first = payments.first()?.0;
-        Chart::draw(&payments, issued.map_or(first, |issued| issued.min(first)), tip.mtp_secs, task.charter().target().to_sat())
+        Chart::draw(
+            &payments,
+            issued.map_or(first, |issued| issued.min(first)),
+            tip.mtp_secs,
+            task.charter().target().to_sat(),
+        )
     }
 
     fn draw(payments: &[(u32, u64)], from_secs: u32, now_secs: u32, target_sat: u64) -> Option<Chart> {
@@ -123,7 +129,8 @@ impl Chart {
         let span = to_secs.checked_sub(from_secs).filter(|span| *span > 0)?;
         let raised_sat = payments.iter().fold(0, |sum: u64, (_, sat)| sum.saturating_add(*sat));
         let top = raised_sat.max(target_sat);
-        let x = |secs: u32| words::permille(secs.saturating_sub(from_secs).into(), span.into()) * WIDTH / 1_000;
+        let x =
+            |secs: u32| words::permille(secs.saturating_sub(from_secs).into(), span.into()) * WIDTH / 1_000;
         let y = |sat: u64| HEIGHT - words::permille(sat, top) * (HEIGHT - 10) / 1_000;
         let (mut line, mut sum) = (format!("M0 {HEIGHT}"), 0_u64);
         for (secs, sat) in payments {

@@ -36,7 +36,9 @@ pub fn holders(task: &Task) -> Vec<Holder> {
     let of = |(role, seat): (Role, &crate::escrow::charter::Seat)| {
         let (name, job) = match role {
             Role::Developer => ("Developer", "does the work and hands it in"),
-            Role::Representative => ("Representative", "speaks for the sponsors, accepts or refuses the work"),
+            Role::Representative => {
+                ("Representative", "speaks for the sponsors, accepts or refuses the work")
+            }
             Role::Arbiter => ("Arbiter", "decides over the money of those who said no"),
         };
         let signature = task.attestations().get(&role);
@@ -142,8 +144,12 @@ impl Terms {
 fn dates(charter: &Charter) -> Vec<Date> {
     let fields = charter.fields();
     let missed = match fields.funding_rule {
-        FundingRule::Keep => "No pledge counts after it. If the target is missed, the task goes on with what it has.",
-        FundingRule::AllOrNothing => "No pledge counts after it. If the target is missed, everything is returned.",
+        FundingRule::Keep => {
+            "No pledge counts after it. If the target is missed, the task goes on with what it has."
+        }
+        FundingRule::AllOrNothing => {
+            "No pledge counts after it. If the target is missed, everything is returned."
+        }
     };
     let date = |what, secs, then: String| Date { what, secs, then };
     vec![
@@ -192,10 +198,19 @@ fn rules(charter: &Charter, silence: &str) -> Vec<Rule> {
     };
     let mut rules = vec![
         rule("If you vote yes", yes.to_owned()),
-        rule("If you vote no", "Your money is held. The arbiter rules what part is paid; without a ruling it comes back.".into()),
+        rule(
+            "If you vote no",
+            "Your money is held. The arbiter rules what part is paid; without a ruling it comes back.".into(),
+        ),
         rule("If you say nothing", silence.to_owned()),
-        rule("Threshold", format!("{} of the money that votes must say yes", words::share(fields.acceptance.threshold_bps))),
-        rule("Quorum", format!("{} of all confirmed money must vote", words::share(fields.acceptance.quorum_bps))),
+        rule(
+            "Threshold",
+            format!("{} of the money that votes must say yes", words::share(fields.acceptance.threshold_bps)),
+        ),
+        rule(
+            "Quorum",
+            format!("{} of all confirmed money must vote", words::share(fields.acceptance.quorum_bps)),
+        ),
         rule("Work is handed in", format!("{opens}; {vote}")),
         rule("A payment counts", format!("with {depth}")),
         rule("Highest feerate", format!("{} sat/vB: signers refuse more", fields.feerate_cap_sat_per_vb)),

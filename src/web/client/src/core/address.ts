@@ -1,13 +1,12 @@
 // Addresses and the scripts they stand for: base58 (P2PKH, P2SH), bech32 (BIP173) and bech32m (BIP350).
 // Bech32 addresses are taken in lower or all upper case, and written in lower case.
 
-import { bech32, bech32m, createBase58check } from '@scure/base';
 import { bytesOf, concat } from './bytes.ts';
+import {
+  BECH32M_CONSTANT, BECH32_CONSTANT, fromBase58check, fromBech32, fromWords, toBase58check, toBech32, toWords,
+} from './codec.ts';
 import { refuse } from './error.ts';
-import { sha256 } from './hash.ts';
 import { NETWORKS, type Network } from './network.ts';
-
-const base58check = createBase58check(sha256);
 
 export type AddressKind = 'p2pkh' | 'p2sh' | 'p2wpkh' | 'p2wsh' | 'p2tr' | 'other';
 
@@ -31,6 +30,9 @@ export const p2trScript = (outputKey: Uint8Array): Uint8Array => concat(bytesOf(
 
 const versionByte = (version: number): number => (version === 0 ? 0 : OP_1 + version - 1);
 
+/** BIP350: version 0 has bech32, all later ones bech32m. */
+const constantOf = (version: number): number => (version === 0 ? BECH32_CONSTANT : BECH32M_CONSTANT);
+
 function witnessKind(version: number, length: number): AddressKind {
   if (version === 0) return length === 20 ? 'p2wpkh' : 'p2wsh';
   return version === 1 && length === 32 ? 'p2tr' : 'other';
@@ -39,29 +41,24 @@ function witnessKind(version: number, length: number): AddressKind {
 function segwit(given: string, network: Network): Address | null {
   const lower = given.toLowerCase();
   if (given !== lower && given !== given.toUpperCase()) return null;
-  for (const coder of [bech32, bech32m]) {
-    try {
-      const { prefix, words } = coder.decode(lower as `${string}1${string}`, 90);
-      const version = words[0];
-      if (prefix !== network.hrp || version === undefined || version > 16) return null;
-      if ((version === 0) !== (coder === bech32)) continue;
-      const program = coder.fromWords(words.slice(1));
-      if (program.length < 2 || program.length > 40) return null;
-      if (version === 0 && program.length !== 20 && program.length !== 32) return null;
-      const script = concat(bytesOf(versionByte(version), program.length), program);
-      return { text: lower, script, kind: witnessKind(version, program.length) };
-    } catch {
-      // Not this checksum, or not bech32.
-    }
+  try {
+    const { prefix, words: [version, ...words], constant } = fromBech32(lower);
+    if (prefix !== network.hrp || version === undefined || version > 16 || constant !== constantOf(version)) return null;
+    const program = fromWords(words);
+    if (program.length < 2 || program.length > 40) return null;
+    if (version === 0 && program.length !== 20 && program.length !== 32) return null;
+    const script = concat(bytesOf(versionByte(version), program.length), program);
+    return { text: lower, script, kind: witnessKind(version, program.length) };
+  } catch {
+    return null;
   }
-  return null;
 }
 
 function base58(given: string, network: Network): Address | null {
   // Decoding base58 is quadratic; the longest address has 35 characters.
   if (given.length > 50) return null;
   try {
-    const data = base58check.decode(given);
+    const data = fromBase58check(given);
     if (data.length !== 21) return null;
     const hashed = data.slice(1);
     if (data[0] === network.p2pkh) {
@@ -90,8 +87,7 @@ export function parseAddress(text: string, network: Network, field: string): Add
 }
 
 function witnessAddress(version: number, program: Uint8Array, network: Network): string {
-  const coder = version === 0 ? bech32 : bech32m;
-  return coder.encode(network.hrp, [version, ...coder.toWords(program)], 90);
+  return toBech32(network.hrp, [version, ...toWords(program)], constantOf(version));
 }
 
 export const p2trAddress = (outputKey: Uint8Array, network: Network): string => witnessAddress(1, outputKey, network);
@@ -106,10 +102,10 @@ export function addressOf(script: Uint8Array, network: Network): string | null {
   }
   const is = (at: number, byte: number): boolean => script[at] === byte;
   if (length === 25 && is(0, OP_DUP) && is(1, OP_HASH160) && is(2, 20) && is(23, OP_EQUALVERIFY) && is(24, OP_CHECKSIG)) {
-    return base58check.encode(concat(bytesOf(network.p2pkh), script.slice(3, 23)));
+    return toBase58check(concat(bytesOf(network.p2pkh), script.slice(3, 23)));
   }
   if (length === 23 && is(0, OP_HASH160) && is(1, 20) && is(22, OP_EQUAL)) {
-    return base58check.encode(concat(bytesOf(network.p2sh), script.slice(2, 22)));
+    return toBase58check(concat(bytesOf(network.p2sh), script.slice(2, 22)));
   }
   return null;
 }

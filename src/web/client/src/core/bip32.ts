@@ -2,11 +2,11 @@
 // children before it shows an address, and needs neither the fingerprints nor the ECDSA that a general library brings;
 // the tests compare it with @scure/bip32 and the vectors of the BIP.
 
-import { createBase58check } from '@scure/base';
 import { hmac } from '@noble/hashes/hmac.js';
 import { ripemd160 } from '@noble/hashes/legacy.js';
 import { sha512 } from '@noble/hashes/sha2.js';
 import { Reader, bytesOf, concat, hex, reversed, uintLe, utf8 } from './bytes.ts';
+import { fromBase58check, toBase58check } from './codec.ts';
 import { refuse } from './error.ts';
 import { sha256 } from './hash.ts';
 import type { Network } from './network.ts';
@@ -14,7 +14,6 @@ import { addScalars, compressed, pointOf, publicPoint, scalar, scalarBytes, sumW
 
 export const HARDENED = 0x8000_0000;
 
-const base58check = createBase58check(sha256);
 const uintBe = (value: number): Uint8Array => reversed(uintLe(value, 4));
 // Invalid with a chance of 2^-127 (BIP32).
 const underivable = (): never => refuse('not_a_key', 'key', 'the key has no child of this number');
@@ -87,7 +86,7 @@ export class ExtendedKey {
   /** `xpub...` of a root or of a hardened child: those have their parent's fingerprint. */
   get xpub(): string {
     if (this.depth > 0 && this.index < HARDENED) refuse('not_a_key', 'key', 'only accounts are written as extended keys');
-    return base58check.encode(concat(
+    return toBase58check(concat(
       uintBe(this.network.versions.public), bytesOf(this.depth), this.parentFingerprint, uintBe(this.index), this.chainCode, this.publicKey,
     ));
   }
@@ -103,7 +102,7 @@ export function readXpub(text: string, network: Network): ExtendedKey | null {
   // Decoding base58 is quadratic; an extended key has 111 characters.
   if (text.length > 120) return null;
   try {
-    const reader = new Reader(base58check.decode(text), 'key');
+    const reader = new Reader(fromBase58check(text), 'key');
     const version = hex(reader.take(4));
     const depth = reader.uint(1);
     const parent = reader.take(4);

@@ -1,8 +1,8 @@
 // Bytes and their spellings: hex, base64, base64url, little-endian numbers, Bitcoin's compact sizes; and a
 // reader that never looks past the end.
 
-import { base64 as base64Coder, base64urlnopad } from '@scure/base';
 import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js';
+import { fromBase64, fromBase64url, toBase64, toBase64url } from './codec.ts';
 import { refuse, orRefuse } from './error.ts';
 
 export const hex = (bytes: Uint8Array): string => bytesToHex(bytes);
@@ -36,15 +36,15 @@ export function hash(value: unknown, field: string): string {
   return isHash(value) ? value : refuse('not_a_hash', field, `${field} is not 64 lower-case hex digits`);
 }
 
-export const base64 = (bytes: Uint8Array): string => base64Coder.encode(bytes);
-export const base64url = (bytes: Uint8Array): string => base64urlnopad.encode(bytes);
+export const base64 = toBase64;
+export const base64url = toBase64url;
 
 export function unbase64(text: string, field: string): Uint8Array {
-  return orRefuse(() => base64Coder.decode(text), 'not_base64', field, `${field} is not base64`);
+  return orRefuse(() => fromBase64(text), 'not_base64', field, `${field} is not base64`);
 }
 
 export function unbase64url(text: string, field: string): Uint8Array {
-  return orRefuse(() => base64urlnopad.decode(text), 'not_base64', field, `${field} is not base64url`);
+  return orRefuse(() => fromBase64url(text), 'not_base64', field, `${field} is not base64url`);
 }
 
 export function same(a: Uint8Array, b: Uint8Array): boolean {

@@ -2,14 +2,13 @@
 // identity (NIP-06), a signer's account, and their spellings (WIF, nsec). Nothing here leaves the page by
 // itself, and no error repeats a secret.
 
-import { bech32, createBase58check } from '@scure/base';
 import { entropyToMnemonic, mnemonicToEntropy, mnemonicToSeedSync } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { p2trAddress } from './address.ts';
 import { ExtendedKey, HARDENED } from './bip32.ts';
 import { base64url, bytesOf, concat, hex, same, unbase64url, unhex } from './bytes.ts';
+import { BECH32_CONSTANT, fromBase58check, toBase58check, toBech32, toWords } from './codec.ts';
 import { UpfrontError, refuse } from './error.ts';
-import { sha256 } from './hash.ts';
 import { MAX_31, integer } from './number.ts';
 import type { Network } from './network.ts';
 import { keyPair, tapTweak, type KeyPair } from './point.ts';
@@ -150,18 +149,16 @@ export const bip86Address = (publicKey: string, network: Network): string =>
 
 // ---- Spellings
 
-const base58check = createBase58check(sha256);
-
 /** Wallet import format of a key with a compressed public key. */
 export const toWif = (key: KeyPair, network: Network): string =>
-  base58check.encode(concat(bytesOf(network.wif), key.secret, bytesOf(1)));
+  toBase58check(concat(bytesOf(network.wif), key.secret, bytesOf(1)));
 
 export function fromWif(text: string, network: Network, field: string): KeyPair {
   // 52 characters hold a compressed key of any network; decoding base58 is quadratic.
   if (text.length > 52) refuse('not_a_key', field, `${field} is no private key`);
   let data: Uint8Array;
   try {
-    data = base58check.decode(text);
+    data = fromBase58check(text);
   } catch {
     return refuse('not_a_key', field, `${field} is no private key: it is mistyped or damaged`);
   }
@@ -171,7 +168,7 @@ export function fromWif(text: string, network: Network, field: string): KeyPair 
   return keyPair(data.slice(1, 33), field);
 }
 
-const nostr = (prefix: string, bytes: Uint8Array): string => bech32.encode(prefix, bech32.toWords(bytes), 90);
+const nostr = (prefix: string, bytes: Uint8Array): string => toBech32(prefix, toWords(bytes), BECH32_CONSTANT);
 export const npub = (key: KeyPair): string => nostr('npub', unhex(key.publicKey, 'key', 32));
 export const nsec = (key: KeyPair): string => nostr('nsec', key.secret);
 

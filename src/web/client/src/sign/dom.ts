@@ -27,6 +27,17 @@ export const rows = (pairs: readonly (readonly [string, Child])[]): HTMLElement 
 
 export const code = (text: string): HTMLElement => el('code', {}, text);
 
+/** An address in groups of four, for comparing by eye; copied, it has no gaps. */
+export const address = (text: string): HTMLElement =>
+  el('span', { class: 'address' }, ...(text.match(/.{1,4}/g) ?? []).flatMap((group) => [el('span', {}, group), el('wbr')]));
+
+/** A text in which `part` is shown by an element of its own. */
+export function around(text: string, part: string, shown: HTMLElement): Node[] {
+  const at = text.indexOf(part);
+  if (part === '' || at < 0) return [document.createTextNode(text)];
+  return [document.createTextNode(text.slice(0, at)), shown, document.createTextNode(text.slice(at + part.length))];
+}
+
 /** Characters that show something other than they are: a text from outside is shown without them. */
 const UNSEEN = /[\p{Cc}\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u061c\u2028\u2029\u00ad\u{e0000}-\u{e007f}]/gu;
 export const inert = (text: string): string => text.replace(UNSEEN, '\ufffd');

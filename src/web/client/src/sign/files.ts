@@ -8,6 +8,7 @@ import { parseLoose } from '../core/json.ts';
 import { parseCastVote, parseProof, type CastVoteDocument, type ProofDocument } from '../core/proof/document.ts';
 import { Psbt } from '../core/psbt.ts';
 import { looksPrivate } from '../core/signer-key.ts';
+import { isSealed } from './sealed.ts';
 
 /** More than any file of ours: a proof document of ten thousand pledges has 20 MB. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -32,6 +33,7 @@ const isPsbt = (bytes: Uint8Array): boolean => [0x70, 0x73, 0x62, 0x74, 0xff].ev
 export function recognise(name: string, bytes: Uint8Array): Given {
   if (bytes.length > MAX_FILE_BYTES) refuse('too_long', name, `${name} is longer than any file this page reads`);
   if (isPsbt(bytes)) return { name, kind: 'psbts', psbts: [Psbt.parse(bytes, name)] };
+  if (isSealed(bytes)) secret(name);
   const text = textOf(bytes, name);
   const trimmed = text.trim();
   if (/^(?:cHNid|70736274ff)/i.test(trimmed)) {
@@ -39,12 +41,17 @@ export function recognise(name: string, bytes: Uint8Array): Given {
     const lines = trimmed.split(/\s*\n\s*(?=cHNid|70736274ff)/i);
     return { name, kind: 'psbts', psbts: lines.map((line) => Psbt.read(line, name)) };
   }
-  if (looksPrivate(text) || trimmed.startsWith('-----BEGIN AGE') || trimmed.startsWith('age-encryption.org')) {
-    refuse('private', name, `${name} holds a private key or a phrase: it does not belong here. Your key is asked for later, below, once you have seen what it would sign`);
-  }
+  // A key file has comments above its words, and the words may be on several lines.
+  const uncommented = trimmed.split('\n').filter((line) => !line.startsWith('#'));
+  if ([text, uncommented.join(' '), ...uncommented].some(looksPrivate)) secret(name);
   if (!trimmed.startsWith('{')) return { name, kind: 'text', hash: hex(sha256(bytes)) };
   return document(name, text, bytes);
 }
+
+const secret = (name: string): never => refuse(
+  'private', name,
+  `${name} holds a private key or a phrase: it does not belong here. Your key is asked for later, below, once you have seen what it would sign`,
+);
 
 function document(name: string, text: string, bytes: Uint8Array): Given {
   const value = parseLoose(text, name);

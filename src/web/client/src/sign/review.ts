@@ -8,7 +8,7 @@ import type { Unsigned } from '../core/proof/speak.ts';
 import type { SubmissionState, Task } from '../core/proof/task.ts';
 import type { Charter } from '../core/charter.ts';
 import { messageOf } from '../core/bip322.ts';
-import { code, el, inert, rows } from './dom.ts';
+import { address, around, code, el, inert, rows } from './dom.ts';
 import { btc, sat, stamp, termsInWords, when } from './words.ts';
 
 
@@ -64,14 +64,19 @@ function summary(explanation: Explanation): HTMLElement {
 }
 
 function transaction(words: TransactionWords): HTMLElement {
-  const lines = words.outputs.map((output) => el('li', {}, output.words));
-  return el(
-    'div', {},
-    el('h3', {}, `Transaction ${words.chunkAt} at ${words.feerate} sat/vB`),
-    el('p', {}, `fee ${sat(words.fee)} for ${words.vsize} vB`, words.given ? null : '; no PSBT of it was given, so it is not signed'),
-    el('ul', { class: 'moves' }, ...lines),
-    el('p', {}, code(words.txid)),
-  );
+  const lines = words.outputs.map((output) => el('li', {}, ...around(output.words, output.address, address(output.address))));
+  const title = `Transaction ${words.chunkAt} at ${words.feerate} sat/vB`;
+  const fee = `fee ${sat(words.fee)} for ${words.vsize} vB${words.given ? '' : '; no PSBT of it was given, so it is not signed'}`;
+  const body = [el('ul', { class: 'moves' }, ...lines), el('p', {}, code(words.txid))];
+  // The lowest form says who gets what; in the others everybody gets a little less.
+  return words.formAt === 0
+    ? el('div', {}, el('h3', {}, title), el('p', {}, fee), ...body)
+    : el('details', {}, el('summary', {}, `${title}: ${fee}`), ...body);
+}
+
+function inputLine(line: string): HTMLElement {
+  const outpoint = /[0-9a-f]{64}:\d+/.exec(line)?.[0] ?? '';
+  return el('li', {}, ...around(line, outpoint, code(outpoint)));
 }
 
 function standOf(task: Task): HTMLElement {
@@ -119,10 +124,10 @@ export function settlement(explanation: Explanation, votesHeard: number): HTMLEl
     summary(explanation),
     limits(),
     votesHeard === 0 ? el('p', {}, 'No vote was given to you directly. If a sponsor sent you one, add its file: a no that was left out is found.')
-      : el('p', {}, `${votesHeard} vote${votesHeard === 1 ? '' : 's'} given directly: nothing in them speaks against this.`),
+      : el('p', {}, `Votes given to you directly: ${votesHeard}. Nothing in them speaks against this.`),
     el('h3', {}, 'It spends'),
-    el('ul', { class: 'moves' }, ...inputs.map((line) => el('li', {}, line))),
-    el('p', {}, `Each transaction comes at rising feerates, all over the same inputs: only one of them can ever confirm.`),
+    el('ul', { class: 'moves' }, ...inputs.map(inputLine)),
+    el('p', {}, 'Each transaction comes at rising feerates, all over the same inputs: only one of them can ever confirm. In the dearer ones everybody bears a little more of the fee.'),
     ...transactions.map(transaction),
     ...(submission === undefined ? [] : [el('h3', {}, 'The count, made anew from signed votes'), count(task, submission)]),
     el('h3', {}, 'The task'), standOf(task),

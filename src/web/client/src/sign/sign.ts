@@ -1,6 +1,7 @@
 // The offline signing page: files in, what they do in words, a key, signed files out. No network, no storage: what is
 // given stays in this page and goes with it.
 
+import { textOf } from '../core/bytes.ts';
 import type { Charter } from '../core/charter.ts';
 import { UpfrontError } from '../core/error.ts';
 import { Root, type Account } from '../core/keys.ts';
@@ -9,11 +10,12 @@ import { checkProof } from '../core/proof/check.ts';
 import type { Finding } from '../core/proof/findings.ts';
 import { speak, toAccept, toAttest, toRule, type Unsigned } from '../core/proof/speak.ts';
 import type { SubmissionState, Task } from '../core/proof/task.ts';
-import { requireSeat, signPlan } from '../core/settlement/sign.ts';
+import { requireSeat, signPlan, type SignedForm } from '../core/settlement/sign.ts';
 import { percent } from '../core/settlement/plan.ts';
 import { ROLES, type Role } from '../core/signer-key.ts';
 import { byId, code, el, painted, saveLink, show } from './dom.ts';
 import { MAX_FILE_BYTES, recognise, whatIs, type Given } from './files.ts';
+import { isSealed, openSealed } from './sealed.ts';
 import * as review from './review.ts';
 
 type Action = 'settle' | 'attest' | 'accept' | 'rule';
@@ -25,7 +27,7 @@ interface Prepared {
   readonly shown: readonly HTMLElement[];
   readonly confirm: string;
   /** The elements of the result: files to save, and where they go. */
-  sign(account: Account): HTMLElement[];
+  sign(account: Account): Promise<HTMLElement[]>;
 }
 
 /** What speaks against signing, to be shown. */
@@ -49,6 +51,7 @@ const page = {
   submission: byId('submission', HTMLSelectElement), bps: byId('bps', HTMLInputElement), bpsWords: byId('bps-words', HTMLElement),
   status: byId('status', HTMLElement), review: byId('review', HTMLElement), reviewBody: byId('review-body', HTMLElement),
   signing: byId('signing', HTMLElement), phrase: byId('phrase', HTMLInputElement), keyFile: byId('key-file', HTMLInputElement),
+  passphrase: byId('passphrase', HTMLInputElement),
   account: byId('account', HTMLInputElement), accountHelp: byId('account-help', HTMLElement),
   confirmed: byId('confirmed', HTMLInputElement), confirmWords: byId('confirm-words', HTMLElement),
   sign: byId('sign', HTMLButtonElement), check: byId('check', HTMLButtonElement), signStatus: byId('sign-status', HTMLElement),
@@ -103,19 +106,25 @@ function theSubmission(task: Task): SubmissionState {
 
 function prepareSettlement(): Prepared {
   const psbts = only('psbts').flatMap((file) => file.psbts);
+  const names = { psbts: only('psbts').flatMap((file) => file.psbts.map(() => file.name)), votes: only('vote').map((file) => file.name) };
   const proof = theProof();
   if (psbts.length === 0) one('Files are missing', 'Add the PSBTs of the settlement.');
   const role = theSeat();
   const votes = only('vote').map((file) => file.vote);
   const verdict = allowed(proof, psbts, role, votes);
-  if ('findings' in verdict) throw new Refusal('Charter and votes do not allow this', verdict.findings);
+  if ('findings' in verdict) throw new Refusal('Charter and votes do not allow this', verdict.findings.map((finding) => withFile(finding, names)));
   const { explanation } = verdict;
   const { plan, task } = explanation;
   return {
     role, charter: task.charter, shown: review.settlement(explanation, votes.length),
     confirm: `I have read what this settlement does, and want to sign it as ${role}.`,
-    sign(account) {
-      const forms = signPlan(task.charter, plan, role, account, explanation.given);
+    async sign(account) {
+      const forms: SignedForm[] = [];
+      for (const form of signPlan(task.charter, plan, role, account, explanation.given)) {
+        forms.push(form);
+        page.signStatus.textContent = `Signed ${forms.length} of ${explanation.given.size}…`;
+        await painted();
+      }
       const name = (form: { chunkAt: number; formAt: number }): string => `${form.chunkAt}-${form.formAt}.signed.psbt`;
       const all = JSON.stringify({ psbts: forms.map((form) => form.psbt) });
       return [
@@ -131,11 +140,19 @@ function prepareSettlement(): Prepared {
   };
 }
 
+/** A finding about a PSBT or a vote, with the name of its file. */
+function withFile({ field, problem }: Finding, names: Readonly<Record<'psbts' | 'votes', readonly string[]>>): Finding {
+  const found = /^(psbts|votes)\/(\d+)(.*)$/.exec(field);
+  const [, kind, at, rest = ''] = found ?? [];
+  const name = kind === 'psbts' || kind === 'votes' ? names[kind][Number(at)] : undefined;
+  return name === undefined ? { field, problem } : { field: `${name}${rest}`, problem };
+}
+
 function prepareWords(unsigned: Unsigned, about: readonly HTMLElement[], confirm: string): Prepared {
   const { role, charter, resource } = unsigned;
   return {
     role, charter, confirm, shown: review.words(unsigned, about),
-    sign(account) {
+    async sign(account) {
       const text = speak(unsigned, account);
       const file = `${resource.slice(0, -1)}-${role}.json`;
       return [
@@ -254,32 +271,58 @@ function forget(): void {
 
 // ---- Signing
 
+/** Longest key file, under a passphrase or not. */
+const MAX_KEY_FILE_BYTES = 32_768;
+
+async function keyFileBytes(): Promise<Uint8Array | null> {
+  const file = page.keyFile.files?.[0];
+  if (file === undefined) return null;
+  if (file.size > MAX_KEY_FILE_BYTES) throw new UpfrontError('key_file', 'key', 'This file is longer than any key file.');
+  return new Uint8Array(await file.arrayBuffer());
+}
+
 /** The phrase, typed or from a key file; `#` begins a comment there. */
 async function thePhrase(): Promise<string> {
-  const file = page.keyFile.files?.[0];
   const typed = page.phrase.value;
-  if (file === undefined) return typed;
+  const bytes = await keyFileBytes();
+  if (bytes === null) return typed;
   if (typed.trim() !== '') throw new UpfrontError('two_keys', 'key', 'Give the words or the key file, not both.');
-  if (file.size > 16_384) throw new UpfrontError('key_file', 'key', 'This file is longer than any key file.');
-  const text = await file.text();
-  if (text.trimStart().startsWith('-----BEGIN AGE') || text.startsWith('age-encryption.org')) {
-    throw new UpfrontError('key_sealed', 'key', 'This key file is under a passphrase, which this page cannot open. Decrypt it first, into memory (`age -d FILE > /dev/shm/key`), or type the words.');
+  const plain = isSealed(bytes) ? await openSealed(bytes, page.passphrase.value) : bytes;
+  return textOf(plain, 'the key file').split('\n').map((line) => line.split('#')[0] ?? '').join(' ');
+}
+
+/** Asks for a passphrase where the key file takes one. */
+async function keyFileChanged(): Promise<void> {
+  page.signStatus.textContent = '';
+  try {
+    const bytes = await keyFileBytes();
+    show(byId('passphrase-row', HTMLElement), bytes !== null && isSealed(bytes));
+  } catch (error) {
+    page.signStatus.textContent = inWords(error).problem;
   }
-  return text.split('\n').map((line) => line.split('#')[0] ?? '').join(' ');
+}
+
+/** Nothing of a key stays in the page. */
+function forgetKey(): void {
+  for (const input of [page.phrase, page.passphrase, page.keyFile]) input.value = '';
+  show(byId('passphrase-row', HTMLElement), false);
 }
 
 async function sign(): Promise<void> {
   const ready = prepared;
   if (ready === null || !page.confirmed.checked) return;
   page.sign.disabled = true;
-  page.signStatus.textContent = 'Signing…';
+  page.signStatus.textContent = 'Signing. An encrypted key file takes some seconds to open.';
   await painted();
   try {
     const number = page.account.value.trim();
     if (!/^(?:0|[1-9]\d{0,9})$/.test(number)) throw new UpfrontError('account', 'account', 'The account is a whole number.');
     const account = Root.fromPhrase(await thePhrase(), ready.charter.network).account(Number(number));
     requireSeat(ready.charter, ready.role, account);
-    page.resultBody.replaceChildren(...ready.sign(account));
+    const signed = await ready.sign(account);
+    // Something else is asked for by now: what was signed is not shown, and goes.
+    if (prepared !== ready) return;
+    page.resultBody.replaceChildren(...signed);
     page.signStatus.textContent = '';
     show(page.result, true);
     show(page.signing, false);
@@ -288,10 +331,8 @@ async function sign(): Promise<void> {
     page.signStatus.textContent = `${inWords(error).problem}`;
     page.sign.disabled = !page.confirmed.checked;
     return;
-  } finally {
-    page.keyFile.value = '';
   }
-  page.phrase.value = '';
+  forgetKey();
   page.confirmed.checked = false;
 }
 
@@ -379,6 +420,7 @@ function start(): void {
       if (page.status.textContent === '') page.paste.value = '';
     });
   });
+  page.keyFile.addEventListener('change', () => void keyFileChanged());
   page.check.addEventListener('click', () => void check());
   page.confirmed.addEventListener('change', () => {
     page.sign.disabled = !page.confirmed.checked || prepared === null;

@@ -42,7 +42,7 @@ export function termsInWords(charter: Charter): [string, string][] {
     ['repository', inert(fields.repository)], ['licence', inert(fields.licence)],
     ...ROLES.map((role): [string, string] => [role, `${fields[role].key} named by ${inert(fields[role].nominated_by)}`]),
     ['target', sat(fields.target_sat)], ['cap', sat(fields.cap_sat)], ['least pledge', sat(fields.minimum_pledge_sat)],
-    ['credited after', `${fields.depth} confirmations`],
+    ['credited after', `${fields.depth} confirmation${fields.depth === 1 ? '' : 's'}`],
     ['funding until', when(fields.funding_close)],
     ['if the target is missed', fields.funding_rule === 'keep' ? 'the task goes on with what it has' : 'everything is returned'],
     ['work until', when(fields.work_deadline)],

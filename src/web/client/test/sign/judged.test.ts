@@ -7,9 +7,10 @@ import { concat, hex, reversed, uintLe, unhex } from '../../src/core/bytes.ts';
 import { hash256 } from '../../src/core/hash.ts';
 import { checkProof } from '../../src/core/proof/check.ts';
 import type { CastVoteDocument, TermsDocument } from '../../src/core/proof/document.ts';
-import type { Finding } from '../../src/core/proof/findings.ts';
+import { checkConflicts } from '../../src/core/proof/allowed.ts';
+import { Findings, type Finding } from '../../src/core/proof/findings.ts';
 import type { Psbt } from '../../src/core/psbt.ts';
-import { formsOf, makePlan } from '../../src/core/settlement/plan.ts';
+import { formsOf, makePlan, outputsOf, type Chunk, type Plan } from '../../src/core/settlement/plan.ts';
 import { psbtOf } from '../../src/core/settlement/psbts.ts';
 import { readTerms, termsId } from '../../src/core/settlement/terms.ts';
 import { Charter } from '../../src/core/charter.ts';
@@ -49,7 +50,7 @@ function remade(json: Json): Json {
 /** The document with one settlement more, and that one's PSBTs. */
 function proposing(json: Json, terms: TermsDocument, signedBy: Role[] = []): { json: Json; psbts: Psbt[] } {
   const read = readTerms(terms, 'terms');
-  const plan = makePlan(charter, contract, read, 'terms');
+  const plan = makePlan(charter, outputsOf(contract), read, 'terms');
   const lists: Json[][] = plan.chunks.map(() => []);
   for (const { chunkAt, form } of formsOf(plan)) lists[chunkAt]!.push({ feerate_sat_per_vb: form.feerate, fee_sat: Number(form.fee), txid: form.txid });
   const more = { id: termsId(read), terms: terms as unknown as Json, signed_by: signedBy, proposed_mtp_secs: 1_763_003_659, transactions: lists };
@@ -239,6 +240,34 @@ test('a settlement that takes the place of one that two have signed is signed', 
   explained(judge(signedBy('developer', 'arbiter'), psbts));
   const bound = proposing(proof, { ...payout, feerate_sat_per_vb: 3 }, ['developer', 'representative']);
   explained(judge(bound.json, psbts));
+});
+
+test('a settlement of which two have signed several transactions holds what it spends, until each is replaced', () => {
+  const { task, plan, given } = explained(judge(proof, psbtsOf(fixture.payout.psbts)));
+  assert.ok(given.size > 0);
+  const [whole] = plan.chunks as [Chunk];
+  // The same outpoints in two transactions, as a settlement of a thousand pledges has them.
+  const part = (from: number, to: number): Chunk => ({ ...whole, inputs: whole.inputs.slice(from, to), forms: whole.forms.map((form) => ({ ...form, txid: `${from}${form.txid.slice(1)}` })) });
+  const two: Plan = { ...plan, id: 'two', chunks: [part(0, 3), part(3, 6)] };
+  const document = proofOf(replaced(proof, ['settlements', 0, 'signed_by'], ['developer', 'representative']));
+  const [signed] = document.settlements;
+  task.settlements.clear();
+  task.settlements.set('two', { proof: signed!, plan: two });
+  const of = (inputs: Plan['terms']['inputs']): Plan => ({ ...plan, id: 'ours', terms: { ...plan.terms, inputs } });
+  const found = (inputs: Plan['terms']['inputs']): string[] => {
+    const findings = new Findings();
+    checkConflicts(document, task, of(inputs), findings);
+    return findings.all.map(({ field }) => field);
+  };
+  const inputs = plan.terms.inputs;
+  assert.deepEqual(found(inputs.slice(0, 3)), ['settlements/0']);
+  assert.deepEqual(found(inputs.slice(4)), ['settlements/0']);
+  assert.deepEqual(found(inputs.slice(2, 4)), []);
+  assert.deepEqual(found(inputs), []);
+  assert.deepEqual(found([]), []);
+  // One signature binds nobody.
+  (signed as { signed_by: string[] }).signed_by = ['developer', 'developer'];
+  assert.deepEqual(found(inputs.slice(0, 3)), []);
 });
 
 test('the tally, the verdicts and the votes are counted anew, not read', () => {

@@ -77,7 +77,7 @@ export function allowed(document: ProofDocument, psbts: readonly Psbt[], role: R
   checkTerms(task, plan.terms, 'terms', findings);
   hear(task, plan, votes, findings);
   timely(document, task, plan, findings);
-  conflicts(document, task, plan, findings);
+  checkConflicts(document, task, plan, findings);
   const entitlements = task.entitlements(plan.terms.kind);
   if ('refused' in entitlements || !findings.none) return { findings: findings.all };
   const given = new Set(psbts.map((psbt) => txid(psbt.unsignedTx)));
@@ -125,7 +125,7 @@ function timely(document: ProofDocument, task: Task, plan: Plan, findings: Findi
 }
 
 /** No settlement may start for an outpoint that another one, signed by two, still spends. */
-function conflicts(document: ProofDocument, task: Task, plan: Plan, findings: Findings): void {
+export function checkConflicts(document: ProofDocument, task: Task, plan: Plan, findings: Findings): void {
   const ours = outpointsOf(plan.terms);
   document.settlements.forEach((proof, at) => {
     const state = [...task.settlements.values()].find((known) => known.proof === proof);

@@ -8,7 +8,7 @@ import { Charter } from '../charter.ts';
 import { UpfrontError } from '../error.ts';
 import { sha256 } from '../hash.ts';
 import { Contract, type EscrowOutput } from '../output.ts';
-import { formsOf, makePlan, type Plan } from '../settlement/plan.ts';
+import { formsOf, makePlan, outputsOf, type Plan } from '../settlement/plan.ts';
 import { byOutpoint, readTerms, txidOf } from '../settlement/terms.ts';
 import type { Tally } from './ballot.ts';
 import { VERSION, type ProofDocument } from './document.ts';
@@ -107,10 +107,11 @@ function fold(
     votes: proof.votes.map(({ vote, receipt }) => ({ vote: vote.statement, receiptMtpSecs: receipt?.statement.tip_mtp_secs ?? null })),
   }));
   const task = new Task({ charter, tip: document.tip, outputs, pledges: document.pledges, outpoints, submissions });
+  const outputAt = outputsOf(contract, outputs);
   document.settlements.forEach((proof, at) => {
     const field = `settlements/${at}/terms`;
     try {
-      const plan = makePlan(charter, contract, readTerms(proof.terms, field), field);
+      const plan = makePlan(charter, outputAt, readTerms(proof.terms, field), field);
       task.settlements.set(plan.id, { proof, plan });
     } catch (error) {
       if (!(error instanceof UpfrontError)) throw error;

@@ -79,8 +79,19 @@ export const hasTransaction = (plan: Plan, id: string): boolean => formsOf(plan)
 export const prevoutsOf = (chunk: Chunk): TxOut[] =>
   chunk.inputs.map(({ term, output }) => ({ amount: term.amount, script: output.scriptPubkey }));
 
+/** Gives the output of a pledge or of the open address. */
+export type OutputAt = (input: TermInput) => EscrowOutput;
+
+/** Outputs derived anew; `known` are at hand already, by `generation/index`: a thousand of them take seconds. */
+export const outputsOf = (contract: Contract, known: ReadonlyMap<string, EscrowOutput> = new Map()): OutputAt =>
+  ({ sponsorKey, index, generation }) => {
+    const found = known.get(`${generation}/${index}`);
+    if (found !== undefined && found.sponsorKey === sponsorKey) return found;
+    return sponsorKey === null ? contract.open() : contract.pledge({ index, generation }, sponsorKey);
+  };
+
 /** The transactions of `terms`. Equal arguments give equal plans. */
-export function makePlan(charter: Charter, contract: Contract, terms: Terms, field: string): Plan {
+export function makePlan(charter: Charter, outputAt: OutputAt, terms: Terms, field: string): Plan {
   if (terms.charter !== charter.id) refuse('plan_other_charter', `${field}/charter`, 'these terms are not for this charter');
   const cap = charter.fields.feerate_cap_sat_per_vb;
   if (terms.feerate > cap) {
@@ -97,7 +108,7 @@ export function makePlan(charter: Charter, contract: Contract, terms: Terms, fie
     return refuse('plan_stays_out', field, `${first?.outpoint ?? ''} cannot be part of this settlement: ${first?.reason ?? ''}`);
   }
   const chunks = divided.parts.map((part) => ({
-    inputs: part.inputs.map((term) => ({ term, output: outputAt(contract, term) })),
+    inputs: part.inputs.map((term) => ({ term, output: outputAt(term) })),
     forms: part.splits.map((split) => makeForm(rules, part.inputs, split)),
   }));
   return { id: termsId(terms), terms, chunks };
@@ -114,9 +125,6 @@ function withReturn(charter: Charter, input: TermInput, field: string): BudgetIn
   }
   return { ...input, returnScript: address.script };
 }
-
-const outputAt = (contract: Contract, { sponsorKey, index, generation }: TermInput): EscrowOutput =>
-  sponsorKey === null ? contract.open() : contract.pledge({ index, generation }, sponsorKey);
 
 function makeForm(rules: PayRules, inputs: readonly BudgetInput[], split: Split): Form {
   const outputs: TxOut[] = [];

@@ -1,0 +1,333 @@
+// Checkout: amount, one backup, address. Keys are made here, every claim of the service is computed again here, and no
+// address is shown before all agree and the backup is done.
+
+import { parseAddress } from '../core/address.ts';
+import { newPhrase, readPhrase, Root } from '../core/keys.ts';
+import { networkOf } from '../core/network.ts';
+import { attend, embedState, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
+import { btcWords, readBtc, readSat, refusal, type Amount } from '../sponsor/amount.ts';
+import { waiting } from '../sponsor/duties.ts';
+import { after, quizPlaces, randomBelow, START, stepOf, type Done, type Flow } from '../sponsor/flow.ts';
+import { Issuing } from '../sponsor/issue.ts';
+import { fileName, type Keeper } from '../sponsor/keeper.ts';
+import { keptBoxes, unlockKept } from '../sponsor/keystore.ts';
+import { isLie, lieWords } from '../sponsor/lie.ts';
+import { openForm } from '../sponsor/open.ts';
+import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
+import { guardFields, refusedSecret } from '../sponsor/secret.ts';
+import { fetchTask, type OpenTask } from '../sponsor/task.ts';
+import { WalletSteps } from '../sponsor/wallet-checkout.ts';
+import { element } from '../ui/element.ts';
+import { breathe, byId, fieldError, focusOn, say, valueOf, wordsOf } from '../ui/page.ts';
+import { saveText } from '../ui/save.ts';
+import { satWords } from '../sponsor/amount.ts';
+
+const place = byId('checkout');
+const id = place.dataset.charter ?? '';
+const network = networkOf(place.dataset.network);
+const left = BigInt(place.dataset.leftSat ?? '0');
+
+let flow: Flow = START;
+let keeper: Keeper | null = null;
+const issuing = new Issuing();
+/** Checked once on the way in, so that a lie stops before anybody has chosen anything. */
+let first: Promise<OpenTask> = fetchTask(id);
+const task = (): Promise<OpenTask> => first.catch(() => (first = fetchTask(id)));
+
+// ---- steps
+
+const HEADS = { amount: 'amount-title', backup: 'backup-title', wallet: 'wallet-title', pay: 'pay-title', stopped: 'stopped-title' } as const;
+const shownAs = { amount: 'amount', backup: 'backup', wallet: 'backup', pay: 'pay', stopped: '' } as const;
+
+function go(done: Done): void {
+  const before = stepOf(flow);
+  flow = after(flow, done);
+  if (stepOf(flow) !== before) show(true);
+}
+
+function show(moved: boolean): void {
+  const step = stepOf(flow);
+  for (const each of ['amount', 'backup', 'wallet', 'pay'] as const) byId(`step-${each}`).hidden = each !== step;
+  const marks = [...byId('steps').children];
+  const at = marks.findIndex((mark) => mark.getAttribute('data-step') === shownAs[step]);
+  marks.forEach((mark, place_) => {
+    mark.classList.toggle('done', at >= 0 && place_ < at);
+    if (place_ === at) mark.setAttribute('aria-current', 'step');
+    else mark.removeAttribute('aria-current');
+  });
+  if (step === 'stopped') place.hidden = true;
+  if (step === 'pay') void pay();
+  if (moved) focusOn(byId(HEADS[step]));
+}
+
+/** Something told what cannot be so. What the service merely refuses, or cannot answer now, is no lie. */
+function stopOr(error: unknown, otherwise: (words: string) => void): void {
+  if (!isLie(error)) {
+    otherwise(wordsOf(error));
+    return;
+  }
+  byId('stopped-words').textContent = lieWords(error);
+  byId('stopped-field').textContent = error.field;
+  byId('stopped').hidden = false;
+  go({ kind: 'stopped' });
+}
+
+// ---- amount
+
+function readAmount(): Amount {
+  const bitcoin = valueOf('amount-btc');
+  return valueOf('amount') === '' && bitcoin !== '' ? readBtc(bitcoin) : readSat(valueOf('amount'));
+}
+
+function mirror(from: 'amount' | 'amount-btc'): void {
+  const other = from === 'amount' ? 'amount-btc' : 'amount';
+  const read = from === 'amount' ? readSat(valueOf(from)) : readBtc(valueOf(from));
+  const words = 'sat' in read ? (from === 'amount' ? btcWords(read.sat) : read.sat.toString()) : '';
+  byId<HTMLInputElement>(other).value = words;
+  fieldError('amount', null);
+}
+
+async function submitAmount(): Promise<void> {
+  const read = readAmount();
+  const limits = async (): Promise<string | null> => {
+    if ('error' in read) return read.error;
+    const { charter } = await task();
+    return refusal(read.sat, { minimum: BigInt(charter.fields.minimum_pledge_sat), left });
+  };
+  try {
+    const wrong = await limits();
+    fieldError('amount', wrong);
+    if (wrong !== null || 'error' in read) {
+      byId('amount').focus();
+      return;
+    }
+    const keys = new FormData(byId<HTMLFormElement>('amount-form')).get('keys') === 'wallet' ? 'wallet' : 'browser';
+    go({ kind: 'amount', sat: read.sat, keys });
+    if (keys === 'wallet') wallet.begin(read.sat);
+  } catch (error) {
+    stopOr(error, (words) => fieldError('amount', words));
+  }
+}
+
+// ---- words and backup
+
+const chosen = (name: string): string => String(new FormData(byId<HTMLFormElement>('backup-form')).get(name));
+
+function showFields(): void {
+  byId('kept-field').hidden = chosen('words') !== 'kept';
+  byId('typed-field').hidden = chosen('words') !== 'typed';
+}
+
+/** The words that were chosen; null where a field has an error now. */
+async function words(): Promise<string | null> {
+  const source = chosen('words');
+  if (source === 'new') return newPhrase();
+  const [field, read] = source === 'kept'
+    ? ['kept', (): Promise<string> => unlockKept(network.name, byId<HTMLInputElement>('kept-passphrase').value)] as const
+    : ['typed', (): Promise<string> => Promise.resolve(readPhrase(valueOf('typed-words')))] as const;
+  const input = field === 'kept' ? 'kept-passphrase' : 'typed-words';
+  try {
+    fieldError(input, null, `${field}-error`);
+    const phrase = await Promise.resolve().then(read);
+    byId<HTMLInputElement>(input).value = '';
+    return phrase;
+  } catch (error) {
+    fieldError(input, wordsOf(error), `${field}-error`);
+    byId(input).focus();
+    return null;
+  }
+}
+
+/** An address of the person's own; undefined where the field has an error now. */
+function ownAddress(): string | null | undefined {
+  fieldError('refund-address', null, 'refund-error');
+  if (refusedSecret('refund-address', 'refund-error')) return undefined;
+  const given = valueOf('refund-address');
+  if (given === '') return null;
+  try {
+    return parseAddress(given, network, 'refund address').text;
+  } catch (error) {
+    byId<HTMLDetailsElement>('refund-details').open = true;
+    fieldError('refund-address', wordsOf(error), 'refund-error');
+    byId('refund-address').focus();
+    return undefined;
+  }
+}
+
+async function submitBackup(): Promise<void> {
+  const refundAddress = ownAddress();
+  if (refundAddress === undefined || flow.amount === null || keeper !== null) return;
+  const typed = chosen('words') === 'typed';
+  const phrase = await words();
+  if (phrase === null) return;
+  byId('backup-error').hidden = true;
+  try {
+    await breathe();
+    const root = Root.fromPhrase(phrase, network);
+    keeper = await issuing.issue({ charter: id, root, phrase, amount: flow.amount, refundAddress });
+    go({ kind: 'checked' });
+    byId('backup-form').hidden = true;
+    if (chosen('backup') === 'file') showFile();
+    else if (typed) go({ kind: 'backedUp' });
+    else showWords(phrase);
+  } catch (error) {
+    stopOr(error, (told) => {
+      byId('backup-error').textContent = told;
+      byId('backup-error').hidden = false;
+    });
+  }
+}
+
+function showFile(): void {
+  byId('backup-file').hidden = false;
+  focusOn(byId('file-title'));
+}
+
+function saveFile(): void {
+  if (keeper === null) return;
+  saveText(fileName(keeper.file), keeper.file.toJson());
+  byId('file-name').textContent = `Saved as ${fileName(keeper.file)}. Look that it is there.`;
+  byId('file-name').hidden = false;
+  byId('file-done').hidden = false;
+  byId('file-save').classList.add('second');
+  say(`Saved as ${fileName(keeper.file)}.`);
+}
+
+function showWords(phrase: string): void {
+  byId('words-list').replaceChildren(...phrase.split(' ').map((word) => element('li', {}, word)));
+  byId('backup-words').hidden = false;
+  focusOn(byId('words-title'));
+}
+
+let asked: readonly { readonly place: number; readonly word: string }[] = [];
+
+function askWords(): void {
+  const list = [...byId('words-list').children].map((item) => item.textContent ?? '');
+  asked = quizPlaces(list.length, randomBelow).map((at) => ({ place: at, word: list[at] ?? '' }));
+  byId('quiz-fields').replaceChildren(...asked.map(({ place: at }) => element('div', { class: 'field' },
+    element('label', { for: `quiz-${at}` }, `Word ${at + 1}`),
+    element('input', { id: `quiz-${at}`, class: 'mono', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false', 'aria-describedby': `quiz-${at}-error` }),
+    element('p', { class: 'error', id: `quiz-${at}-error`, hidden: true }))));
+  byId('backup-words').hidden = true;
+  byId('words-quiz').hidden = false;
+  focusOn(byId('quiz-title'));
+}
+
+function checkWords(): void {
+  const wrong = asked.filter(({ place: at, word }) => {
+    const right = valueOf(`quiz-${at}`).toLowerCase() === word;
+    fieldError(`quiz-${at}`, right ? null : 'This is not the word you were shown. Look at what you wrote.');
+    return !right;
+  });
+  const [worst] = wrong;
+  if (worst !== undefined) {
+    byId(`quiz-${worst.place}`).focus();
+    return;
+  }
+  byId('words-list').replaceChildren();
+  byId('quiz-fields').replaceChildren();
+  go({ kind: 'backedUp' });
+}
+
+// ---- pay
+
+async function pay(): Promise<void> {
+  if (keeper === null) return;
+  const { file, view } = keeper;
+  const { output } = file;
+  const kept = keeper;
+  byId('pay-amount').textContent = satWords(view.promised);
+  addressPanel(byId('pay-address'), output, view.promised, view.refundAddress);
+  const later = new AfterPanel(byId('pay-after'), kept);
+  // Whoever loads this page again is shown the pledge, not a new checkout.
+  history.replaceState(null, '', pledgePath(id, view.index));
+  const follow = (): void => {
+    byId('pay-address').hidden = !wantsMoney();
+    byId('pay-title').replaceChildren(...(wantsMoney() ? ['Pay ', satWords(view.promised)] : ['Your pledge']));
+    later.update();
+    wallet.update();
+  };
+  holdOpen(() => waiting(kept.view) === 'unsecured');
+  const fresh = followed(id, view.index);
+  attend(fresh, [kept], view.index, follow);
+  wallet.attend(kept, byId('pay-after'), () => fresh.soon());
+  for (;;) {
+    try {
+      await embedState(byId('pay-state'), id, view.index);
+      break;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+    }
+  }
+  follow();
+  fresh.soon();
+}
+
+// ---- wiring
+
+const wallet = new WalletSteps(id, network, {
+  issued: (made) => { keeper = made; go({ kind: 'checked' }); },
+  backedUp: () => go({ kind: 'backedUp' }),
+  failed: stopOr,
+});
+
+function on(formId: string, act: () => void | Promise<void>): void {
+  const form = byId<HTMLFormElement>(formId);
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const submit = form.querySelector<HTMLButtonElement>('button[type="submit"]');
+    if (submit?.disabled) return;
+    if (submit !== null) submit.disabled = true;
+    void Promise.resolve().then(act).finally(() => { if (submit !== null) submit.disabled = false; });
+  });
+}
+
+on('amount-form', submitAmount);
+on('backup-form', submitBackup);
+on('words-quiz', checkWords);
+byId('amount').addEventListener('input', () => mirror('amount'));
+byId('amount-btc').addEventListener('input', () => mirror('amount-btc'));
+byId('backup-form').addEventListener('change', showFields);
+byId('file-save').addEventListener('click', saveFile);
+byId('file-done').addEventListener('click', () => go({ kind: 'backedUp' }));
+byId('words-done').addEventListener('click', askWords);
+byId('quiz-back').addEventListener('click', () => {
+  byId('words-quiz').hidden = true;
+  byId('backup-words').hidden = false;
+  focusOn(byId('words-title'));
+});
+for (const back of document.querySelectorAll('[data-back]')) back.addEventListener('click', () => go({ kind: 'back' }));
+guardFields(['amount', 'amount-btc', 'refund-address', 'wallet-key', 'wallet-refund'], { 'refund-address': 'refund-error', 'amount-btc': 'amount-error' });
+openForm(byId('back-open'), task, () => network.name, (keepers) => {
+  // The lowest pledge of the task: its page tells of it, and the others are linked there.
+  const [one] = keepers;
+  if (one !== undefined) opened(one, keepers);
+  return Promise.resolve();
+});
+
+function opened(one: Keeper, keepers: readonly Keeper[]): void {
+  keeper = one;
+  byId('back-open').replaceChildren(element('p', {}, 'Your pledges of this task:'), element('ul', {}, ...keepers.map(({ view }) =>
+    element('li', {}, element('a', { href: pledgePath(id, view.index) }, `Pledge ${view.index}`), `, ${satWords(view.promised)} meant`))),
+  element('p', { id: 'back-secured' }, 'Looking…'));
+  void Promise.all(keepers.map((each) => each.look())).then((views) => {
+    const open = views.filter((view) => waiting(view) === 'unsecured').length;
+    byId('back-secured').textContent = open === 0 ? 'Everything that has arrived is secured.' : `${open} could not be secured now. Open its page.`;
+  }, (error: unknown) => { byId('back-secured').textContent = wordsOf(error); });
+  keeper = null;
+}
+
+void keptBoxes(network.name).then((boxes) => { byId('choice-kept').hidden = boxes.length === 0; });
+byId('no-script').remove();
+if (place.dataset.closed === undefined) {
+  place.hidden = false;
+  show(false);
+} else {
+  place.hidden = false;
+  byId('steps').hidden = true;
+  byId('step-amount').hidden = false;
+  byId('amount-form').hidden = true;
+  byId('amount-title').hidden = true;
+}
+// A lie is found while the amount is still being chosen.
+first.catch((error: unknown) => stopOr(error, (told) => { fieldError('amount', told); }));

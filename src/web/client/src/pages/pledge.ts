@@ -1,0 +1,105 @@
+// One pledge: kept fresh for everybody; and for whoever has its key, by the private link, words or recovery file, its
+// refund is signed and handed in, and its address is checked before it is shown.
+
+import { UpfrontError } from '../core/error.ts';
+import { attend, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
+import { satWords } from '../sponsor/amount.ts';
+import { waiting } from '../sponsor/duties.ts';
+import type { Keeper } from '../sponsor/keeper.ts';
+import { isLie, lieWords } from '../sponsor/lie.ts';
+import { takeKey } from '../sponsor/link.ts';
+import { keepersOf, openForm } from '../sponsor/open.ts';
+import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
+import { fetchTask, type OpenTask } from '../sponsor/task.ts';
+import { WalletRefund } from '../sponsor/wallet-refund.ts';
+import { element } from '../ui/element.ts';
+import { byId, focusOn, say, wordsOf } from '../ui/page.ts';
+
+const place = byId('pledge');
+const id = place.dataset.charter ?? '';
+const index = Number(place.dataset.index);
+const network = place.dataset.network ?? '';
+
+let task: Promise<OpenTask> = fetchTask(id);
+const again = (): Promise<OpenTask> => task.catch(() => (task = fetchTask(id)));
+
+/** Says that something lies, in the place of the address. */
+function warn(error: UpfrontError): void {
+  const heading = element('h2', { tabindex: '-1' }, 'Do not pay');
+  byId('pledge-address').replaceChildren(element('div', { class: 'note bad', role: 'alert', id: 'stopped' }, heading,
+    element('p', { id: 'stopped-words' }, lieWords(error)),
+    element('p', { class: 'small' }, 'What disagrees: ', element('code', { id: 'stopped-field' }, error.field))));
+}
+
+async function opened(keepers: readonly Keeper[]): Promise<void> {
+  const mine = keepers.find((keeper) => keeper.file.parts.index === index);
+  if (mine === undefined) {
+    const others = keepers.map(({ view }) => view.index);
+    throw new UpfrontError('no_pledge', 'words', `this is the key of another pledge of this task: number ${others.join(', ')}. Open that one`);
+  }
+  for (const keeper of keepers) await keeper.look();
+  show(mine, keepers);
+}
+
+function show(mine: Keeper, keepers: readonly Keeper[]): void {
+  const state = element('p', { id: 'own-state' });
+  const later = element('div', {});
+  const wallet = element('section', { id: 'wallet-refund-parts' });
+  const title = element('h2', { tabindex: '-1', id: 'own-title' }, 'This pledge is yours');
+  const others = keepers.filter((keeper) => keeper !== mine);
+  byId('pledge-own').replaceChildren(title, state, wallet, later,
+    ...(others.length === 0 ? [] : [element('p', {}, 'Your other pledges of this task: ',
+      ...others.flatMap(({ view }, at) => [at === 0 ? '' : ', ', element('a', { href: pledgePath(id, view.index) }, `pledge ${view.index}`)]), '. They are kept safe from here, too.')]));
+  const panel = new AfterPanel(later, mine);
+  const refund = mine.file.key === null ? new WalletRefund(wallet, mine, null, () => fresh.soon()) : null;
+  const update = (): void => {
+    const words = {
+      unpaid: 'Nothing has arrived yet. Keep this tab open while you pay: your refund is signed as soon as the payment is seen.',
+      unsecured: mine.file.key === null ? 'Your wallet must sign the refund.' : 'Your refund is being secured. Keep this tab open until it is.',
+      secured: 'Your refund is secured. You may close this page.',
+      over: 'The money has moved: nothing is left to do.',
+    };
+    state.textContent = words[waiting(mine.view)];
+    const wanted = wantsMoney();
+    const address = byId('pledge-address');
+    if (wanted && document.getElementById('address') === null) {
+      const panelPlace = element('div', {});
+      addressPanel(panelPlace, mine.file.output, mine.view.promised, mine.view.refundAddress);
+      address.replaceChildren(element('h2', {}, `Pay ${satWords(mine.view.promised)}`), panelPlace);
+    } else if (!wanted) address.replaceChildren();
+    panel.update();
+    refund?.update();
+  };
+  holdOpen(() => waiting(mine.view) === 'unsecured');
+  attend(fresh, keepers, index, update);
+  update();
+  fresh.soon();
+  focusOn(title);
+  say(state.textContent ?? '');
+}
+
+function offer(error?: unknown): void {
+  const form = element('div', {});
+  const details = element('details', { id: 'open' }, element('summary', {}, 'This pledge is mine'),
+    element('p', {}, 'With its key this page secures the refund, shows where to pay, and saves the recovery file.'), form);
+  const wrong = error === undefined ? [] : [element('p', { class: 'note bad', role: 'alert' }, wordsOf(error))];
+  byId('pledge-own').replaceChildren(...wrong, details);
+  details.open = error !== undefined || ['waiting', 'lapsed', 'replaced', 'seen', 'confirming', 'credited_unsecured', 'refund_unsigned'].includes(byId('pledge-state').dataset.state ?? '');
+  openForm(form, again, () => network, opened);
+}
+
+const fresh = followed(id, index);
+task.catch((error: unknown) => { if (isLie(error)) warn(error); });
+
+async function start(): Promise<void> {
+  try {
+    const key = takeKey();
+    if (key === null) return offer();
+    byId('pledge-own').replaceChildren(element('p', {}, 'Opening your pledge…'));
+    await opened(keepersOf(await again(), { kind: 'key', key }));
+  } catch (error) {
+    offer(error);
+  }
+}
+
+void start();

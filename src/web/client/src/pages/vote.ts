@@ -1,0 +1,190 @@
+// Voting: the pledge is chosen by its key, the choice is signed here, and the service's receipt is checked and saved.
+
+import { UpfrontError } from '../core/error.ts';
+import type { Choice } from '../core/statement.ts';
+import { satWords } from '../sponsor/amount.ts';
+import { cast, nextVote, said, signed, signedBy, statementOf, type Receipt } from '../sponsor/ballot.ts';
+import { pledgePath } from '../sponsor/attend.ts';
+import type { Keeper } from '../sponsor/keeper.ts';
+import { takeKey } from '../sponsor/link.ts';
+import { keepersOf, openForm } from '../sponsor/open.ts';
+import { refusedSecret } from '../sponsor/secret.ts';
+import { fetchTask, type OpenTask } from '../sponsor/task.ts';
+import { submissionOf, type SubmissionView } from '../sponsor/views.ts';
+import { readWalletKey } from '../sponsor/wallet-psbt.ts';
+import { askWallet } from '../sponsor/wallet-sign.ts';
+import { getJson } from '../ui/api.ts';
+import { button, element } from '../ui/element.ts';
+import { Fresh } from '../ui/fresh.ts';
+import { byId, fieldError, focusOn, maybe, say, valueOf, wordsOf } from '../ui/page.ts';
+import { saveText } from '../ui/save.ts';
+
+const page = byId('vote');
+const id = page.dataset.charter ?? '';
+const network = page.dataset.network ?? '';
+const submission = page.dataset.submission;
+
+let task: Promise<OpenTask> = fetchTask(id);
+const again = (): Promise<OpenTask> => task.catch(() => (task = fetchTask(id)));
+const look = async (): Promise<SubmissionView> => submissionOf(await getJson(id, `/submissions/${submission ?? ''}`));
+const fresh = new Fresh(location.pathname);
+
+const weighs = ({ view }: Keeper): bigint =>
+  view.outpoints.filter(({ standing, ended }) => standing === 'credited' && !ended).reduce((sum, { amount }) => sum + amount, 0n);
+
+// ---- whose vote
+
+function start(): void {
+  const own = byId('vote-own');
+  own.replaceChildren();
+  const form = element('div', {});
+  const wallet = element('details', { id: 'vote-wallet' }, element('summary', {}, 'My own wallet has the key'), walletForm());
+  own.replaceChildren(element('h2', { id: 'open-title', tabindex: '-1' }, 'Open your pledge'), form, wallet);
+  openForm(form, again, () => network, choose);
+  try {
+    const key = takeKey();
+    if (key !== null) void again().then((open) => choose(keepersOf(open, { kind: 'key', key }))).catch((error: unknown) => fieldError('open-words', wordsOf(error)));
+  } catch (error) {
+    fieldError('open-words', wordsOf(error));
+  }
+}
+
+// ---- the choice
+
+async function choose(keepers: Keeper[]): Promise<void> {
+  if (keepers.every(({ file }) => file.key === null)) throw new UpfrontError('no_key', 'file', 'this file holds no key: vote with your own wallet, below');
+  const view = await look();
+  // Whoever comes back with a key comes back to all that is left to do.
+  for (const keeper of keepers) await keeper.look().catch(() => undefined);
+  const title = element('h2', { id: 'choice-title', tabindex: '-1' }, keepers.length === 1 ? 'What becomes of your money?' : 'What becomes of your pledges?');
+  const form = element('form', { id: 'vote-form', novalidate: true },
+    ...(keepers.length === 1 ? [] : [pledgeChoices(keepers, view)]),
+    ...(keepers.length === 1 && keepers[0] !== undefined ? [element('p', {}, pledgeLine(keepers[0], view))] : []),
+    choices(),
+    element('p', { class: 'error', id: 'vote-error', role: 'alert', hidden: true }),
+    element('p', { class: 'actions' }, element('button', { type: 'submit' }, 'Sign and send my vote')));
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void send(form, keepers);
+  });
+  byId('vote-own').replaceChildren(title, form);
+  focusOn(title);
+}
+
+function pledgeLine(keeper: Keeper, view: SubmissionView): string {
+  const { choice } = said(view, keeper.view.index);
+  const weight = weighs(keeper);
+  const words = weight === 0n ? 'nothing of it counts, so its vote weighs nothing' : `it weighs ${satWords(weight)}`;
+  return `Pledge ${keeper.view.index}: ${words}. ${choice === null ? 'You have not voted yet.' : `So far you said ${choice}.`}`;
+}
+
+const pledgeChoices = (keepers: readonly Keeper[], view: SubmissionView): HTMLElement => element('fieldset', {},
+  element('legend', {}, 'For which of your pledges?'),
+  ...keepers.filter(({ file }) => file.key !== null).map((keeper) => element('label', { class: 'choice' },
+    element('input', { type: 'checkbox', name: 'pledge', value: String(keeper.view.index), checked: true }), element('span', {}, pledgeLine(keeper, view)))));
+
+const choices = (): HTMLElement => element('fieldset', { id: 'choices' },
+  element('legend', {}, 'Your vote'),
+  choiceBox('yes', 'Yes, pay for the work', 'Releases your own money to those who did the work. It can be on its way within minutes, and then cannot be taken back.'),
+  choiceBox('no', 'No, hold my money', 'Your money stays where it is. The arbiter rules how much of it is paid; without a ruling all of it comes back to you. So a no is a free chance to be refunded: say it if the work is not what was asked.'));
+
+const choiceBox = (value: Choice, title: string, words: string): HTMLElement => element('label', { class: 'choice box' },
+  element('input', { type: 'radio', name: 'choice', value }), element('span', {}, element('strong', {}, title), element('br'), element('span', { class: 'quiet' }, words)));
+
+async function send(form: HTMLFormElement, keepers: readonly Keeper[]): Promise<void> {
+  const data = new FormData(form);
+  const choice = data.get('choice');
+  const wanted = new Set(data.getAll('pledge').map(Number));
+  const mine = keepers.filter(({ file, view }) => file.key !== null && (keepers.length === 1 || wanted.has(view.index)));
+  const told = (words: string): void => {
+    byId('vote-error').textContent = words;
+    byId('vote-error').hidden = false;
+  };
+  byId('vote-error').hidden = true;
+  if (choice !== 'yes' && choice !== 'no') return told('Choose yes or no.');
+  if (mine.length === 0) return told('Choose at least one of your pledges.');
+  const submit = form.querySelector<HTMLButtonElement>('button[type="submit"]');
+  if (submit !== null) submit.disabled = true;
+  const receipts: Receipt[] = [];
+  try {
+    const { charter } = await again();
+    const view = await look();
+    for (const { file } of mine) {
+      if (file.key === null) continue;
+      const fields = nextVote(charter, view, file.parts.index, choice);
+      receipts.push(await cast(charter, signedBy(fields, file.key)));
+    }
+    done(choice, receipts, () => void choose([...keepers]));
+  } catch (error) {
+    if (receipts.length > 0) told(`${wordsOf(error)} Of your pledges ${receipts.length} voted; send the vote again for the others.`);
+    else told(wordsOf(error));
+  } finally {
+    if (submit !== null) submit.disabled = false;
+  }
+}
+
+// ---- the receipt
+
+function done(choice: Choice, receipts: readonly Receipt[], change: () => void): void {
+  const title = element('h2', { id: 'done-title', tabindex: '-1' }, choice === 'yes' ? 'You said yes' : 'You said no');
+  const name = `upfront-vote-${id.slice(0, 12)}.receipts.json`;
+  byId('vote-own').replaceChildren(title,
+    element('p', {}, choice === 'yes' ? 'Your money may now be paid to those who did the work.' : 'Your money is held for the arbiter’s ruling.'),
+    element('p', {}, element('span', { class: 'state good', id: 'receipt-checked' }, '✓ Receipt checked in this browser'),
+      ' The service signed that it has your vote, and when. Keep the receipt: it proves it if your vote were left out.'),
+    element('p', { class: 'actions' }, button(receipts.length === 1 ? 'Save the receipt' : 'Save the receipts', '', () => saveText(name, `${JSON.stringify(receipts, null, 2)}\n`)),
+      button('Change my vote', 'second', change)),
+    element('p', {}, ...receipts.flatMap(({ vote }, at) => [at === 0 ? '' : ', ', element('a', { href: pledgePath(id, vote.statement.pledge) }, `Pledge ${vote.statement.pledge}`)])));
+  focusOn(title);
+  say('Your vote was taken, and its receipt is right.');
+  fresh.soon();
+}
+
+// ---- a key in the sponsor's own wallet
+
+function walletForm(): HTMLElement {
+  const form = element('form', { id: 'vote-wallet-form', novalidate: true },
+    element('div', { class: 'field' }, element('label', { for: 'vote-key' }, 'Public key of the pledge, best with its origin'),
+      element('input', { id: 'vote-key', class: 'mono', autocomplete: 'off', spellcheck: 'false', 'aria-describedby': 'vote-key-error' }),
+      element('p', { class: 'error', id: 'vote-key-error', hidden: true })),
+    choices(),
+    element('p', { class: 'actions' }, element('button', { type: 'submit' }, 'Make the text to sign')));
+  form.addEventListener('input', () => refusedSecret('vote-key'));
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void askOwnWallet(form);
+  });
+  return form;
+}
+
+async function askOwnWallet(form: HTMLFormElement): Promise<void> {
+  fieldError('vote-key', null);
+  if (refusedSecret('vote-key')) return;
+  try {
+    const choice = new FormData(form).get('choice');
+    if (choice !== 'yes' && choice !== 'no') throw new UpfrontError('choice', 'choice', 'choose yes or no');
+    const key = readWalletKey(valueOf('vote-key'), 'key');
+    const { charter, view: open } = await again();
+    const mine = open.pledges.find(({ sponsorKey }) => sponsorKey === key.key);
+    if (mine === undefined) throw new UpfrontError('no_pledge', 'key', 'this key belongs to no pledge of this task');
+    const fields = nextVote(charter, await look(), mine.index, choice);
+    askWallet(byId('vote-own'), {
+      statement: statementOf(fields),
+      key,
+      name: `upfront-vote-${id.slice(0, 12)}-${mine.index}`,
+      words: { kind: 'vote', statement: fields },
+      button: 'Send my vote',
+      signed: async (signature) => done(choice, [await cast(charter, signed(fields, signature))], start),
+    });
+  } catch (error) {
+    fieldError('vote-key', wordsOf(error));
+    byId('vote-key').focus();
+  }
+}
+
+maybe('no-script')?.remove();
+fresh.start(page.dataset.follow ?? '');
+if (submission !== undefined) {
+  start();
+  task.catch((error: unknown) => { fieldError('open-words', wordsOf(error)); });
+}

@@ -1,0 +1,133 @@
+// What the service tells, read with care: a shape that does not fit is an answer that is not used.
+
+import { refuse } from '../core/error.ts';
+import type { Json } from '../core/json.ts';
+import { MAX_31, MAX_U32, integer, sat } from '../core/number.ts';
+import type { Attestations } from '../core/check.ts';
+import { ROLES } from '../core/signer-key.ts';
+import type { Choice } from '../core/statement.ts';
+
+type Fields = { readonly [key: string]: Json };
+
+export interface Held {
+  readonly outpoint: string;
+  readonly amount: bigint;
+  /** Null while the chain is not known. */
+  readonly standing: string | null;
+  readonly secured: boolean;
+  readonly pairOnly: boolean;
+  readonly ended: boolean;
+}
+
+export interface PledgeView {
+  readonly index: number;
+  readonly address: string;
+  readonly descriptor: string;
+  readonly sponsorKey: string;
+  readonly refundAddress: string;
+  readonly signature: string;
+  readonly promised: bigint;
+  readonly uri: string;
+  readonly outpoints: readonly Held[];
+}
+
+export interface CastVote {
+  readonly pledge: number;
+  readonly choice: Choice;
+  readonly counter: number;
+}
+
+export interface SubmissionView {
+  readonly id: string;
+  readonly closesSecs: number;
+  readonly closed: boolean;
+  readonly votes: readonly CastVote[];
+}
+
+export interface TaskView {
+  readonly charter: string;
+  readonly text: string;
+  /** The charter's fields as the service tells them beside its bytes. */
+  readonly terms: Json;
+  readonly attestations: Attestations;
+  readonly openAddress: string | null;
+  readonly nextIndex: number;
+  readonly pledges: readonly PledgeView[];
+  readonly submissions: readonly SubmissionView[];
+}
+
+const no = (field: string): never => refuse('answer', field, `${field}: the service's answer is not one; it is broken, or something stands between`);
+
+function fields(value: Json | undefined, field: string): Fields {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Fields) : no(field);
+}
+
+function list(value: Json | undefined, field: string): readonly Json[] {
+  return Array.isArray(value) ? (value as readonly Json[]) : no(field);
+}
+
+const text = (value: Json | undefined, field: string): string => (typeof value === 'string' ? value : no(field));
+const flag = (value: Json | undefined, field: string): boolean => (typeof value === 'boolean' ? value : no(field));
+
+function heldOf(value: Json, field: string): Held {
+  const given = fields(value, field);
+  const standing = given.standing ?? null;
+  return {
+    outpoint: text(given.outpoint, `${field}.outpoint`),
+    amount: sat(given.amount_sat, `${field}.amount_sat`),
+    standing: standing === null ? null : text(standing, `${field}.standing`),
+    secured: flag(given.secured, `${field}.secured`),
+    pairOnly: flag(given.pair_only, `${field}.pair_only`),
+    ended: (given.ended ?? null) !== null,
+  };
+}
+
+export function pledgeOf(value: Json, field = 'pledge'): PledgeView {
+  const given = fields(value, field);
+  return {
+    index: integer(given.index, `${field}.index`, 1, MAX_31),
+    address: text(given.address, `${field}.address`),
+    descriptor: text(given.descriptor, `${field}.descriptor`),
+    sponsorKey: text(given.sponsor_key, `${field}.sponsor_key`),
+    refundAddress: text(given.refund_address, `${field}.refund_address`),
+    signature: text(given.signature, `${field}.signature`),
+    promised: sat(given.promised_sat, `${field}.promised_sat`),
+    uri: text(given.uri, `${field}.uri`),
+    outpoints: list(given.outpoints, `${field}.outpoints`).map((held, at) => heldOf(held, `${field}.outpoints.${at}`)),
+  };
+}
+
+function voteOf(value: Json, field: string): CastVote {
+  const given = fields(fields(fields(value, field).vote, field).statement, field);
+  const choice = text(given.choice, `${field}.choice`);
+  if (choice !== 'yes' && choice !== 'no') return no(`${field}.choice`);
+  return { pledge: integer(given.pledge, `${field}.pledge`, 1, MAX_31), choice, counter: integer(given.counter, `${field}.counter`, 0, MAX_U32) };
+}
+
+export function submissionOf(value: Json, field = 'submission'): SubmissionView {
+  const given = fields(value, field);
+  return {
+    id: text(given.id, `${field}.id`),
+    closesSecs: integer(fields(given.window, `${field}.window`).closes_secs, `${field}.window.closes_secs`, 0, Number.MAX_SAFE_INTEGER),
+    closed: flag(given.closed, `${field}.closed`),
+    votes: list(given.votes, `${field}.votes`).map((vote, at) => voteOf(vote, `${field}.votes.${at}`)),
+  };
+}
+
+export function taskOf(value: Json): TaskView {
+  const given = fields(value, 'task');
+  const attestations = fields(given.attestations, 'attestations');
+  const open = given.open_address ?? null;
+  return {
+    charter: text(given.charter, 'charter'),
+    text: text(given.text, 'text'),
+    terms: given.terms ?? null,
+    attestations: Object.fromEntries(
+      ROLES.flatMap((role) => (Object.hasOwn(attestations, role) ? [[role, text(attestations[role], `attestations.${role}`)]] : [])),
+    ),
+    openAddress: open === null ? null : text(open, 'open_address'),
+    nextIndex: integer(given.next_index, 'next_index', 1, MAX_U32),
+    pledges: list(given.pledges, 'pledges').map((pledge, at) => pledgeOf(pledge, `pledges.${at}`)),
+    submissions: list(given.submissions, 'submissions').map((submission, at) => submissionOf(submission, `submissions.${at}`)),
+  };
+}

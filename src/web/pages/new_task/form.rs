@@ -1,0 +1,497 @@
+//! The form: from what a person put in to a charter, or to what is wrong, field by field. The rules and defaults are
+//! those of the command line (`draft.rs`); here texts become its values, and errors find their field.
+
+use super::fields::{Choice, Field, Input, PAYEE_FIELDS, Section, sections};
+use super::refused::{draft_in_words, field_of, in_words};
+use crate::draft::when::{Span, When};
+use crate::draft::{Draft, DraftError, FundingArg, Ground, NOMINATED_BY, SilenceArg, Times, VoteArg};
+use crate::escrow::charter::{Charter, address};
+use crate::escrow::keys::SignerKey;
+use crate::escrow::network::Network;
+use crate::nip98;
+use std::collections::BTreeMap;
+
+/// Longest title: a list shows 120 characters of the text's first line.
+const MAX_TITLE_CHARS: usize = 100;
+/// Longest text of a task, with its title.
+const MAX_TEXT_BYTES: usize = 65_536;
+/// All.
+const ALL_BPS: u32 = 10_000;
+
+/// What was put in, and what is wrong with it.
+pub struct Form {
+    network: Network,
+    values: BTreeMap<&'static str, String>,
+    errors: BTreeMap<String, String>,
+}
+
+/// A charter with the text it names.
+pub struct Drafted {
+    /// The charter.
+    pub charter: Charter,
+    /// The text.
+    pub text: String,
+}
+
+/// A field as it is shown.
+pub struct Shown<'a> {
+    /// What it is.
+    pub field: Field,
+    /// What is in it.
+    pub value: &'a str,
+    /// What is wrong with it.
+    pub error: Option<&'a str>,
+    /// What may be chosen; empty where it is typed.
+    pub choices: Vec<Choice>,
+    /// Its type in HTML.
+    pub kind: &'static str,
+}
+
+impl Shown<'_> {
+    /// Whether it is put in one line.
+    pub fn is_line(&self) -> bool {
+        !matches!(self.field.input, Input::Text | Input::Check | Input::Choice(_))
+    }
+
+    /// Whether its letters have one width.
+    pub fn is_mono(&self) -> bool {
+        matches!(self.field.input, Input::Mono | Input::Key)
+    }
+
+    /// Whether it is a key, which the page looks at before anything is sent.
+    pub fn is_key(&self) -> bool {
+        self.field.input == Input::Key
+    }
+
+    /// Whether it is a number.
+    pub fn is_number(&self) -> bool {
+        self.field.input == Input::Number
+    }
+
+    /// Whether it has several lines.
+    pub fn is_text(&self) -> bool {
+        self.field.input == Input::Text
+    }
+
+    /// Whether it is yes or no.
+    pub fn is_check(&self) -> bool {
+        self.field.input == Input::Check
+    }
+
+    /// Whether an hour cannot be said: a day is chosen, of the weekly grid.
+    pub fn is_day(&self) -> bool {
+        self.kind == "date"
+    }
+}
+
+impl Form {
+    /// With the defaults, to begin with.
+    pub fn begin(network: Network, ground: &Ground) -> Form {
+        let regtest = network == Network::Regtest;
+        let refund = if regtest {
+            "1h".to_owned()
+        } else {
+            Draft::default()
+                .times(network, ground.now_secs)
+                .map(|times| day(times.refund))
+                .unwrap_or_default()
+        };
+        let (review, ruling) = if regtest { ("300s", "300s") } else { ("7d", "14d") };
+        let values = [
+            ("licence", "MIT"),
+            ("minimum_pledge_sat", "10000"),
+            ("funding_rule", "keep"),
+            ("refund_time", refund.as_str()),
+            ("review", review),
+            ("ruling", ruling),
+            ("developer_nominated_by", NOMINATED_BY),
+            ("representative_nominated_by", NOMINATED_BY),
+            ("arbiter_nominated_by", NOMINATED_BY),
+            ("silence", "pay"),
+            ("threshold", "66.67"),
+            ("quorum", "20"),
+            ("vote_opens", "none"),
+            ("depth", if regtest { "1" } else { "2" }),
+            ("feerate_cap_sat_per_vb", "200"),
+        ];
+        let values = values.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+        Form { network, values, errors: BTreeMap::new() }
+    }
+
+    /// As it was sent. A name that the form does not have may be a misspelt term: it is an error.
+    ///
+    /// # Errors
+    /// The name.
+    pub fn sent(network: Network, mut given: BTreeMap<String, String>) -> Result<Form, String> {
+        let mut values = BTreeMap::new();
+        for field in all(network) {
+            if let Some(value) = given.remove(field.name) {
+                // Browsers end lines in two characters; the text that is hashed has one.
+                values.insert(field.name, value.replace("\r\n", "\n"));
+            }
+        }
+        match given.into_keys().next() {
+            Some(name) => Err(name),
+            None => Ok(Form { network, values, errors: BTreeMap::new() }),
+        }
+    }
+
+    /// What is in it, by field.
+    pub fn values(&self) -> &BTreeMap<&'static str, String> {
+        &self.values
+    }
+
+    /// What is wrong, by field. What is of no single field has an empty name.
+    pub fn errors(&self) -> &BTreeMap<String, String> {
+        &self.errors
+    }
+
+    /// The sections.
+    pub fn sections(&self) -> [Section; 8] {
+        sections(self.network)
+    }
+
+    /// Whether a section shows what it holds.
+    pub fn opened(&self, section: &Section) -> bool {
+        section.fields.iter().any(|field| self.errors.contains_key(field.name))
+    }
+
+    /// A section's fields as they are shown.
+    pub fn shown<'a>(&'a self, section: &Section) -> Vec<Shown<'a>> {
+        section.fields.iter().map(|field| self.show(*field)).collect()
+    }
+
+    /// The names of the fields that are wrong, with their labels, in the order of the form.
+    pub fn wrong(&self) -> Vec<(&'static str, &'static str, &str)> {
+        let named = |field: &'static Field| {
+            self.errors.get(field.name).map(|error| (field.name, field.label, error.as_str()))
+        };
+        all(self.network).filter_map(named).collect()
+    }
+
+    fn show(&self, field: Field) -> Shown<'_> {
+        let value = self.raw(field.name);
+        let choices = match field.input {
+            Input::Choice(choices) => {
+                let choice = |&(choice, words): &(&'static str, &'static str)| Choice {
+                    value: choice,
+                    words,
+                    chosen: choice == value,
+                };
+                choices.iter().map(choice).collect()
+            }
+            _ => Vec::new(),
+        };
+        let kind = match field.input {
+            Input::When if self.network != Network::Regtest => "date",
+            _ => "text",
+        };
+        Shown { field, value, error: self.errors.get(field.name).map(String::as_str), choices, kind }
+    }
+
+    fn raw(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", String::as_str)
+    }
+
+    /// What is in a field, without the blanks around it; nothing where there is nothing.
+    fn given(&self, name: &str) -> Option<String> {
+        Some(self.raw(name).trim()).filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+
+    fn wrong_with(&mut self, name: &str, error: impl Into<String>) {
+        self.errors.entry(name.to_owned()).or_insert_with(|| error.into());
+    }
+
+    /// What `read` makes of a field; what it does not understand is wrong with the field.
+    fn read<T, E: ToString>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, E>) -> Option<T> {
+        let text = self.given(name)?;
+        read(&text).map_err(|error| self.wrong_with(name, error.to_string())).ok()
+    }
+
+    /// The charter that was asked for; without one, `errors` says why.
+    pub fn draft(&mut self, ground: &Ground) -> Option<Drafted> {
+        self.require();
+        let text = self.text();
+        let draft = self.values_of_draft();
+        if let Err(error) = draft.times(self.network, ground.now_secs) {
+            self.wrong_in_draft(&error);
+        }
+        if !self.errors.is_empty() {
+            return None;
+        }
+        let fields = match draft.fields(text.as_bytes(), ground) {
+            Ok(fields) => fields,
+            Err(error) => {
+                self.wrong_in_draft(&error);
+                return None;
+            }
+        };
+        for error in Charter::problems(&fields) {
+            self.wrong_with(field_of(&error), in_words(&error));
+        }
+        match Charter::from_fields(fields) {
+            Ok(charter) if self.errors.is_empty() => Some(Drafted { charter, text }),
+            Ok(_) => None,
+            Err(error) => {
+                self.wrong_with(field_of(&error), in_words(&error));
+                None
+            }
+        }
+    }
+
+    /// The times that were asked for, as far as they can be read.
+    pub fn times(&mut self, ground: &Ground) -> Option<Times> {
+        self.values_of_draft().times(self.network, ground.now_secs).ok()
+    }
+
+    fn wrong_in_draft(&mut self, error: &DraftError) {
+        let name = match error.field() {
+            Some("payees") => "payee_1_address",
+            Some(name) if all(self.network).any(|field| field.name == name) => name,
+            _ => "",
+        };
+        self.wrong_with(name, draft_in_words(error));
+    }
+
+    fn require(&mut self) {
+        for field in all(self.network).filter(|field| field.required) {
+            if self.given(field.name).is_none() {
+                self.wrong_with(field.name, "This is needed.");
+            }
+        }
+    }
+
+    fn text(&mut self) -> String {
+        let title = self.given("title").unwrap_or_default();
+        if title.chars().count() > MAX_TITLE_CHARS {
+            self.wrong_with(
+                "title",
+                format!("At most {MAX_TITLE_CHARS} characters: the rest belongs below."),
+            );
+        }
+        if title.contains('\n') {
+            self.wrong_with("title", "One line.");
+        }
+        let text = format!("# {title}\n\n{}\n", self.given("text").unwrap_or_default());
+        if text.len() > MAX_TEXT_BYTES {
+            self.wrong_with("text", format!("At most {MAX_TEXT_BYTES} bytes; link to the rest."));
+        }
+        if text.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
+            self.wrong_with("text", "It has control characters, which no page shows as they are.");
+        }
+        text
+    }
+
+    fn values_of_draft(&mut self) -> Draft {
+        let payees = self.payees();
+        let (leader_address, leader_share_bps, leader_key) = self.leader();
+        Draft {
+            network: Some(self.network),
+            task_id: None,
+            repository: self.given("repository"),
+            licence: self.given("licence"),
+            developer: self.key("developer"),
+            representative: self.key("representative"),
+            arbiter: self.key("arbiter"),
+            developer_nominated_by: self.given("developer_nominated_by"),
+            representative_nominated_by: self.given("representative_nominated_by"),
+            arbiter_nominated_by: self.given("arbiter_nominated_by"),
+            refund_time: self.read("refund_time", str::parse::<When>),
+            funding_close: self.read("funding_close", str::parse::<When>),
+            work_deadline: self.read("work_deadline", str::parse::<When>),
+            review: self.read("review", str::parse::<Span>),
+            ruling: self.read("ruling", str::parse::<Span>),
+            depth: self.read("depth", whole),
+            target_sat: self.read("target_sat", whole),
+            cap_sat: self.read("cap_sat", whole),
+            minimum_pledge_sat: self.read("minimum_pledge_sat", whole),
+            threshold_bps: self.read("threshold", share),
+            quorum_bps: self.read("quorum", share),
+            silence: self.read("silence", |given| match given {
+                "pay" => Ok(SilenceArg::Pay),
+                "hold" => Ok(SilenceArg::Hold),
+                _ => Err("pay or hold"),
+            }),
+            yes_waits: self.read("yes_waits", |given| given.parse::<bool>().map_err(|_| "true or false")),
+            payees,
+            leader_address,
+            leader_share_bps,
+            leader_key,
+            operator: self.operator(),
+            funding_rule: self.read("funding_rule", |given| match given {
+                "keep" => Ok(FundingArg::Keep),
+                "all_or_nothing" => Ok(FundingArg::AllOrNothing),
+                _ => Err("keep or all_or_nothing"),
+            }),
+            vote_opens: self.read("vote_opens", |given| match given {
+                "none" => Ok(VoteArg::None),
+                "merged" => Ok(VoteArg::Merged),
+                "released" => Ok(VoteArg::Released),
+                _ => Err("none, merged or released"),
+            }),
+            pot: self.address("pot"),
+            receipt_key: None,
+            feerate_cap_sat_per_vb: self.read("feerate_cap_sat_per_vb", whole),
+        }
+    }
+
+    /// A signer's key in its one spelling. What may be a secret is not shown again.
+    fn key(&mut self, name: &'static str) -> Option<String> {
+        let network = self.network;
+        let parsed = self.read(name, |text| SignerKey::parse(text, network));
+        if parsed.is_none() && self.errors.contains_key(name) {
+            let public = self.raw(name).contains("pub") && !self.raw(name).contains("prv");
+            if !public {
+                self.values.remove(name);
+            }
+        }
+        parsed.map(|key| key.to_string())
+    }
+
+    fn address(&mut self, name: &'static str) -> Option<String> {
+        let network = self.network;
+        let words = |_| format!("This is no address of {network}. Write bech32 addresses in lower case.");
+        self.read(name, |text| address(name, text, network).map_err(words)).map(|address| address.to_string())
+    }
+
+    fn payees(&mut self) -> Vec<String> {
+        let operator = self.read("operator_share", share).unwrap_or(0);
+        let mut others = u32::from(operator);
+        others += u32::from(self.read("leader_share", share).unwrap_or(0));
+        let mut payees = Vec::new();
+        for (address, share_name) in PAYEE_FIELDS {
+            let given = self.read(share_name, share);
+            if given.is_none() && address != PAYEE_FIELDS[0].0 && self.given(address).is_some() {
+                self.wrong_with(share_name, "Say how much.");
+            }
+            if given == Some(0) {
+                self.wrong_with(share_name, "More than 0, or no address.");
+            }
+            if given.is_some() && self.given(address).is_none() {
+                self.wrong_with(address, "Say to whom.");
+            }
+            if let Some(to) = self.address(address) {
+                payees.push((to, given));
+            }
+        }
+        others += payees.iter().map(|(_, share)| u32::from(share.unwrap_or(0))).sum::<u32>();
+        let rest = u16::try_from(ALL_BPS.saturating_sub(others)).unwrap_or(0);
+        payees.into_iter().map(|(to, share)| format!("{to}:{}", share.unwrap_or(rest))).collect()
+    }
+
+    fn leader(&mut self) -> (Option<String>, Option<u16>, Option<String>) {
+        let to = self.address("leader_address");
+        let part = self.read("leader_share", share);
+        let key = self.read("leader_key", |text| {
+            nip98::parse_public(text)
+                .map(|key| key.to_string())
+                .ok_or("a public key: npub1... or 64 hex digits")
+        });
+        let some =
+            ["leader_address", "leader_share", "leader_key"].iter().any(|name| self.given(name).is_some());
+        for name in ["leader_address", "leader_key"] {
+            if some && self.given(name).is_none() {
+                self.wrong_with(name, "A leader has an address and a key.");
+            }
+        }
+        (to, part, key)
+    }
+
+    fn operator(&mut self) -> Option<String> {
+        let to = self.address("operator_address");
+        let part = self.read("operator_share", share);
+        match (self.given("operator_address").is_some(), self.given("operator_share").is_some()) {
+            (true, false) => self.wrong_with("operator_share", "Say how much."),
+            (false, true) => self.wrong_with("operator_address", "Say to whom."),
+            _ => {}
+        }
+        Some(format!("{}:{}", to?, part?))
+    }
+}
+
+fn all(network: Network) -> impl Iterator<Item = &'static Field> {
+    sections(network).into_iter().flat_map(|section| section.fields)
+}
+
+/// A day as `<input type="date">` has it.
+fn day(secs: u32) -> String {
+    crate::web::pages::words::machine_time(secs).split('T').next().unwrap_or_default().to_owned()
+}
+
+/// A whole number; people part thousands.
+fn whole<N: std::str::FromStr>(text: &str) -> Result<N, &'static str> {
+    text.replace([',', ' ', '_', '\u{a0}'], "").parse().map_err(|_| "Write a whole number.")
+}
+
+/// A share in per cent, with at most two decimals, in basis points.
+fn share(text: &str) -> Result<u16, &'static str> {
+    const WORDS: &str = "Write a share from 0 to 100, with at most two decimals.";
+    let text = text.trim_end_matches('%').trim().replace(',', ".");
+    let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 3 || part.len() > 2 || !digits(whole) || !digits(part) {
+        return Err(WORDS);
+    }
+    let whole: u16 = whole.parse().map_err(|_| WORDS)?;
+    let part: u16 = format!("{part:0<2}").parse().map_err(|_| WORDS)?;
+    let bps = whole * 100 + part;
+    if u32::from(bps) <= ALL_BPS { Ok(bps) } else { Err(WORDS) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_numbers_are_read_as_people_write_them() {
+        for (text, bps) in
+            [("100", 10_000), ("66.67", 6_667), ("2,5 %", 250), ("0", 0), ("0.5", 50), ("7.", 700)]
+        {
+            assert_eq!(share(text), Ok(bps), "{text}");
+        }
+        for bad in ["", "101", "100.01", "-1", "1.234", "x", "1e2", "999999", ".5"] {
+            assert!(share(bad).is_err(), "{bad}");
+        }
+        assert_eq!(whole::<u64>("1,000 000"), Ok(1_000_000));
+        assert!(whole::<u32>("1.5").is_err() && whole::<u32>("-1").is_err() && whole::<u32>("").is_err());
+    }
+
+    /// Where time is real, days are chosen, and the defaults make a charter as they do on regtest.
+    #[test]
+    fn the_form_of_a_weekly_network_makes_a_charter_of_days() {
+        use crate::escrow::testing;
+        for network in Network::ALL.into_iter().filter(|network| *network != Network::Regtest) {
+            let receipt_key = testing::receipt_keypair().x_only_public_key().0.to_string();
+            let ground =
+                Ground { network: Some(network), receipt_key: Some(receipt_key), now_secs: 1_795_000_000 };
+            let mut given = Form::begin(network, &ground).values.clone();
+            let address = testing::address(network, 0).to_string();
+            let seat = |person| testing::seat(network, person).key;
+            let (developer, representative, arbiter) = (seat(1), seat(2), seat(3));
+            for (name, value) in [
+                ("title", "A task"),
+                ("text", "What is asked"),
+                ("repository", "https://example.org/x"),
+                ("target_sat", "1000000"),
+                ("payee_1_address", &address),
+                ("developer", &developer),
+                ("representative", &representative),
+                ("arbiter", &arbiter),
+                ("work_deadline", "2027-01-11"),
+            ] {
+                given.insert(name, value.to_owned());
+            }
+            let sent = given.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let mut form = Form::sent(network, sent).unwrap();
+            let drafted = form.draft(&ground);
+            assert_eq!(form.errors(), &BTreeMap::new(), "{network}");
+            let charter = drafted.unwrap().charter;
+            assert!(network.on_grid(charter.refund_time_secs()));
+            assert_eq!(charter.fields().work_deadline, 1_799_625_600, "2027-01-11, 00:00 UTC");
+            // A Tuesday is rounded up by the rules of the draft, never down.
+            form.values.insert("refund_time", "2027-03-30".to_owned());
+            let charter = form.draft(&ground).unwrap().charter;
+            assert_eq!(crate::web::pages::words::day(charter.refund_time_secs()), "Mon 5 April 2027");
+        }
+    }
+}
