@@ -142,7 +142,7 @@ fn page(
     let stage = task.stage(tip);
     let left_sat = tip.map_or(0, |tip| left_under_cap(task, tip));
     let takes_pledges = takes_pledges(task, stage, tip, left_sat);
-    let inert = pieces::inert(task.text());
+    let inert = pieces::body(task.text());
     let text: String = inert.chars().take(TEXT_CHARS).collect();
     let gifts = Arrival::of(task, tip, OPEN_INDEX);
     let mut seats =
