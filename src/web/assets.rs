@@ -48,6 +48,12 @@ static ASSETS: LazyLock<BTreeMap<&'static str, Asset>> = LazyLock::new(|| {
         "pledge.js",
         "settlement.js",
         "settlements.js",
+        "attest.js",
+        "checkout.js",
+        "live.js",
+        "mark.svg",
+        "new.js",
+        "pledge.js",
         "vote.js"
     ];
     files.into_iter().map(|(name, bytes)| (name, Asset::new(name, bytes))).collect()

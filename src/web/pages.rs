@@ -15,6 +15,7 @@ mod explore;
 mod front;
 mod money;
 mod operator_page;
+mod new_task;
 pub mod pieces;
 mod pledge;
 mod project;
@@ -55,6 +56,8 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/pledge", get(checkout::show))
         .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
         .route("/tasks/{charter}/vote", get(vote::show))
+        .route("/new", get(new_task::show))
+        .route("/new/preview", get(new_task::again).post(new_task::preview))
         .route("/tasks", get(explore::show))
         .route("/tasks/{charter}", get(task::show))
         .route("/tasks/{charter}/charter", get(charter::show))

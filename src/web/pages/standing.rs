@@ -320,6 +320,11 @@ impl Case<'_> {
             _ => said.title.clone(),
         };
         let mut text = said.text.clone();
+        let waiting: Vec<_> = present.iter().filter(|(_, words)| words.state == said.state).collect();
+        if waiting.len() > 1 && matches!(said.state, "seen" | "confirming") {
+            let sum = waiting.iter().fold(0u64, |sum, (held, _)| sum.saturating_add(held.amount_sat));
+            text = format!("{} payments, {} together, wait for blocks.", waiting.len(), words::sat(sum));
+        }
         if matches!(said.state, "seen" | "confirming") {
             text.push_str(if open {
                 " Keep this tab open until your refund is secured."

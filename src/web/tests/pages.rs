@@ -1,5 +1,8 @@
 //! Pages over HTTP: each renders for browsers, tells the same as JSON to programs, and lives under its policy.
 
+mod new;
+mod public;
+mod sponsor;
 mod desks;
 mod public;
 

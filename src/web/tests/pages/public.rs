@@ -115,7 +115,6 @@ async fn a_task_that_takes_pledges_says_how_much_is_there_and_who_decides() {
     assert_has(&html, &["Teach the parser to read dates before 1970.", "locktime 1811721600", "66.67 %", "A gift has no refund."]);
     assert_has(&html, &["upfront verify", "multi_a(2,", "tr(musig(", "data-events=\"/api/v1/tasks/", "data-live"]);
     assert_has(&html, &["Refund of 250,000 sat secured for pledge 1", &format!("/tasks/{id}/pledges/1\"")]);
-    assert!(!html.contains("MIT OR Apache-2.0 \n"), "no stray lines");
     world.missing(&format!("/tasks/{}", "0".repeat(64))).await;
     world.missing("/tasks/x").await;
 }
@@ -161,7 +160,7 @@ async fn a_task_under_review_leads_to_the_vote_and_a_paid_one_to_the_payout() {
     world.missing(&world.task_path(&format!("/submissions/{}", "0".repeat(64)))).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_after_its_refund_time_says_that_money_went_back() {
     let mut world = World::new(Some(Amount::from_sat(100_000)), |_| {}).await;
     world.fund(1, 50_000).await;
@@ -215,7 +214,7 @@ async fn a_charter_stands_beside_its_bytes_and_signatures() {
 async fn what_strangers_write_does_nothing() {
     let world = World::new(None, |_| {}).await;
     let text = "<script>alert(1)</script>\u{202e}evil\u{200b}\"'\n\n<img src=x onerror=alert(1)>\u{2066}";
-    let repository = "javascript:alert('x')//\"><b>";
+    let repository = "data:text/html,alert('x')//\"><b>";
     let draft = world.drafted(text, repository).await;
     let project = world.page("/projects").await.1["projects"]
         .as_array()
@@ -237,7 +236,7 @@ async fn what_strangers_write_does_nothing() {
         "/tasks?q=%22%3E%3Cscript%3Ealert(1)%3C/script%3E".to_owned(),
     ] {
         let (html, _) = world.page(&path).await;
-        for bad in ["<script>alert", "<img src=x", "\u{202e}", "\u{200b}", "\u{2066}", "href=\"javascript", "<b>\""] {
+        for bad in ["<script>alert", "<img src=x", "\u{202e}", "\u{200b}", "\u{2066}", "href=\"data:", "<b>\""] {
             assert!(!html.contains(bad), "{path} has {bad:?}");
         }
     }
@@ -247,7 +246,7 @@ async fn what_strangers_write_does_nothing() {
 }
 
 #[tokio::test]
-async fn a_megabyte_on_one_line_stays_a_small_page() {
+async fn a_long_text_stays_a_small_page() {
     let world = World::new(None, |_| {}).await;
     let draft = world.drafted(&"x".repeat(60_000), "https://example.org/long").await;
     let (html, json) = world.page(&format!("/tasks/{draft}")).await;

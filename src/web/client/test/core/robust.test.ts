@@ -107,7 +107,7 @@ test('texts: JSON, charters, keys, addresses, signatures, outpoints', () => {
 test('values of every type where a charter or a recovery file has another', () => {
   const file = JSON.parse(pledgeOf(3).file().toJson()) as Record<string, unknown>;
   const terms = JSON.parse(pledgeOf(3).charter.text) as Record<string, unknown>;
-  const others = [null, true, 0, -1, 1.5, 2 ** 40, 2 ** 53, '', 'x', [], [[]], {}, { key: 1 }, { constructor: 1 }];
+  const others: unknown[] = [null, true, 0, -1, 1.5, 2 ** 40, 2 ** 53, '', 'x', [], [[]], {}, { key: 1 }, { constructor: 1 }];
   for (const other of others) {
     for (const key of Object.keys(file)) refused(1, () => RecoveryFile.parse(JSON.stringify({ ...file, [key]: other })));
     for (const key of Object.keys(terms)) refused(1, () => Charter.parse(JSON.stringify({ ...terms, [key]: other })));

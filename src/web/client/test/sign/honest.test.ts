@@ -25,7 +25,7 @@ for (const [name, proof, { psbts, signed }] of cases) {
     test(`${name}, signed as ${role}: byte for byte what the command line signs`, () => {
       const given = psbtsOf(psbts);
       const { task, plan, given: wanted } = explained(judge(proof, given, role));
-      const made = signPlan(task.charter, plan, role, accountOf(role), wanted);
+      const made = [...signPlan(task.charter, plan, role, accountOf(role), wanted)];
       assert.deepEqual(made.map((form) => hex(sha256(utf8(form.psbt)))), expected);
     });
   }
