@@ -1,10 +1,9 @@
 //! Pages over HTTP: each renders for browsers, tells the same as JSON to programs, and lives under its policy.
 
+mod desks;
 mod new;
 mod public;
 mod sponsor;
-mod desks;
-mod public;
 
 use super::fakes::World;
 use axum::body::{Body, to_bytes};
