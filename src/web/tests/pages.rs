@@ -4,7 +4,6 @@ mod new;
 mod public;
 mod sponsor;
 mod desks;
-mod public;
 
 use super::fakes::World;
 use axum::body::{Body, to_bytes};
