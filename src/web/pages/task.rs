@@ -26,9 +26,9 @@ pub(super) use work::{EventRow, SettlementRow, SubmissionRow, TallyPicture};
 /// Characters of the text shown; the whole is on the charter's page.
 const TEXT_CHARS: usize = 6_000;
 /// Items of a list: usually, and when all are asked for. The API has the rest in pages.
-const LIST: [usize; 2] = [12, 1_000];
+const LIST: [usize; 2] = [10, 1_000];
 /// Events of the timeline, likewise.
-const EVENTS: [usize; 2] = [14, 1_000];
+const EVENTS: [usize; 2] = [10, 1_000];
 
 /// `?all=1` asks for long lists.
 #[derive(Debug, Default, Deserialize)]
