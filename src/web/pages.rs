@@ -2,8 +2,6 @@
 //! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
 //! Pages decide nothing and read without JavaScript.
 
-mod charter;
-mod checkout;
 mod about;
 mod badge;
 mod charter;
@@ -14,9 +12,6 @@ mod explore;
 mod front;
 mod money;
 mod new_task;
-pub mod pieces;
-mod pledge;
-mod project;
 pub mod pieces;
 mod pledge;
 mod problems;
