@@ -5,6 +5,7 @@ mod parts;
 mod work;
 
 use super::super::body::Params;
+use super::super::faucet::Offer;
 use super::super::{ApiError, App};
 use super::pieces::{self, Deadline, Progress, outward, repository_name};
 use super::{Asked, Site, show as respond, stage_words, words};
@@ -122,7 +123,8 @@ pub(super) async fn show(
     if more_events {
         events.remove(0);
     }
-    let site = Site::new(&app);
+    let offer = Offer::of_task(&app, &charter, format!("/tasks/{charter}"));
+    let site = Site::new(&app).with_faucet(offer);
     let view = app.service.read_task(&charter, |task, tip| {
         let events = events.iter().rev().map(|event| EventRow::of(event)).collect();
         page(site, task, tip, list, events, more_events)
