@@ -3,8 +3,8 @@
 
 use super::super::body::Params;
 use super::super::{ApiError, App};
-use super::standing::{Case, Settled, Words};
 use super::pieces;
+use super::standing::{Case, Settled, Words};
 use super::{Asked, Site, show as respond, words};
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Pledge, RESERVATION_SECS, Standing};
@@ -100,7 +100,8 @@ impl PledgePage {
         let voting = task
             .submissions()
             .iter()
-            .any(|submission| tip.is_some_and(|tip| !task.window(submission).closed(tip.mtp_secs)));
+            .any(|submission| tip.is_some_and(|tip| !task.window(submission).closed(tip.mtp_secs)))
+            && pledge.outpoints.iter().any(|held| held.ended.is_none());
         let voted = task
             .submissions()
             .iter()

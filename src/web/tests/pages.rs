@@ -1,5 +1,6 @@
 //! Pages over HTTP: each renders for browsers, tells the same as JSON to programs, and lives under its policy.
 
+mod desks;
 mod new;
 mod public;
 mod sponsor;

@@ -32,7 +32,10 @@ async fn a_checkout_says_what_is_taken_and_shows_no_address() {
     assert_eq!(json["minimum_sat"], fields.minimum_pledge_sat);
     assert_eq!(json["left_sat"], fields.cap_sat);
     assert!(!html.contains("bcrt1"), "no address before it was checked: {html}");
-    assert!(html.contains(&format!("upfront pledge {}", world.id)), "the command line for those without JavaScript");
+    assert!(
+        html.contains(&format!("upfront pledge {}", world.id)),
+        "the command line for those without JavaScript"
+    );
     assert!(html.contains("checkout.js"));
     // An address that waits for its payment takes room.
     world.sent("pledges", world.pledge_body(1, 300_000)).await;
@@ -52,7 +55,10 @@ async fn a_pledge_is_told_from_address_to_refund() {
     let (html, json) = world.stands(1, "waiting").await;
     let address = json["pledge"]["address"].as_str().unwrap();
     let outside = html.split("<noscript>").next().unwrap();
-    assert!(!outside.contains(address), "an address that nobody checked is for those without JavaScript alone");
+    assert!(
+        !outside.contains(address),
+        "an address that nobody checked is for those without JavaScript alone"
+    );
     assert!(html.contains("Not checked"));
     let outpoint = world.pay_pledge(1, 500_000);
     world.look().await;
@@ -70,14 +76,22 @@ async fn a_pledge_is_told_from_address_to_refund() {
     world.mine(1).await;
     let (_, json) = world.stands(1, "credited_unsecured").await;
     assert_eq!(json["remarks"][0]["state"], "double");
-    let small: Vec<&str> =
-        json["payments"].as_array().unwrap().iter().map(|payment| payment["words"]["state"].as_str().unwrap()).collect();
+    let small: Vec<&str> = json["payments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|payment| payment["words"]["state"].as_str().unwrap())
+        .collect();
     assert!(small.contains(&"below_minimum") && small.contains(&"credited"), "{small:?}");
     world.advance_to(world.charter.fields().refund_time + 1).await;
     world.look().await;
     let (_, json) = world.page(&format!("/tasks/{}/pledges/1", world.id)).await;
-    let states: Vec<&str> =
-        json["payments"].as_array().unwrap().iter().map(|payment| payment["words"]["state"].as_str().unwrap()).collect();
+    let states: Vec<&str> = json["payments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|payment| payment["words"]["state"].as_str().unwrap())
+        .collect();
     assert!(states.contains(&"refunding") && states.contains(&"refund_unsigned"), "{states:?}");
     assert_eq!(json["headline"]["state"], "refund_unsigned");
     let (status, _, _) = world.browse(&format!("/tasks/{}/pledges/2", world.id)).await;
@@ -114,7 +128,10 @@ async fn a_vote_says_what_it_does_and_how_the_count_stands() {
     assert_eq!(json["work"]["tally"]["yes_sat"], 400_000);
     assert_eq!(json["work"]["silent_sat"], 400_000);
     assert_eq!(json["work"]["closed"], false);
-    assert!(html.contains("free chance to be refunded") && html.contains("releases your own money"), "{html}");
+    assert!(
+        html.contains("free chance to be refunded") && html.contains("releases your own money"),
+        "{html}"
+    );
     assert!(html.contains("href=\"https://example.org/pull/7\""), "{html}");
     assert!(html.contains(&format!("upfront vote {}", world.id)));
     let (html, json) = world.page(&format!("/tasks/{}/pledges/1", world.id)).await;
