@@ -4,7 +4,6 @@ mod desks;
 mod new;
 mod public;
 mod sponsor;
-mod desks;
 
 use super::fakes::World;
 use axum::body::{Body, to_bytes};
