@@ -2,22 +2,17 @@
 //! filled from the service's state under one tip, rendered by its template, or told as JSON to whoever asks for that.
 //! Pages decide nothing and read without JavaScript.
 
-mod charter;
-mod checkout;
-mod desk;
 mod about;
 mod badge;
 mod charter;
 mod checkout;
+mod desk;
 mod embed;
 mod error;
 mod explore;
 mod front;
 mod money;
 mod operator_page;
-pub mod pieces;
-mod pledge;
-mod project;
 pub mod pieces;
 mod pledge;
 mod problems;

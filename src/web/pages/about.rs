@@ -73,7 +73,8 @@ fn download(name: &'static str) -> Result<Response, ApiError> {
     let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
     let disposition = disposition.map_err(|_| ApiError::internal())?;
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], asset.bytes).into_response())
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], asset.bytes)
+        .into_response())
 }
 
 pub(super) async fn recover_file() -> Result<Response, ApiError> {

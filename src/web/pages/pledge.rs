@@ -3,8 +3,8 @@
 
 use super::super::body::Params;
 use super::super::{ApiError, App};
-use super::standing::{Case, Settled, Words};
 use super::pieces;
+use super::standing::{Case, Settled, Words};
 use super::{Asked, Site, show as respond, words};
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Pledge, RESERVATION_SECS, Standing};
