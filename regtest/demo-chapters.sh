@@ -353,15 +353,22 @@ epilogue() {
   chapter_ends
   printf '\n%sTold in %s s%s (%s); %s numbers were checked, all as they should be.\n' \
     "$bold" "$(elapsed "$from")" "$plain" "$(printf '%s, ' "${timings[@]}" | sed 's/, $//')" "$checks"
-  if [ -n "$leave" ]; then return; fi
+}
+
+# leave_it_up: what is where, for whoever wants to try it by hand.
+leave_it_up() {
   # For regtest/try-api, too.
   printf 'server=%q\nprogram=%q\ntask=%q\n' "$UPFRONT_SERVER" "$UPFRONT" "$task1" >"$DIR/kept"
   cat <<WORDS
 
 The service of chapters 1 and 2 is up: $UPFRONT_SERVER
-  look around      curl -s $UPFRONT_SERVER/api/v1/tasks | jq
+  look around      open it in a browser: tasks in every stage, and a faucet on their pages
+                   curl -s $UPFRONT_SERVER/api/v1/tasks | jq
                    $UPFRONT --server $UPFRONT_SERVER task show $task1
-  files, keys      $DIR
+  sign by hand     $DIR/keys/site-developer, site-representative, site-arbiter: recovery words of the three
+                   who hold the keys of the newer tasks; accounts 0 to 5, in the order above
+  sponsor          $DIR/recovery/voting-victor.json: has not voted yet on ${site[voting]:0:8}…
+  other files      $DIR
   node, electrs    . $DIR/chain/env; \$BITCOIN_CLI getblockchaininfo
   stop it          ./regtest/demo --stop
 WORDS

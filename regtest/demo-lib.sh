@@ -181,6 +181,7 @@ declare -A service_url=() service_pid=()
 start_service() {
   local name=$1 url=http://127.0.0.1:$2
   UPFRONT_NETWORK=regtest UPFRONT_DATA_DIR=$DIR/$name UPFRONT_ELECTRUM=$SERVICE_ELECTRUM UPFRONT_LISTEN=127.0.0.1:$2 \
+    UPFRONT_FAUCET_RPC_URL=$RPC_URL UPFRONT_FAUCET_COOKIE_FILE=$COOKIE_FILE UPFRONT_FAUCET_WALLET=$WALLET \
     UPFRONT_PUBLIC_URL=$url setsid "$UPFRONT" serve </dev/null >"$DIR/$name.log" 2>&1 &
   service_pid[$name]=$!
   wait_for 60 service_is_at "$url" "$(node getblockcount)" ||

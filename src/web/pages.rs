@@ -12,6 +12,7 @@ mod error;
 mod explore;
 mod front;
 mod money;
+mod new_task;
 mod operator_page;
 pub mod pieces;
 mod pledge;
@@ -50,6 +51,8 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/pledge", get(checkout::show))
         .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
         .route("/tasks/{charter}/vote", get(vote::show))
+        .route("/new", get(new_task::show))
+        .route("/new/preview", get(new_task::again).post(new_task::preview))
         .route("/tasks", get(explore::show))
         .route("/tasks/{charter}", get(task::show))
         .route("/tasks/{charter}/charter", get(charter::show))

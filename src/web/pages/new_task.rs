@@ -7,15 +7,14 @@ mod refused;
 
 use super::super::body::Fields;
 use super::super::{ApiError, App};
-use super::task::parts::Terms;
+use super::task::Terms;
 use super::{Asked, Site, pieces, show as respond, words};
 use crate::draft::Ground;
 use crate::escrow::charter::Charter;
 use crate::escrow::statement::{CharterId, Role};
 use askama::Template;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use bitcoin::base64::Engine;
 use bitcoin::base64::prelude::BASE64_STANDARD;
 use form::{Drafted, Form};
@@ -59,6 +58,9 @@ struct Review {
     canonical: String,
     /// The text whose hash it names.
     text: String,
+    /// The same with everything that cannot be seen made visible.
+    #[serde(skip)]
+    shown_text: String,
     /// Title of the task.
     title: String,
     /// The terms in words.
@@ -99,12 +101,14 @@ pub(super) async fn preview(
         .map_err(|name| ApiError::shape(format!("the form has no field {:?}", pieces::inert(&name))))?;
     match form.draft(&ground) {
         Some(drafted) => respond(asked, &Review::new(site, form, drafted)),
-        None => {
-            let mut response = respond(asked, &NewTask::new(site, form, &ground))?;
-            *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-            Ok(response)
-        }
+        // What is wrong is the answer that was asked for.
+        None => respond(asked, &NewTask::new(site, form, &ground)),
     }
+}
+
+/// `GET /new/preview`, by whoever loads it again: the draft is not kept, and begins anew.
+pub(super) async fn again() -> Redirect {
+    Redirect::to("/new")
 }
 
 /// What a draft stands on here. Before the chain is known the machine's clock has to do: every date is shown, and
@@ -157,6 +161,7 @@ impl Review {
             charter_href: href("application/json", &canonical),
             text_href: href("text/markdown", &text),
             title: pieces::title(&text),
+            shown_text: pieces::inert(&text),
             terms: Terms::of(&charter),
             signers: signers(&charter),
             site,

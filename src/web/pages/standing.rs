@@ -320,6 +320,11 @@ impl Case<'_> {
             _ => said.title.clone(),
         };
         let mut text = said.text.clone();
+        let waiting: Vec<_> = present.iter().filter(|(_, words)| words.state == said.state).collect();
+        if waiting.len() > 1 && matches!(said.state, "seen" | "confirming") {
+            let sum = waiting.iter().fold(0u64, |sum, (held, _)| sum.saturating_add(held.amount_sat));
+            text = format!("{} payments, {} together, wait for blocks.", waiting.len(), words::sat(sum));
+        }
         if matches!(said.state, "seen" | "confirming") {
             text.push_str(if open {
                 " Keep this tab open until your refund is secured."
@@ -389,7 +394,7 @@ impl Case<'_> {
                 "double",
                 "warn",
                 format!("{} payments arrived", present.len()),
-                "Each counts for itself, has a refund of its own, and adds to your vote. If you meant to pay once, it comes back as the rest does: when it is not paid out.",
+                "Each stands for itself and has a refund of its own; what counts adds to your vote. If you meant to pay once: the other comes back as the first does, when it is not paid out.",
             ));
         }
         if !present.is_empty() && sum < self.promised_sat && sum >= self.terms.minimum_pledge_sat {

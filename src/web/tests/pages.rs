@@ -1,7 +1,10 @@
 //! Pages over HTTP: each renders for browsers, tells the same as JSON to programs, and lives under its policy.
 
 mod desks;
+mod new;
 mod public;
+mod sponsor;
+mod desks;
 
 use super::fakes::World;
 use axum::body::{Body, to_bytes};

@@ -125,7 +125,10 @@ const MONEY: Section = Section {
             "",
             Input::Choice(&[
                 ("keep", "the task goes on with what it has"),
-                ("all_or_nothing", "everything is returned, and work is handed in only once the target is there"),
+                (
+                    "all_or_nothing",
+                    "everything is returned, and work is handed in only once the target is there",
+                ),
             ]),
         ),
     ],
@@ -261,7 +264,12 @@ const fn times(refund_hint: &'static str, reviews: Windows, rulings: Windows) ->
             "From the block that the handed-in work names.",
             Input::Choice(reviews),
         ),
-        field("ruling", "Then the arbiter has", "To rule over the money of the noes.", Input::Choice(rulings)),
+        field(
+            "ruling",
+            "Then the arbiter has",
+            "To rule over the money of the noes.",
+            Input::Choice(rulings),
+        ),
     ]
 }
 

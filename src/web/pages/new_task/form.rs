@@ -91,7 +91,10 @@ impl Form {
         let refund = if regtest {
             "1h".to_owned()
         } else {
-            Draft::default().times(network, ground.now_secs).map(|times| day(times.refund)).unwrap_or_default()
+            Draft::default()
+                .times(network, ground.now_secs)
+                .map(|times| day(times.refund))
+                .unwrap_or_default()
         };
         let (review, ruling) = if regtest { ("300s", "300s") } else { ("7d", "14d") };
         let values = [
@@ -261,7 +264,10 @@ impl Form {
     fn text(&mut self) -> String {
         let title = self.given("title").unwrap_or_default();
         if title.chars().count() > MAX_TITLE_CHARS {
-            self.wrong_with("title", format!("At most {MAX_TITLE_CHARS} characters: the rest belongs below."));
+            self.wrong_with(
+                "title",
+                format!("At most {MAX_TITLE_CHARS} characters: the rest belongs below."),
+            );
         }
         if title.contains('\n') {
             self.wrong_with("title", "One line.");
@@ -377,9 +383,12 @@ impl Form {
         let to = self.address("leader_address");
         let part = self.read("leader_share", share);
         let key = self.read("leader_key", |text| {
-            nip98::parse_public(text).map(|key| key.to_string()).ok_or("a public key: npub1... or 64 hex digits")
+            nip98::parse_public(text)
+                .map(|key| key.to_string())
+                .ok_or("a public key: npub1... or 64 hex digits")
         });
-        let some = ["leader_address", "leader_share", "leader_key"].iter().any(|name| self.given(name).is_some());
+        let some =
+            ["leader_address", "leader_share", "leader_key"].iter().any(|name| self.given(name).is_some());
         for name in ["leader_address", "leader_key"] {
             if some && self.given(name).is_none() {
                 self.wrong_with(name, "A leader has an address and a key.");
@@ -435,7 +444,9 @@ mod tests {
 
     #[test]
     fn shares_and_numbers_are_read_as_people_write_them() {
-        for (text, bps) in [("100", 10_000), ("66.67", 6_667), ("2,5 %", 250), ("0", 0), ("0.5", 50), ("7.", 700)] {
+        for (text, bps) in
+            [("100", 10_000), ("66.67", 6_667), ("2,5 %", 250), ("0", 0), ("0.5", 50), ("7.", 700)]
+        {
             assert_eq!(share(text), Ok(bps), "{text}");
         }
         for bad in ["", "101", "100.01", "-1", "1.234", "x", "1e2", "999999", ".5"] {
@@ -443,5 +454,44 @@ mod tests {
         }
         assert_eq!(whole::<u64>("1,000 000"), Ok(1_000_000));
         assert!(whole::<u32>("1.5").is_err() && whole::<u32>("-1").is_err() && whole::<u32>("").is_err());
+    }
+
+    /// Where time is real, days are chosen, and the defaults make a charter as they do on regtest.
+    #[test]
+    fn the_form_of_a_weekly_network_makes_a_charter_of_days() {
+        use crate::escrow::testing;
+        for network in Network::ALL.into_iter().filter(|network| *network != Network::Regtest) {
+            let receipt_key = testing::receipt_keypair().x_only_public_key().0.to_string();
+            let ground =
+                Ground { network: Some(network), receipt_key: Some(receipt_key), now_secs: 1_795_000_000 };
+            let mut given = Form::begin(network, &ground).values.clone();
+            let address = testing::address(network, 0).to_string();
+            let seat = |person| testing::seat(network, person).key;
+            let (developer, representative, arbiter) = (seat(1), seat(2), seat(3));
+            for (name, value) in [
+                ("title", "A task"),
+                ("text", "What is asked"),
+                ("repository", "https://example.org/x"),
+                ("target_sat", "1000000"),
+                ("payee_1_address", &address),
+                ("developer", &developer),
+                ("representative", &representative),
+                ("arbiter", &arbiter),
+                ("work_deadline", "2027-01-11"),
+            ] {
+                given.insert(name, value.to_owned());
+            }
+            let sent = given.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let mut form = Form::sent(network, sent).unwrap();
+            let drafted = form.draft(&ground);
+            assert_eq!(form.errors(), &BTreeMap::new(), "{network}");
+            let charter = drafted.unwrap().charter;
+            assert!(network.on_grid(charter.refund_time_secs()));
+            assert_eq!(charter.fields().work_deadline, 1_799_625_600, "2027-01-11, 00:00 UTC");
+            // A Tuesday is rounded up by the rules of the draft, never down.
+            form.values.insert("refund_time", "2027-03-30".to_owned());
+            let charter = form.draft(&ground).unwrap().charter;
+            assert_eq!(crate::web::pages::words::day(charter.refund_time_secs()), "Mon 5 April 2027");
+        }
     }
 }

@@ -8,9 +8,9 @@ use crate::web::pages::words;
 pub fn field_of(error: &CharterError) -> &str {
     match error {
         CharterError::Text { field, .. } | CharterError::PublicKey { field } => named(field),
-        CharterError::Address { field } | CharterError::AddressNetwork { field, .. } | CharterError::Share { field } => {
-            named(field)
-        }
+        CharterError::Address { field }
+        | CharterError::AddressNetwork { field, .. }
+        | CharterError::Share { field } => named(field),
         CharterError::NotATime { field, .. }
         | CharterError::WindowTooShort { field, .. }
         | CharterError::TooMuch { field, .. }
@@ -45,7 +45,9 @@ pub fn in_words(error: &CharterError) -> String {
             "The least pledge must not be more than the target.".to_owned()
         }
         CharterError::AmountOrder { .. } => "The target must not be more than the cap.".to_owned(),
-        CharterError::OutOfOrder { earlier, earlier_at, later_at, .. } if earlier.starts_with("funding_close") => {
+        CharterError::OutOfOrder { earlier, earlier_at, later_at, .. }
+            if earlier.starts_with("funding_close") =>
+        {
             format!(
                 "Funding must close before the work is due: this is {}, the work is due {}.",
                 time(*earlier_at),
@@ -85,7 +87,8 @@ pub fn draft_in_words(error: &DraftError) -> String {
     match error {
         DraftError::Missing { .. } | DraftError::NobodyPaid => "This is needed.".to_owned(),
         DraftError::TooNear => {
-            "This is too near: no time for the work is left before votes, ruling and the last payout.".to_owned()
+            "This is too near: no time for the work is left before votes, ruling and the last payout."
+                .to_owned()
         }
         DraftError::Late { .. } => "This is too far away.".to_owned(),
         other => other.to_string(),
@@ -116,8 +119,19 @@ fn named(field: &str) -> &str {
         "payees.2.share_bps" => "payee_3_share",
         "payees.3.address" => "payee_4_address",
         "payees.3.share_bps" => "payee_4_share",
-        "repository" | "licence" | "developer" | "representative" | "arbiter" | "refund_time" | "funding_close"
-        | "work_deadline" | "depth" | "target_sat" | "cap_sat" | "minimum_pledge_sat" | "pot"
+        "repository"
+        | "licence"
+        | "developer"
+        | "representative"
+        | "arbiter"
+        | "refund_time"
+        | "funding_close"
+        | "work_deadline"
+        | "depth"
+        | "target_sat"
+        | "cap_sat"
+        | "minimum_pledge_sat"
+        | "pot"
         | "feerate_cap_sat_per_vb" => field,
         _ => "",
     }

@@ -216,13 +216,12 @@ pub fn sample(document: &Value, schema: &Value, depth: usize) -> Value {
             return sample(document, first, depth + 1);
         }
     }
+    if let Some(fields) = schema.get("properties").and_then(Value::as_object) {
+        let value = |(name, field): (&String, &Value)| (name.clone(), sample(document, field, depth + 1));
+        return Value::Object(fields.iter().map(value).collect());
+    }
     match schema.get("type").and_then(Value::as_str) {
-        Some("object") => {
-            let fields = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
-            Value::Object(
-                fields.map(|(name, field)| (name.clone(), sample(document, field, depth + 1))).collect(),
-            )
-        }
+        Some("object") => json!({}),
         Some("array") => {
             let items = schema.get("items");
             Value::Array(items.map(|items| vec![sample(document, items, depth + 1)]).unwrap_or_default())

@@ -132,7 +132,6 @@ async fn a_task_that_takes_pledges_says_how_much_is_there_and_who_decides() {
         &["upfront verify", "multi_a(2,", "tr(musig(", "data-events=\"/api/v1/tasks/", "data-live"],
     );
     assert_has(&html, &["Refund of 250,000 sat secured for pledge 1", &format!("/tasks/{id}/pledges/1\"")]);
-    assert!(!html.contains("MIT OR Apache-2.0 \n"), "no stray lines");
     world.missing(&format!("/tasks/{}", "0".repeat(64))).await;
     world.missing("/tasks/x").await;
 }
@@ -187,7 +186,7 @@ async fn a_task_under_review_leads_to_the_vote_and_a_paid_one_to_the_payout() {
     world.missing(&world.task_path(&format!("/submissions/{}", "0".repeat(64)))).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_after_its_refund_time_says_that_money_went_back() {
     let mut world = World::new(Some(Amount::from_sat(100_000)), |_| {}).await;
     world.fund(1, 50_000).await;
@@ -210,8 +209,8 @@ async fn long_lists_are_cut_and_can_be_had_whole() {
     world.fund(16, 10_000).await;
     let (html, json) = world.page(&world.task_path("")).await;
     assert_light(&html);
-    assert_eq!((json["pledges"].as_array().unwrap().len(), &json["pledges"][0]["index"]), (12, &json!(16)));
-    assert_eq!(json["pledges"][11]["index"], 5);
+    assert_eq!((json["pledges"].as_array().unwrap().len(), &json["pledges"][0]["index"]), (10, &json!(16)));
+    assert_eq!(json["pledges"][9]["index"], 7);
     assert_has(&html, &["All 16 pledges", "promised, nothing arrived", "Everything</a>"]);
     let (_, json) = world.page(&world.task_path("?all=1")).await;
     assert_eq!(json["pledges"].as_array().unwrap().len(), 16);
@@ -245,7 +244,7 @@ async fn a_charter_stands_beside_its_bytes_and_signatures() {
 async fn what_strangers_write_does_nothing() {
     let world = World::new(None, |_| {}).await;
     let text = "<script>alert(1)</script>\u{202e}evil\u{200b}\"'\n\n<img src=x onerror=alert(1)>\u{2066}";
-    let repository = "javascript:alert('x')//\"><b>";
+    let repository = "data:text/html,alert('x')//\"><b>";
     let draft = world.drafted(text, repository).await;
     let project = world.page("/projects").await.1["projects"]
         .as_array()
@@ -268,7 +267,7 @@ async fn what_strangers_write_does_nothing() {
     ] {
         let (html, _) = world.page(&path).await;
         for bad in
-            ["<script>alert", "<img src=x", "\u{202e}", "\u{200b}", "\u{2066}", "href=\"javascript", "<b>\""]
+            ["<script>alert", "<img src=x", "\u{202e}", "\u{200b}", "\u{2066}", "href=\"data:", "<b>\""]
         {
             assert!(!html.contains(bad), "{path} has {bad:?}");
         }
@@ -279,7 +278,7 @@ async fn what_strangers_write_does_nothing() {
 }
 
 #[tokio::test]
-async fn a_megabyte_on_one_line_stays_a_small_page() {
+async fn a_long_text_stays_a_small_page() {
     let world = World::new(None, |_| {}).await;
     let draft = world.drafted(&"x".repeat(60_000), "https://example.org/long").await;
     let (html, json) = world.page(&format!("/tasks/{draft}")).await;
@@ -330,12 +329,16 @@ async fn the_pages_that_explain_are_there() {
     );
     let (html, json) = world.page("/recover").await;
     assert_has(&html, &["upfront recover", "recovery file"]);
+    let sums = include_str!("../../static/SHA256SUMS");
+    assert_eq!(json["files"].as_array().unwrap().len(), 2);
     for file in json["files"].as_array().unwrap() {
         let name = file["name"].as_str().unwrap();
         let (status, headers, body) = world.browse(&format!("/{name}")).await;
         assert_eq!(status, StatusCode::OK);
         assert_eq!(headers[header::CONTENT_DISPOSITION], format!("attachment; filename=\"{name}\""));
         assert_eq!(file["sha256"], Digest::of(body.as_bytes()).to_string(), "the hash is the file's");
+        let published = format!("{}  {name}\n", file["sha256"].as_str().unwrap());
+        assert!(sums.contains(&published), "the release publishes another hash than {published}");
         assert!(html.contains(file["sha256"].as_str().unwrap()));
     }
 }

@@ -150,7 +150,7 @@ function first<T>(items: readonly T[], find: (item: T) => string | null): string
 export function shaped(value: Json): CharterFields {
   const wrong = misfit(SHAPE, value, '');
   if (wrong !== null) {
-    refuse('charter_shape', wrong, `the charter's fields cannot be read: ${wrong === '' ? 'it is no object' : `${wrong} is missing or of another type`}`);
+    refuse('charter_shape', wrong || 'charter', `the charter's fields cannot be read: ${wrong === '' ? 'it is no object' : `${wrong} is missing or of another type`}`);
   }
   const stray = unknown(SHAPE, value, '');
   if (stray !== null) refuse('charter_unknown_key', stray, `the key ${JSON.stringify(stray.slice(0, 80))} is not part of a charter; remove it`);

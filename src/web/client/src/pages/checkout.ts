@@ -2,22 +2,21 @@
 // address is shown before all agree and the backup is done.
 
 import { parseAddress } from '../core/address.ts';
-import { UpfrontError } from '../core/error.ts';
 import { newPhrase, readPhrase, Root } from '../core/keys.ts';
 import { networkOf } from '../core/network.ts';
-import { attend, embedState, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
+import { attend, embedState, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
 import { btcWords, readBtc, readSat, refusal, type Amount } from '../sponsor/amount.ts';
 import { waiting } from '../sponsor/duties.ts';
 import { after, quizPlaces, randomBelow, START, stepOf, type Done, type Flow } from '../sponsor/flow.ts';
 import { Issuing } from '../sponsor/issue.ts';
 import { fileName, type Keeper } from '../sponsor/keeper.ts';
 import { keptBoxes, unlockKept } from '../sponsor/keystore.ts';
+import { isLie, lieWords } from '../sponsor/lie.ts';
 import { openForm } from '../sponsor/open.ts';
 import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
 import { guardFields, refusedSecret } from '../sponsor/secret.ts';
 import { fetchTask, type OpenTask } from '../sponsor/task.ts';
 import { WalletSteps } from '../sponsor/wallet-checkout.ts';
-import { ServiceError } from '../ui/api.ts';
 import { element } from '../ui/element.ts';
 import { breathe, byId, fieldError, focusOn, say, valueOf, wordsOf } from '../ui/page.ts';
 import { saveText } from '../ui/save.ts';
@@ -63,11 +62,11 @@ function show(moved: boolean): void {
 
 /** Something told what cannot be so. What the service merely refuses, or cannot answer now, is no lie. */
 function stopOr(error: unknown, otherwise: (words: string) => void): void {
-  if (error instanceof ServiceError || !(error instanceof UpfrontError)) {
+  if (!isLie(error)) {
     otherwise(wordsOf(error));
     return;
   }
-  byId('stopped-words').textContent = wordsOf(error);
+  byId('stopped-words').textContent = lieWords(error);
   byId('stopped-field').textContent = error.field;
   byId('stopped').hidden = false;
   go({ kind: 'stopped' });
@@ -165,7 +164,7 @@ async function submitBackup(): Promise<void> {
   try {
     await breathe();
     const root = Root.fromPhrase(phrase, network);
-    keeper = await issuing.issue({ charter: id, root, phrase, amount: flow.amount, refundAddress });
+    keeper = await issuing.issue({ charter: id, root, phrase, amount: flow.amount, refundAddress, used: chosen('words') !== 'new' });
     go({ kind: 'checked' });
     byId('backup-form').hidden = true;
     if (chosen('backup') === 'file') showFile();
@@ -249,7 +248,8 @@ async function pay(): Promise<void> {
     wallet.update();
   };
   holdOpen(() => waiting(kept.view) === 'unsecured');
-  const fresh = attend([kept], id, view.index, follow);
+  const fresh = followed(id, view.index);
+  attend(fresh, [kept], view.index, follow);
   wallet.attend(kept, byId('pay-after'), () => fresh.soon());
   for (;;) {
     try {

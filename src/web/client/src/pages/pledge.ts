@@ -2,18 +2,17 @@
 // refund is signed and handed in, and its address is checked before it is shown.
 
 import { UpfrontError } from '../core/error.ts';
-import { attend, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
+import { attend, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
 import { satWords } from '../sponsor/amount.ts';
 import { waiting } from '../sponsor/duties.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
+import { isLie, lieWords } from '../sponsor/lie.ts';
 import { takeKey } from '../sponsor/link.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
 import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
 import { fetchTask, type OpenTask } from '../sponsor/task.ts';
 import { WalletRefund } from '../sponsor/wallet-refund.ts';
-import { ServiceError } from '../ui/api.ts';
 import { element } from '../ui/element.ts';
-import { Fresh } from '../ui/fresh.ts';
 import { byId, focusOn, say, wordsOf } from '../ui/page.ts';
 
 const place = byId('pledge');
@@ -25,14 +24,12 @@ let task: Promise<OpenTask> = fetchTask(id);
 const again = (): Promise<OpenTask> => task.catch(() => (task = fetchTask(id)));
 
 /** Says that something lies, in the place of the address. */
-function warn(error: unknown): void {
+function warn(error: UpfrontError): void {
   const heading = element('h2', { tabindex: '-1' }, 'Do not pay');
   byId('pledge-address').replaceChildren(element('div', { class: 'note bad', role: 'alert', id: 'stopped' }, heading,
-    element('p', { id: 'stopped-words' }, wordsOf(error)),
-    ...(error instanceof UpfrontError ? [element('p', { class: 'small' }, 'What disagrees: ', element('code', { id: 'stopped-field' }, error.field))] : [])));
+    element('p', { id: 'stopped-words' }, lieWords(error)),
+    element('p', { class: 'small' }, 'What disagrees: ', element('code', { id: 'stopped-field' }, error.field))));
 }
-
-const isLie = (error: unknown): boolean => error instanceof UpfrontError && !(error instanceof ServiceError);
 
 async function opened(keepers: readonly Keeper[]): Promise<void> {
   const mine = keepers.find((keeper) => keeper.file.parts.index === index);
@@ -45,7 +42,6 @@ async function opened(keepers: readonly Keeper[]): Promise<void> {
 }
 
 function show(mine: Keeper, keepers: readonly Keeper[]): void {
-  stop.abort();
   const state = element('p', { id: 'own-state' });
   const later = element('div', {});
   const wallet = element('section', { id: 'wallet-refund-parts' });
@@ -75,7 +71,7 @@ function show(mine: Keeper, keepers: readonly Keeper[]): void {
     refund?.update();
   };
   holdOpen(() => waiting(mine.view) === 'unsecured');
-  const fresh = attend(keepers, id, index, update);
+  attend(fresh, keepers, index, update);
   update();
   fresh.soon();
   focusOn(title);
@@ -92,8 +88,7 @@ function offer(error?: unknown): void {
   openForm(form, again, () => network, opened);
 }
 
-const stop = new AbortController();
-new Fresh(location.pathname).start(place.dataset.follow ?? '', stop.signal);
+const fresh = followed(id, index);
 task.catch((error: unknown) => { if (isLie(error)) warn(error); });
 
 async function start(): Promise<void> {

@@ -2,21 +2,22 @@
 // key, beside the task's charter or its proof document. No network: everything is derived from what is given.
 
 import { parseAddress } from '../core/address.ts';
+import { unhex } from '../core/bytes.ts';
 import { Charter } from '../core/charter.ts';
-import { refuse } from '../core/error.ts';
+import { UpfrontError, refuse } from '../core/error.ts';
 import { parseJson, type Json } from '../core/json.ts';
 import { Root, readKey, readPhrase } from '../core/keys.ts';
 import { MAX_31, integer } from '../core/number.ts';
 import { Contract, type EscrowOutput } from '../core/output.ts';
 import type { KeyPair } from '../core/point.ts';
-import { RecoveryFile } from '../core/recovery.ts';
+import { MAX_RECOVERY_BYTES, RecoveryFile } from '../core/recovery.ts';
 import { paymentsOf } from '../core/refund.ts';
 import { Refunds } from '../core/refunds.ts';
 import { signStatement } from '../core/signature.ts';
 import { ROLES } from '../core/signer-key.ts';
 import { pledge as pledgeStatement } from '../core/statement.ts';
-import { unhex } from '../core/bytes.ts';
 import { outpointText, parseOutpoint, parseTransaction, transactionHex, txid } from '../core/tx.ts';
+import { isSealed, openSealed } from '../sign/sealed.ts';
 
 /** How many keys of a phrase are tried: nobody makes that many pledges with one. */
 const KEYS_TRIED = 300;
@@ -38,8 +39,32 @@ export interface Opened {
   readonly refundAddressGuessed: boolean;
 }
 
-export function openFile(text: string): Opened {
-  const file = RecoveryFile.parse(text);
+/** Armor makes a text a third longer, and the format has a header. */
+const MAX_SEALED_BYTES = 1.5 * MAX_RECOVERY_BYTES;
+
+/** Opens a file as it lies on the disk. One under a passphrase is refused as `recovery_encrypted` until it is given. */
+export async function openBytes(bytes: Uint8Array, passphrase: string | null): Promise<Opened> {
+  if (!isSealed(bytes)) return openFile(bytes);
+  if (bytes.length > MAX_SEALED_BYTES) {
+    refuse('recovery_too_long', 'file', 'file: it is longer than any recovery file');
+  }
+  if (passphrase === null) refuse('recovery_encrypted', 'passphrase', 'passphrase: this file is encrypted; type its passphrase');
+  let plain: Uint8Array;
+  try {
+    plain = await openSealed(bytes, passphrase as string);
+  } catch (error) {
+    if (!(error instanceof UpfrontError)) throw error;
+    // Its words speak of signers' key files.
+    const words = error.code === 'sealed_passphrase' ? 'passphrase: it is not the one of this file'
+      : error.code === 'sealed_damaged' ? 'file: this encrypted file is damaged or cut off'
+      : 'file: this encrypted file cannot be opened here; decrypt it first (age --decrypt FILE), and give what comes of it';
+    return refuse(error.code, error.code === 'sealed_passphrase' ? 'passphrase' : 'file', words);
+  }
+  return openFile(plain);
+}
+
+export function openFile(given: Uint8Array | string): Opened {
+  const file = RecoveryFile.parse(given);
   return { charter: file.charter, refunds: file, file, named: [], refundAddressGuessed: false };
 }
 

@@ -1,9 +1,10 @@
 // The offline recovery page: what a sponsor kept goes in, signed refunds come out. No network, no storage: what is given
 // stays in this page and goes with it.
 
+import { utf8 } from '../core/bytes.ts';
 import { UpfrontError } from '../core/error.ts';
 import { byId, el, painted, rows, saveLink, show } from '../sign/dom.ts';
-import { findPayment, openFile, openSecret, signOwn, type Opened, type Payment } from './open.ts';
+import { findPayment, openBytes, openSecret, signOwn, type Opened, type Payment } from './open.ts';
 import {
   amountWords, broadcastCommand, coreSteps, groups, pledgeRows, readyRows, recoveryFileName, satWords, type ReadyRow,
 } from './words.ts';
@@ -17,6 +18,8 @@ const nowSecs = (): number => Math.floor(Date.now() / 1000);
 const orNull = (text: string): string | null => (text.trim() === '' ? null : text.trim());
 
 let opened: Opened | null = null;
+/** A file that waits for its passphrase. */
+let sealed: Uint8Array | null = null;
 
 /** Says what happened; errors in the words of whoever threw them, beside their field. */
 function say(id: string, words: string, kind: 'good' | 'bad' | ''): void {
@@ -42,7 +45,7 @@ function complain(id: string, error: unknown): void {
 /** Which element asks for what an error names. */
 const FIELDS: Readonly<Record<string, string>> = {
   phrase: 'secret', secret: 'secret', key: 'secret', index: 'index', address: 'paid-address', refund_address: 'refund-address',
-  transaction: 'funding', outpoint: 'outpoint', amount: 'amount', amount_sat: 'amount', feerate: 'feerate', to: 'to',
+  passphrase: 'passphrase', transaction: 'funding', outpoint: 'outpoint', amount: 'amount', amount_sat: 'amount', feerate: 'feerate', to: 'to',
 };
 
 function copyButton(words: string, text: string, shown: HTMLElement): HTMLButtonElement {
@@ -77,11 +80,11 @@ function hexParts(hex: string, fileName: string, which: string): HTMLElement[] {
 
 // ---- Opening
 
-async function open(how: () => Opened): Promise<void> {
+async function open(how: () => Opened | Promise<Opened>): Promise<void> {
   say('open-status', 'Checking everything…', '');
   await painted();
   try {
-    opened = how();
+    opened = await how();
     say('open-status', '', '');
     showAll();
     part('pledge-title').focus();
@@ -92,16 +95,30 @@ async function open(how: () => Opened): Promise<void> {
   }
 }
 
-async function fileText(file: File): Promise<string> {
+async function fileBytes(file: File): Promise<Uint8Array> {
   if (file.size > MAX_FILE_BYTES) throw new UpfrontError('too_long', 'file', 'this file is far too large to be one of ours');
-  return file.text();
+  return new Uint8Array(await file.arrayBuffer());
+}
+
+/** Opens a recovery file; one that is encrypted waits for its passphrase. */
+async function openRecovery(bytes: Uint8Array, passphrase: string | null): Promise<void> {
+  sealed = null;
+  await open(async () => {
+    try {
+      return await openBytes(bytes, passphrase);
+    } catch (error) {
+      if (error instanceof UpfrontError && error.field === 'passphrase') sealed = bytes;
+      throw error;
+    } finally {
+      show(part('passphrase-form'), sealed !== null);
+    }
+  });
 }
 
 async function openGiven(file: File | undefined): Promise<void> {
   if (file === undefined) return;
   try {
-    const text = await fileText(file);
-    await open(() => openFile(text));
+    await openRecovery(await fileBytes(file), null);
   } catch (error) {
     complain('open-status', error);
   }
@@ -111,6 +128,7 @@ function listenToOpening(): void {
   for (const radio of document.querySelectorAll<HTMLInputElement>('input[name=have]')) {
     radio.addEventListener('change', () => {
       show(part('file-form'), radio.value === 'file');
+      show(part('passphrase-form'), false);
       show(part('words-form'), radio.value === 'words');
       say('open-status', '', '');
     });
@@ -130,8 +148,11 @@ function listenToOpening(): void {
   });
   part('file-form').addEventListener('submit', (event) => {
     event.preventDefault();
-    const text = area('file-text').value;
-    void open(() => openFile(text));
+    void openRecovery(utf8(area('file-text').value), null);
+  });
+  part('passphrase-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (sealed !== null) void openRecovery(sealed, input('passphrase').value).then(() => { if (opened !== null) input('passphrase').value = ''; });
   });
   part('words-form').addEventListener('submit', async (event) => {
     event.preventDefault();
@@ -141,7 +162,7 @@ function listenToOpening(): void {
       if (chosen === undefined && pasted.trim() === '') {
         throw new UpfrontError('charter', 'charter', 'the task\'s charter or proof document is missing: the words alone do not tell which terms the address belongs to');
       }
-      const documentText = pasted.trim() === '' && chosen !== undefined ? await fileText(chosen) : pasted;
+      const documentText = pasted.trim() === '' && chosen !== undefined ? await chosen.text() : pasted;
       const index = input('index').value.trim();
       if (index !== '' && !/^\d{1,10}$/.test(index)) throw new UpfrontError('index', 'index', 'index: write the number of the pledge in digits');
       const asked = {
@@ -291,7 +312,7 @@ function showKeep(pledge: Opened): void {
   part('keep-body').replaceChildren(...(pledge.file === null
     ? [el('p', {}, 'A recovery file needs the signatures of the three signers: open the pledge with the task\'s proof document instead of the charter alone. The refunds above can be saved one by one.')]
     : [
-      el('p', {}, 'The recovery file with every refund above in it. It is secret: whoever has it can take this pledge after T. ', el('code', {}, 'upfront recover'), ' reads it, and so does this page.'),
+      el('p', {}, 'The recovery file with every refund above in it. It is secret and not encrypted: whoever has it can take this pledge after T. ', el('code', {}, 'upfront recover'), ' reads it, and so does this page.'),
       saveLink(recoveryFileName(pledge), pledge.file.toJson(), 'Save the recovery file'),
     ]));
   show(part('keep'), true);

@@ -1,4 +1,4 @@
-// Key files under a passphrase: the age format (https://c2sp.org/age), scrypt recipient, with or without ASCII armor, as
+// Files under a passphrase: the age format (https://c2sp.org/age), scrypt recipient, with or without ASCII armor, as
 // `upfront key new` and `age -p` write them. Read only, whole in memory; nothing of content or passphrase is in an error.
 
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js';
@@ -18,7 +18,7 @@ const TAG_BYTES = 16;
 const CHUNK_BYTES = 65_536 + TAG_BYTES;
 const NONCE_BYTES = 16;
 
-const damaged = (): never => refuse('sealed_damaged', 'key', 'The key file is damaged: it is no whole age file.');
+const damaged = (): never => refuse('sealed_damaged', 'key', 'The file is damaged: it is no whole age file.');
 
 /** One byte a character, for headers, which are ASCII. */
 const latin = (bytes: Uint8Array): string => Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
@@ -61,7 +61,7 @@ function readHeader(bytes: Uint8Array): Header {
   const found = /^-> scrypt ([A-Za-z0-9+/]{22}) ([1-9]\d?)$/.exec(stanza);
   if (found === null) {
     if (stanza.startsWith('-> ') && !stanza.startsWith('-> scrypt')) {
-      refuse('sealed_to_key', 'key', 'The key file is encrypted to a key, not with a passphrase: decrypt it elsewhere, or type the words.');
+      refuse('sealed_to_key', 'key', 'The file is encrypted to a key, not with a passphrase: decrypt it elsewhere, or type the words.');
     }
     return damaged();
   }
@@ -82,27 +82,34 @@ function decrypted(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array): Uint
   }
 }
 
-/** The only chunk of a STREAM: number 0, marked as the last. Key files are far shorter than one chunk. */
+/** STREAM: chunks of 64 KiB, numbered, the last one marked; it is empty only where everything is. */
 function openPayload(fileKey: Uint8Array, payload: Uint8Array): Uint8Array {
-  if (payload.length < NONCE_BYTES + TAG_BYTES || payload.length > NONCE_BYTES + CHUNK_BYTES) return damaged();
+  if (payload.length < NONCE_BYTES + TAG_BYTES) return damaged();
   const key = hkdf(sha256, fileKey, payload.slice(0, NONCE_BYTES), utf8('payload'), 32);
-  const nonce = new Uint8Array(12);
-  nonce[11] = 1;
-  return decrypted(key, nonce, payload.slice(NONCE_BYTES)) ?? damaged();
+  const chunks: Uint8Array[] = [];
+  for (let at = NONCE_BYTES; at < payload.length; at += CHUNK_BYTES) {
+    const nonce = new Uint8Array(12);
+    new DataView(nonce.buffer).setUint32(7, chunks.length);
+    nonce[11] = at + CHUNK_BYTES >= payload.length ? 1 : 0;
+    const chunk = decrypted(key, nonce, payload.slice(at, at + CHUNK_BYTES)) ?? damaged();
+    if (chunk.length === 0 && chunks.length > 0) return damaged();
+    chunks.push(chunk);
+  }
+  return concat(...chunks);
 }
 
 /** Opens a file under a passphrase; takes seconds, and up to 1 GiB of memory, as the file asks for. */
 export async function openSealed(bytes: Uint8Array, passphrase: string): Promise<Uint8Array> {
   const { salt, logN, wrapped, mac, covered, payload } = readHeader(withoutArmor(bytes));
   if (logN > MAX_LOG_N) {
-    refuse('sealed_work', 'key', `The key file asks for 2^${logN} steps of work to be opened; 2^${MAX_LOG_N} is the most that is done.`);
+    refuse('sealed_work', 'key', `The file asks for 2^${logN} steps of work to be opened; 2^${MAX_LOG_N} is the most that is done.`);
   }
   const settings = { N: 2 ** logN, r: 8, p: 1, dkLen: 32 };
   let wrapKey: Uint8Array;
   try {
     wrapKey = await scryptAsync(utf8(passphrase), concat(utf8(`${VERSION}/scrypt`), salt), settings);
   } catch {
-    return refuse('sealed_work', 'key', 'There is not enough memory to open the key file here: decrypt it elsewhere, or type the words.');
+    return refuse('sealed_work', 'key', 'There is not enough memory to open the file here: decrypt it elsewhere, or type the words.');
   }
   const fileKey = decrypted(wrapKey, new Uint8Array(12), wrapped) ?? refuse('sealed_passphrase', 'key', 'Wrong passphrase.');
   const macKey = hkdf(sha256, fileKey, new Uint8Array(0), utf8('header'), 32);

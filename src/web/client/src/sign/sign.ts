@@ -10,7 +10,7 @@ import { checkProof } from '../core/proof/check.ts';
 import type { Finding } from '../core/proof/findings.ts';
 import { speak, toAccept, toAttest, toRule, type Unsigned } from '../core/proof/speak.ts';
 import type { SubmissionState, Task } from '../core/proof/task.ts';
-import { requireSeat, signPlan } from '../core/settlement/sign.ts';
+import { requireSeat, signPlan, type SignedForm } from '../core/settlement/sign.ts';
 import { percent } from '../core/settlement/plan.ts';
 import { ROLES, type Role } from '../core/signer-key.ts';
 import { byId, code, el, painted, saveLink, show } from './dom.ts';
@@ -27,7 +27,7 @@ interface Prepared {
   readonly shown: readonly HTMLElement[];
   readonly confirm: string;
   /** The elements of the result: files to save, and where they go. */
-  sign(account: Account): HTMLElement[];
+  sign(account: Account): Promise<HTMLElement[]>;
 }
 
 /** What speaks against signing, to be shown. */
@@ -118,8 +118,13 @@ function prepareSettlement(): Prepared {
   return {
     role, charter: task.charter, shown: review.settlement(explanation, votes.length),
     confirm: `I have read what this settlement does, and want to sign it as ${role}.`,
-    sign(account) {
-      const forms = signPlan(task.charter, plan, role, account, explanation.given);
+    async sign(account) {
+      const forms: SignedForm[] = [];
+      for (const form of signPlan(task.charter, plan, role, account, explanation.given)) {
+        forms.push(form);
+        page.signStatus.textContent = `Signed ${forms.length} of ${explanation.given.size}…`;
+        await painted();
+      }
       const name = (form: { chunkAt: number; formAt: number }): string => `${form.chunkAt}-${form.formAt}.signed.psbt`;
       const all = JSON.stringify({ psbts: forms.map((form) => form.psbt) });
       return [
@@ -147,7 +152,7 @@ function prepareWords(unsigned: Unsigned, about: readonly HTMLElement[], confirm
   const { role, charter, resource } = unsigned;
   return {
     role, charter, confirm, shown: review.words(unsigned, about),
-    sign(account) {
+    async sign(account) {
       const text = speak(unsigned, account);
       const file = `${resource.slice(0, -1)}-${role}.json`;
       return [
@@ -314,7 +319,10 @@ async function sign(): Promise<void> {
     if (!/^(?:0|[1-9]\d{0,9})$/.test(number)) throw new UpfrontError('account', 'account', 'The account is a whole number.');
     const account = Root.fromPhrase(await thePhrase(), ready.charter.network).account(Number(number));
     requireSeat(ready.charter, ready.role, account);
-    page.resultBody.replaceChildren(...ready.sign(account));
+    const signed = await ready.sign(account);
+    // Something else is asked for by now: what was signed is not shown, and goes.
+    if (prepared !== ready) return;
+    page.resultBody.replaceChildren(...signed);
     page.signStatus.textContent = '';
     show(page.result, true);
     show(page.signing, false);

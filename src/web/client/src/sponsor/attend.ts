@@ -24,9 +24,15 @@ export const shownState = (): string => document.getElementById('pledge-state')?
 /** Whether an address may still be asked to be paid. */
 export const wantsMoney = (): boolean => ['waiting', 'lapsed', 'replaced'].includes(shownState());
 
-/** Follows a pledge and keeps it safe. `changed` is told after every look. */
-export function attend(keepers: readonly Keeper[], charter: string, index: number, changed: (state: Waiting) => void): Fresh {
+/** The pledge's page, followed for everybody; with `attend`, for whoever has its key. */
+export function followed(charter: string, index: number): Fresh {
   const fresh = new Fresh(pledgePath(charter, index));
+  fresh.start(eventsPath(charter, index));
+  return fresh;
+}
+
+/** Keeps a pledge safe before each look of a page that is followed. `changed` is told after each. */
+export function attend(fresh: Fresh, keepers: readonly Keeper[], index: number, changed: (state: Waiting) => void): void {
   const main = keepers.find((keeper) => keeper.file.parts.index === index);
   let before: Waiting | null = null;
   fresh.before = async (): Promise<void> => {
@@ -39,8 +45,6 @@ export function attend(keepers: readonly Keeper[], charter: string, index: numbe
     before = now;
     changed(now);
   };
-  fresh.start(eventsPath(charter, index));
-  return fresh;
 }
 
 /** Asks before the tab is closed while something would be lost with it. */

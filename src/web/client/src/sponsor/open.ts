@@ -29,7 +29,7 @@ export function readSecret(given: string, network: Network): Secret {
   return { kind: 'key', key: readKey(text, network, 'key') };
 }
 
-const none = (what: string): never => refuse('no_pledge', 'words', `${what} belongs to no pledge of this task`);
+const none = (what: string): never => refuse('no_pledge', 'words', `no pledge of this task belongs to ${what}`);
 
 /** Keepers of all pledges that a secret belongs to. */
 export function keepersOf(task: OpenTask, secret: Secret): Keeper[] {
@@ -37,7 +37,7 @@ export function keepersOf(task: OpenTask, secret: Secret): Keeper[] {
   let mine: Mine[];
   if (secret.kind === 'phrase') {
     mine = pledgesOf(Root.fromPhrase(secret.phrase, task.charter.network), secret.phrase, pledges);
-    if (mine.length === 0) none('no key of these words');
+    if (mine.length === 0) none('these words');
   } else {
     const one = pledgeOfKey(secret.key, pledges);
     mine = one === null ? none('this key') : [one];

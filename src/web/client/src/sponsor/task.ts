@@ -1,7 +1,7 @@
 // A task as it was checked in this browser: charter, attestations, addresses; and what the service must agree with.
 
 import { checkPledgeOf, checkTask, type CheckedTask } from '../core/check.ts';
-import { refuse } from '../core/error.ts';
+import { refuse, UpfrontError } from '../core/error.ts';
 import { canonical, parseJson, type Json } from '../core/json.ts';
 import type { EscrowOutput } from '../core/output.ts';
 import { ROLES, type Role } from '../core/signer-key.ts';
@@ -30,12 +30,24 @@ export function firstOtherTerm(terms: Json, charterText: string): string | null 
 /** Checks what was fetched: everything that follows from the charter's bytes must be so. */
 export function openTask(id: string, charterText: string, view: TaskView): OpenTask {
   const { attestations } = view;
-  const checked = checkTask(charterText, attestations, { task: id, openAddress: view.openAddress, text: view.text });
+  const checked = namingTheTerm(view, charterText, () =>
+    checkTask(charterText, attestations, { task: id, openAddress: view.openAddress, text: view.text }));
   if (view.charter !== id) untrue('charter', 'the service tells of another task');
   const other = firstOtherTerm(view.terms, checked.charter.text);
   if (other !== null) untrue(`terms.${other}`, 'the charter says otherwise');
   const of = (role: Role): string => attestations[role] ?? untrue(`attestations.${role}`, 'it is missing');
   return { ...checked, view, attestations: [of(ROLES[0]), of(ROLES[1]), of(ROLES[2])] };
+}
+
+/** A charter that is another one altogether says little; the field in which it differs from what else is told says more. */
+function namingTheTerm(view: TaskView, charterText: string, check: () => CheckedTask): CheckedTask {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof UpfrontError) || error.code !== 'untrue' || error.field !== 'charter') throw error;
+    const other = firstOtherTerm(view.terms, charterText);
+    return untrue(other === null ? 'charter' : `charter.${other}`, 'these terms are not those that this page’s address names');
+  }
 }
 
 export async function fetchTask(id: string): Promise<OpenTask> {

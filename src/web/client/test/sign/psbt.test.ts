@@ -68,7 +68,7 @@ for (const [name, change, field, words] of changes) {
 
 const signatureOf = (role: 'developer' | 'representative'): { key: string; leafHash: Uint8Array; signature: Uint8Array } => {
   const { task, plan, given } = explained(judge(proof, [first], role));
-  const [form] = signPlan(task.charter, plan, role, accountOf(role), given);
+  const [form] = [...signPlan(task.charter, plan, role, accountOf(role), given)];
   const signed = psbtsOf({ one: form!.psbt })[0]!.inputs[0]!.tapScriptSigs[0];
   assert.ok(signed);
   return signed;
@@ -144,7 +144,7 @@ test('no PSBT, or one of another task, belongs to no settlement', () => {
 
 test('only forms for which a PSBT was given are signed, and only with the key of the seat', () => {
   const { task, plan, given } = explained(judge(proof, [second]));
-  const made = signPlan(task.charter, plan, 'developer', accountOf('developer'), given);
+  const made = [...signPlan(task.charter, plan, 'developer', accountOf('developer'), given)];
   assert.deepEqual(made.map(({ chunkAt, formAt }) => [chunkAt, formAt]), [[0, 1]]);
   const wrong: [Parameters<typeof accountOf>, RegExp][] = [
     [['alice'], /this is not the developer's account key of the charter: check the phrase/],
@@ -153,7 +153,7 @@ test('only forms for which a PSBT was given are signed, and only with the key of
   ];
   for (const [who, words] of wrong) {
     assert.throws(
-      () => signPlan(task.charter, plan, 'developer', accountOf(...who), given),
+      () => [...signPlan(task.charter, plan, 'developer', accountOf(...who), given)],
       (error: unknown) => error instanceof Error && words.test(error.message) && (error as { code?: string }).code === 'sign_other_key',
     );
   }

@@ -4,7 +4,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { base64, textOf, unbase64, utf8 } from '../../src/core/bytes.ts';
+import { chacha20poly1305 } from '@noble/ciphers/chacha.js';
+import { hkdf } from '@noble/hashes/hkdf.js';
+import { hmac } from '@noble/hashes/hmac.js';
+import { scrypt } from '@noble/hashes/scrypt.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { base64, concat, textOf, unbase64, utf8 } from '../../src/core/bytes.ts';
 import { Root } from '../../src/core/keys.ts';
 import { networkOf } from '../../src/core/network.ts';
 import { isSealed, openSealed } from '../../src/sign/sealed.ts';
@@ -32,6 +37,42 @@ test('it opens, armored and not, and holds the phrase', async () => {
     const words = text.split('\n').map((line) => line.split('#')[0]).join(' ');
     assert.equal(Root.fromPhrase(words, networkOf('regtest')).account(0).expression, KEY);
   }
+});
+
+/** What `age -p` makes of a text, with little work: https://c2sp.org/age. `close` gives chunks their last byte. */
+function seal(plain: Uint8Array, close = (_number: number, last: boolean): number => (last ? 1 : 0)): Uint8Array {
+  const [fileKey, salt, start] = [1, 2, 3].map((byte) => new Uint8Array(16).fill(byte)) as [Uint8Array, Uint8Array, Uint8Array];
+  const bare = (bytes: Uint8Array): string => base64(bytes).replace(/=+$/, '');
+  const wrapKey = scrypt(utf8('few'), concat(utf8('age-encryption.org/v1/scrypt'), salt), { N: 2 ** 4, r: 8, p: 1, dkLen: 32 });
+  const wrapped = chacha20poly1305(wrapKey, new Uint8Array(12)).encrypt(fileKey);
+  const header = `age-encryption.org/v1\n-> scrypt ${bare(salt)} 4\n${bare(wrapped)}\n---`;
+  const mac = hmac(sha256, hkdf(sha256, fileKey, new Uint8Array(0), utf8('header'), 32), utf8(header));
+  const key = hkdf(sha256, fileKey, start, utf8('payload'), 32);
+  const count = Math.max(Math.ceil(plain.length / 65_536), 1);
+  const chunks = Array.from({ length: count }, (_, number) => {
+    const nonce = new Uint8Array(12);
+    nonce[10] = number;
+    nonce[11] = close(number, number === count - 1);
+    return chacha20poly1305(key, nonce).encrypt(plain.slice(number * 65_536, (number + 1) * 65_536));
+  });
+  return concat(utf8(`${header} ${bare(mac)}\n`), start, ...chunks);
+}
+
+test('long files: every length around a chunk, and no chunk missing, swapped or added', async () => {
+  for (const length of [0, 1, 65_535, 65_536, 65_537, 131_072, 200_000]) {
+    const plain = Uint8Array.from({ length }, (_, at) => (at * 7) % 251);
+    assert.deepEqual(await openSealed(seal(plain), 'few'), plain, `${length}`);
+  }
+  const plain = new Uint8Array(150_000);
+  const whole = seal(plain);
+  const [from, size] = [whole.length - 150_000 - 3 * 16, 65_552];
+  const chunk = (number: number): Uint8Array => whole.slice(from + number * size, from + (number + 1) * size);
+  const head = whole.slice(0, from);
+  const wrong = [
+    concat(head, chunk(0), chunk(1)), concat(head, chunk(0), chunk(2)), concat(head, chunk(1), chunk(0), chunk(2)),
+    concat(head, chunk(0), chunk(1), chunk(2), chunk(2)), head, concat(head, chunk(2)), seal(plain, () => 0), seal(plain, () => 1),
+  ];
+  for (const file of wrong) await assert.rejects(openSealed(file, 'few'), coded('sealed_damaged'));
 });
 
 test('another passphrase, and a file that was changed', async () => {

@@ -8,6 +8,8 @@ import { canonical, parseJson, type Json } from '../../src/core/json.ts';
 import { checkedPledge, firstOtherTerm, issuedPledge, openTask, paymentLink, qrText } from '../../src/sponsor/task.ts';
 import { pledgeOf as readPledge, submissionOf, taskOf, type PledgeView, type TaskView } from '../../src/sponsor/views.ts';
 import { nextVote, said } from '../../src/sponsor/ballot.ts';
+import { isLie, lieWords } from '../../src/sponsor/lie.ts';
+import { ServiceError } from '../../src/ui/api.ts';
 import { StreamReader } from '../../src/ui/events.ts';
 import { sentence } from '../../src/ui/page.ts';
 import { qrPath } from '../../src/ui/qr.ts';
@@ -115,4 +117,29 @@ test('answers are read with care', () => {
   assert.equal(nextVote(charter, submission, 2, 'yes').counter, 0);
   const both = submissionOf({ id: 'b', window: { closes_secs: 9 }, closed: false, votes: [vote('no', 1), vote('yes', 1)] });
   assert.equal(said(both, 1).choice, 'no');
+});
+
+test('a lie is named in plain words, and the true value is not repeated', () => {
+  const contract = { charter, contract: pledgeOf(0).file().contract };
+  const wanted = { index: claims.index, sponsorKey: claims.sponsorKey, refundAddress: claims.refundAddress, amount: 250_000n };
+  const words = (act: () => unknown): string => {
+    try {
+      act();
+    } catch (error) {
+      return isLie(error) ? lieWords(error) : assert.fail(String(error));
+    }
+    return assert.fail('nothing was refused');
+  };
+  const address = words(() => issuedPledge(contract, { ...view(), address: claims.openAddress }, wanted));
+  assert.equal(address, 'The address to pay is not the one that follows from the task’s terms and the keys.');
+  const untrue = (name: string, code = 'untrue'): string => lieWords(new UpfrontError(code, name, 'bcrt1psecret'));
+  assert.match(untrue('charter.refund_time'), /the refund time is not the one/);
+  assert.match(untrue('terms.depth'), /“depth”/);
+  assert.match(untrue('attestations.arbiter'), /agreement of the arbiter/);
+  assert.match(untrue('attestations.arbiter', 'not_attested'), /arbiter has not agreed/);
+  assert.match(untrue('pledges.3.uri'), /“pledges.3.uri”/);
+  const task = { charter: charter.id, text: '', terms, attestations, openAddress: claims.openAddress, nextIndex: 5, pledges: [], submissions: [] };
+  const later = charter.text.replace(/"refund_time":(\d+)/, (_, secs: string) => `"refund_time":${Number(secs) + 604_800}`);
+  assert.equal(field(() => openTask(charter.id, later, task)), 'charter.refund_time');
+  assert.ok(!isLie(new ServiceError('cap_reached', 'no room', 409)));
 });

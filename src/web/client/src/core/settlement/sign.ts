@@ -29,32 +29,36 @@ export interface SignedForm {
   readonly psbt: string;
 }
 
-/** Signs the forms that `wanted` names by txid, without auxiliary randomness: equal plans give equal signatures. */
-export function signPlan(charter: Charter, plan: Plan, role: Role, account: Account, wanted: ReadonlySet<string>): SignedForm[] {
+/** Signs the forms that `wanted` names by txid, one after the other as they are asked for: thousands of signatures take a
+ * while. Without auxiliary randomness: equal plans give equal signatures. */
+export function* signPlan(
+  charter: Charter, plan: Plan, role: Role, account: Account, wanted: ReadonlySet<string>,
+): Generator<SignedForm, void, undefined> {
   requireSeat(charter, role, account);
   const keys = new Map<string, KeyPair>();
-  const keyAt = (generation: number, index: number): KeyPair => {
-    const slot = `${generation}/${index}`;
-    const key = keys.get(slot) ?? account.child(generation, index);
+  try {
+    for (const placed of formsOf(plan)) {
+      if (wanted.has(placed.form.txid)) yield signForm(charter, placed, role, account, keys);
+    }
+  } finally {
+    for (const { secret } of keys.values()) secret.fill(0);
+  }
+}
+
+/** All inputs of one form; `keys` holds those that other forms needed, by `generation/index`. */
+function signForm(charter: Charter, placed: Placed, role: Role, account: Account, keys: Map<string, KeyPair>): SignedForm {
+  const messages = messagesOf(placed);
+  const signatures = placed.chunk.inputs.map(({ term, output }, at) => {
+    const slot = `${term.generation}/${term.index}`;
+    const key = keys.get(slot) ?? account.child(term.generation, term.index);
     keys.set(slot, key);
-    return key;
-  };
-  const signed = formsOf(plan).filter(({ form }) => wanted.has(form.txid)).map((placed: Placed) => {
-    const messages = messagesOf(placed);
-    const signatures = placed.chunk.inputs.map(({ term, output }, at) => {
-      const { generation, index } = term;
-      const key = keyAt(generation, index);
-      const message = messages[at];
-      const expected = output.signerKeys[ROLES.indexOf(role)];
-      const no = (): never => refuse('sign_failed', 'key', `${placeWords(placed)}: the signature for ${term.outpoint} does not verify; nothing was signed`);
-      if (message === undefined || key.publicKey !== expected) return no();
-      const signature = signSchnorr(message, key);
-      // A fault in this machine must not leave it: a wrong signature can give a key away.
-      return verifySchnorr(signature, message, key.publicKey) ? { key: key.publicKey, signature } : no();
-    });
-    const { chunkAt, formAt, form } = placed;
-    return { chunkAt, formAt, txid: form.txid, psbt: psbtOf(charter, placed, signatures).base64() };
+    const message = messages[at];
+    const no = (): never => refuse('sign_failed', 'key', `${placeWords(placed)}: the signature for ${term.outpoint} does not verify; nothing was signed`);
+    if (message === undefined || key.publicKey !== output.signerKeys[ROLES.indexOf(role)]) return no();
+    const signature = signSchnorr(message, key);
+    // A fault in this machine must not leave it: a wrong signature can give a key away.
+    return verifySchnorr(signature, message, key.publicKey) ? { key: key.publicKey, signature } : no();
   });
-  for (const { secret } of keys.values()) secret.fill(0);
-  return signed;
+  const { chunkAt, formAt, form } = placed;
+  return { chunkAt, formAt, txid: form.txid, psbt: psbtOf(charter, placed, signatures).base64() };
 }

@@ -1,0 +1,123 @@
+// A new task: looks at keys before they are sent, and writes a checked draft down in the identity's name.
+
+import { hex, utf8 } from '../core/bytes.ts';
+import { Charter } from '../core/charter.ts';
+import { UpfrontError, refuse } from '../core/error.ts';
+import { sha256 } from '../core/hash.ts';
+import { networkOf } from '../core/network.ts';
+import { looksPrivate, parseSignerKey } from '../core/signer-key.ts';
+import { errorWords, identityPanel, problemOf, send, wordsOf } from '../ui/identity.ts';
+
+const SECRET = 'This is a private key or recovery words. It was taken out of the field and sent nowhere. Never paste it into a page; a public key belongs here.';
+
+// ---- The form
+
+/** Fields in which a secret may have been pasted by mistake; a text of many words is no secret of twelve. */
+const guarded = (form: HTMLFormElement): HTMLInputElement[] => [...form.querySelectorAll<HTMLInputElement>('input')]
+  .filter((input) => input.type === 'text' && input.name !== 'title');
+
+function words(input: HTMLInputElement, text: string, bad: boolean): void {
+  const id = `${input.id}-told`;
+  let place = document.getElementById(id);
+  if (place === null) {
+    place = document.createElement('p');
+    place.id = id;
+    place.setAttribute('role', 'status');
+    input.after(place);
+  }
+  place.className = bad ? 'error' : 'hint';
+  place.textContent = text;
+  if (bad) input.setAttribute('aria-invalid', 'true');
+  else input.removeAttribute('aria-invalid');
+}
+
+/** Whether the field held a secret; it does no more. */
+function emptied(input: HTMLInputElement): boolean {
+  if (!looksPrivate(input.value)) return false;
+  input.value = '';
+  words(input, SECRET, true);
+  return true;
+}
+
+function echoKey(input: HTMLInputElement, network: string): void {
+  if (input.value.trim() === '') {
+    words(input, '', false);
+    return;
+  }
+  try {
+    const key = parseSignerKey(input.value.trim(), networkOf(network), 'key');
+    words(input, `Fingerprint ${key.fingerprint}, account ${key.account}. Compare it with what the signer told you.`, false);
+  } catch (error) {
+    const message = error instanceof UpfrontError ? error.message.replace(/^key: /, '') : 'not a key';
+    words(input, `${message.charAt(0).toUpperCase()}${message.slice(1)}.`, true);
+  }
+}
+
+function watch(form: HTMLFormElement): void {
+  const network = form.dataset['network'] ?? '';
+  for (const input of guarded(form)) {
+    const look = (): void => {
+      if (!emptied(input) && 'key' in input.dataset) echoKey(input, network);
+    };
+    input.addEventListener('input', look);
+    // What the browser itself filled in, or the service sent back.
+    if (input.value !== '') look();
+  }
+  form.addEventListener('submit', (event) => {
+    const secrets = guarded(form).filter(emptied);
+    if (secrets.length === 0) return;
+    event.preventDefault();
+    secrets[0]?.focus();
+  });
+}
+
+// ---- The checked draft
+
+/** Charter and text as the page shows them, after both were held against each other. */
+function draft(expected: string): string {
+  const canonical = document.getElementById('canonical')?.textContent ?? '';
+  const text = document.getElementById('task-text')?.textContent ?? '';
+  const charter = Charter.parse(canonical);
+  if (charter.id !== expected) refuse('charter_id', 'charter', 'the charter on this page is not the one it names');
+  if (charter.fields.text_hash !== hex(sha256(utf8(text)))) {
+    refuse('text_hash', 'text', 'the text on this page is not the one that the charter names: load the page again');
+  }
+  return JSON.stringify({ charter: canonical, text });
+}
+
+function writeDown(place: HTMLElement): void {
+  const charter = place.dataset['charter'] ?? '';
+  const button = document.getElementById('write-button') as HTMLButtonElement | null;
+  const status = document.getElementById('write-status');
+  const panel = document.getElementById('identity');
+  if (button === null || status === null || panel === null) return;
+  const say = (text: string, bad = false): void => {
+    status.textContent = text;
+    status.className = bad ? 'note bad' : 'small';
+  };
+  identityPanel(panel, (identity) => { button.disabled = identity === null; });
+  place.hidden = false;
+  button.addEventListener('click', () => {
+    button.disabled = true;
+    say('Writing it down …');
+    void (async () => {
+      try {
+        const response = await send('POST', '/api/v1/tasks', draft(charter));
+        if (response.ok) {
+          location.assign(`/tasks/${charter}/charter`);
+          return;
+        }
+        say(wordsOf(await problemOf(response)), true);
+      } catch (error) {
+        say(errorWords(error), true);
+      }
+      button.disabled = false;
+    })();
+  });
+}
+
+const form = document.querySelector<HTMLFormElement>('form#draft');
+if (form !== null) watch(form);
+const place = document.getElementById('write-down');
+if (place !== null) writeDown(place);
+document.getElementById('wrong')?.focus();

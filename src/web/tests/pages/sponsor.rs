@@ -1,0 +1,144 @@
+//! Checkout, pledge and vote as pages, through the life of a pledge.
+
+use super::super::fakes::World;
+use crate::escrow::statement::Choice;
+use axum::http::StatusCode;
+use bitcoin::{Amount, OutPoint};
+use serde_json::Value;
+
+impl World {
+    /// The pledge's page in this state, told the same to browsers and programs.
+    async fn stands(&self, index: u32, state: &str) -> (String, Value) {
+        let (html, json) = self.page(&format!("/tasks/{}/pledges/{index}", self.id)).await;
+        assert_eq!(json["headline"]["state"], state, "{}", json["headline"]);
+        assert!(html.contains(&format!("data-state=\"{state}\"")), "{html}");
+        (html, json)
+    }
+
+    fn pay_pledge(&self, index: u32, amount_sat: u64) -> OutPoint {
+        let script =
+            self.service.read_task(&self.id, |task, _| task.pledges()[&index].output.script_pubkey.clone());
+        self.chain().pay_one(&script.unwrap(), Amount::from_sat(amount_sat))
+    }
+}
+
+#[tokio::test]
+async fn a_checkout_says_what_is_taken_and_shows_no_address() {
+    let mut world = World::new(None, |_| {}).await;
+    let path = format!("/tasks/{}/pledge", world.id);
+    let (html, json) = world.page(&path).await;
+    assert_eq!(json["closed"], Value::Null);
+    let fields = world.charter.fields();
+    assert_eq!(json["minimum_sat"], fields.minimum_pledge_sat);
+    assert_eq!(json["left_sat"], fields.cap_sat);
+    assert!(!html.contains("bcrt1"), "no address before it was checked: {html}");
+    assert!(
+        html.contains(&format!("upfront pledge {}", world.id)),
+        "the command line for those without JavaScript"
+    );
+    assert!(html.contains("checkout.js"));
+    // An address that waits for its payment takes room.
+    world.sent("pledges", world.pledge_body(1, 300_000)).await;
+    assert_eq!(world.page(&path).await.1["left_sat"], world.charter.fields().cap_sat - 300_000);
+    world.advance_to(world.charter.fields().funding_close + 1).await;
+    let (html, json) = world.page(&path).await;
+    assert!(json["closed"].as_str().unwrap().contains("Funding has closed"), "{json}");
+    assert!(html.contains("No pledges now"));
+    let (status, _, _) = world.browse(&format!("/tasks/{}/pledge", "0".repeat(64))).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pledge_is_told_from_address_to_refund() {
+    let mut world = World::new(Some(Amount::from_sat(1_000_000)), |_| {}).await;
+    world.sent("pledges", world.pledge_body(1, 500_000)).await;
+    let (html, json) = world.stands(1, "waiting").await;
+    let address = json["pledge"]["address"].as_str().unwrap();
+    let outside = html.split("<noscript>").next().unwrap();
+    assert!(
+        !outside.contains(address),
+        "an address that nobody checked is for those without JavaScript alone"
+    );
+    assert!(html.contains("Not checked"));
+    let outpoint = world.pay_pledge(1, 500_000);
+    world.look().await;
+    let (html, json) = world.stands(1, "seen").await;
+    assert_eq!(json["payments"][0]["security"]["state"], "unsecured");
+    assert!(html.contains("Keep this tab open until your refund is secured"));
+    assert!(!html.contains("Not checked"), "what is paid is asked for no more");
+    world.mine(1).await;
+    world.stands(1, "credited_unsecured").await;
+    world.sent("refunds", serde_json::json!(world.bundle(outpoint))).await;
+    let (html, _) = world.stands(1, "credited_secured").await;
+    assert!(html.contains("data-security=\"secured\""), "{html}");
+    // A second payment, and one that is too small.
+    world.pay_pledge(1, 1_000);
+    world.mine(1).await;
+    let (_, json) = world.stands(1, "credited_unsecured").await;
+    assert_eq!(json["remarks"][0]["state"], "double");
+    let small: Vec<&str> = json["payments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|payment| payment["words"]["state"].as_str().unwrap())
+        .collect();
+    assert!(small.contains(&"below_minimum") && small.contains(&"credited"), "{small:?}");
+    world.advance_to(world.charter.fields().refund_time + 1).await;
+    world.look().await;
+    let (_, json) = world.page(&format!("/tasks/{}/pledges/1", world.id)).await;
+    let states: Vec<&str> = json["payments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|payment| payment["words"]["state"].as_str().unwrap())
+        .collect();
+    assert!(states.contains(&"refunding") && states.contains(&"refund_unsigned"), "{states:?}");
+    assert_eq!(json["headline"]["state"], "refund_unsigned");
+    let (status, _, _) = world.browse(&format!("/tasks/{}/pledges/2", world.id)).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_pledge_below_and_above_what_was_meant_has_words_for_it() {
+    let world = &mut World::new(None, |_| {}).await;
+    world.sent("pledges", world.pledge_body(1, 500_000)).await;
+    world.sent("pledges", world.pledge_body(2, 400_000)).await;
+    world.pay_pledge(1, 450_000);
+    world.pay_pledge(2, 450_000);
+    world.look().await;
+    assert_eq!(world.stands(1, "seen").await.1["remarks"][0]["state"], "under");
+    assert_eq!(world.stands(2, "seen").await.1["remarks"][0]["state"], "over_promised");
+}
+
+#[tokio::test]
+async fn a_vote_says_what_it_does_and_how_the_count_stands() {
+    let mut world = World::new(None, |_| {}).await;
+    let path = format!("/tasks/{}/vote", world.id);
+    let (html, json) = world.page(&path).await;
+    assert_eq!(json["work"], Value::Null);
+    assert!(html.contains("nothing to vote on yet"));
+    for index in 1..=2 {
+        world.fund(index, 400_000).await;
+    }
+    world.advance_to(world.charter.fields().funding_close + 1).await;
+    let submission = world.submit(0).await;
+    world.sent("votes", world.vote_body(submission, 1, Choice::Yes, 0)).await;
+    let (html, json) = world.page(&path).await;
+    assert_eq!(json["work"]["id"], submission.to_string());
+    assert_eq!(json["work"]["tally"]["yes_sat"], 400_000);
+    assert_eq!(json["work"]["silent_sat"], 400_000);
+    assert_eq!(json["work"]["closed"], false);
+    assert!(
+        html.contains("free chance to be refunded") && html.contains("releases your own money"),
+        "{html}"
+    );
+    assert!(html.contains("href=\"https://example.org/pull/7\""), "{html}");
+    assert!(html.contains(&format!("upfront vote {}", world.id)));
+    let (html, json) = world.page(&format!("/tasks/{}/pledges/1", world.id)).await;
+    assert_eq!(json["voting"], true);
+    assert!(html.contains(&format!("href=\"/tasks/{}/vote\"", world.id)));
+    assert_eq!(json["steps"][4]["mark"], "done", "{}", json["steps"]);
+    let closes = world.task().await["submissions"][0]["window"]["closes_secs"].as_u64().unwrap();
+    world.advance_to(u32::try_from(closes).unwrap() + 1).await;
+    assert_eq!(world.page(&path).await.1["work"]["closed"], true);
+}
