@@ -138,7 +138,7 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
     };
     let probes = vec![disk_probe(config.data_dir.clone()), index_probe(cache)];
     let apart = config.metrics_listen.is_some();
-    let operator = Operator::new(Arc::clone(&service), probes, config.fee_wallet_low_sat, apart);
+    let operator = Operator::new(Arc::clone(&service), probes, apart);
     let monitoring = match config.metrics_listen {
         Some(address) => Some(tokio::spawn(serve_monitoring(address, Arc::clone(&operator)).await?)),
         None => None,

@@ -197,3 +197,155 @@ impl FeeWallet for ElectrumFeeWallet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::MemoryCache;
+    use crate::chain::electrum::{ElectrumChain, ElectrumConfig};
+    use crate::chain::testing::{Server, tx};
+    use crate::escrow::descriptor::{Contract, Slot};
+    use crate::escrow::network::Network;
+    use crate::escrow::refund::RefundTarget;
+    use crate::escrow::testing;
+    use bitcoin::ScriptBuf;
+    use bitcoin::hashes::Hash;
+    use bitcoin::secp256k1::Secp256k1;
+    use tempfile::TempDir;
+
+    const NETWORK: Network = Network::Regtest;
+
+    /// A fee wallet on a watcher of scripted servers.
+    struct Wallet {
+        fees: ElectrumFeeWallet,
+        _dir: TempDir,
+    }
+
+    impl Wallet {
+        fn of(servers: &[&Server]) -> Wallet {
+            let urls: Vec<String> = servers.iter().map(|server| server.url()).collect();
+            let servers = Reach::each(&urls.join(","), None).unwrap();
+            let at = servers.iter().map(|reach| reach.server.clone()).collect();
+            let mut config = ElectrumConfig::with_servers(at, NETWORK.bitcoin());
+            config.dropped = (Duration::from_secs(600), Duration::from_secs(600));
+            let (chain, mut updates, _) = ElectrumChain::start(config, Arc::new(MemoryCache::default()));
+            let dir = tempfile::tempdir().unwrap();
+            let wallet = OperatorWallet::create(dir.path(), NETWORK).unwrap();
+            let fees = ElectrumFeeWallet { wallet, servers, chain, last: None, least_sat: 0 };
+            tokio::spawn(async move { while updates.recv().await.is_some() {} });
+            Wallet { fees, _dir: dir }
+        }
+
+        fn script(&mut self) -> ScriptBuf {
+            self.fees.wallet.address().unwrap().script_pubkey()
+        }
+
+        async fn until(&self, what: &str, reached: impl Fn(&[ServerStatus]) -> bool) {
+            for _ in 0..500 {
+                if reached(&self.fees.chain.servers()) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            panic!("waited in vain for {what}: {:?}", self.fees.chain.servers());
+        }
+
+        fn sync(&mut self) -> Result<(), FundError> {
+            tokio::task::block_in_place(|| self.fees.sync())
+        }
+
+        fn confirmed_sat(&self) -> u64 {
+            self.fees.wallet.balance().confirmed.to_sat()
+        }
+
+        fn fund(&mut self) -> Result<Funded, FundError> {
+            let secp = Secp256k1::new();
+            let contract = Contract::new(&testing::charter(NETWORK)).unwrap();
+            let key = testing::sponsor(1);
+            let output = contract.pledge(&secp, Slot::pledge(1), key.x_only_public_key().0).unwrap();
+            let outpoint = OutPoint { txid: bitcoin::Txid::hash(b"paid"), vout: 0 };
+            let (amount, to) = (Amount::from_sat(50_000), testing::address(NETWORK, 7));
+            let target = RefundTarget::new(output, outpoint, amount, &to).unwrap();
+            let bundle = RefundBundle::sign(&secp, target, &key).unwrap();
+            let (feerate, most) = (FeeRate::from_sat_per_vb_u32(2), Amount::from_sat(5_000));
+            tokio::task::block_in_place(|| self.fees.fund(&[&bundle], feerate, most, &[], &HashSet::new()))
+        }
+    }
+
+    fn best(statuses: &[ServerStatus]) -> bool {
+        statuses.iter().all(|server| server.state == ServerState::Connected && server.at_best_tip)
+    }
+
+    async fn two() -> (Server, Server) {
+        let (first, second) = (Server::start(12).await, Server::start(0).await);
+        second.change(|m| m.copy(&first.model()));
+        (first, second)
+    }
+
+    /// The preferred server was dropped for a lie: what it says of the wallet's money is not asked for.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_dropped_server_does_not_feed_the_wallet() {
+        let (liar, honest) = two().await;
+        liar.change(|m| m.blocks.last_mut().unwrap().header.prev_blockhash = m.blocks[3].header.block_hash());
+        let mut wallet = Wallet::of(&[&liar, &honest]);
+        let dropped = |server: &ServerStatus| matches!(server.state, ServerState::Dropped { .. });
+        wallet.until("dropped", |all| dropped(&all[0]) && best(&all[1..])).await;
+        let calls = |server: &Server| server.model().calls.get("blockchain.scripthash.get_history").copied();
+        wallet.sync().unwrap();
+        assert!(calls(&liar).is_none() && calls(&honest).is_some(), "the honest one alone was asked");
+        honest.stop();
+        wallet.until("gone", |all| all[1].state != ServerState::Connected).await;
+        let error = wallet.sync().unwrap_err();
+        assert!(error.to_string().contains("best tip"), "nobody is left to be asked: {error}");
+    }
+
+    /// It follows the best chain as the watcher sees it, and shows the wallet another one with money in it.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn money_in_blocks_that_the_watcher_does_not_know_is_not_taken_over() {
+        let (liar, honest) = two().await;
+        let mut wallet = Wallet::of(&[&liar, &honest]);
+        wallet.until("both", best).await;
+        let script = wallet.script();
+        // Told to nobody who listens: the watcher still holds it to be at the best tip.
+        let paid = tx(1, None, &[(script.clone(), 100_000)]);
+        {
+            let mut model = liar.model();
+            model.undo(2);
+            model.mine(vec![paid.clone()]);
+            model.mine(vec![]);
+        }
+        wallet.sync().unwrap();
+        assert_eq!((wallet.confirmed_sat(), wallet.fees.last.as_ref()), (0, Some(&honest.url())));
+        wallet.fund().unwrap_err();
+        // What is in the blocks that the watcher proved is taken, whoever tells.
+        for server in [&liar, &honest] {
+            server.change(|m| m.mempool.clear());
+        }
+        honest.change(|m| m.mine(vec![paid]));
+        liar.change(|m| m.copy(&honest.model()));
+        wallet.until("both again", |all| best(all) && all[0].tip.unwrap().height == 13).await;
+        wallet.sync().unwrap();
+        assert_eq!((wallet.confirmed_sat(), wallet.fees.last.as_ref()), (100_000, Some(&liar.url())));
+    }
+
+    /// The preferred server leaves the wallet's money out: the other one knows of it, and the batch is paid for.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn money_that_one_server_hides_is_found_at_the_next() {
+        let (liar, honest) = two().await;
+        let mut wallet = Wallet::of(&[&liar, &honest]);
+        let paid = tx(1, None, &[(wallet.script(), 100_000)]);
+        honest.change(|m| m.mine(vec![paid.clone()]));
+        liar.change(|m| {
+            m.copy(&honest.model());
+            m.omitted.insert(paid.compute_txid());
+        });
+        wallet.until("both", |all| best(all) && all[0].tip.unwrap().height == 13).await;
+        wallet.sync().unwrap();
+        assert_eq!((wallet.confirmed_sat(), wallet.fees.last.as_ref()), (0, Some(&liar.url())));
+        let funded = wallet.fund().unwrap();
+        assert_eq!(funded.fee_inputs, [OutPoint { txid: paid.compute_txid(), vout: 0 }]);
+        wallet.sync().unwrap();
+        assert_eq!(wallet.fees.last.as_ref(), Some(&liar.url()));
+        assert_eq!(wallet.fund().unwrap(), funded, "what was proved once is not hidden again");
+    }
+}

@@ -4,6 +4,7 @@
 use super::scheduler::Memory;
 use super::views::FeeWalletView;
 use super::{FundError, Funded, Service, ServiceError};
+use crate::chain::BroadcastError;
 use crate::escrow::due;
 use crate::escrow::event::{BatchRecord, Record};
 use crate::escrow::fee;
@@ -48,7 +49,15 @@ impl Service {
         let mut by_ladder = dear;
         for batch in batches(affordable) {
             match self.fund(&batch, feerate, replaces, replaced.as_ref()).await {
-                Ok(funded) => self.record_and_send(&batch, funded).await?,
+                Ok(funded) => match self.record_and_send(&batch, funded).await {
+                    Ok(()) => {}
+                    // What pays for it may be made up: a server says what it likes of the wallet's money.
+                    Err(ServiceError::Broadcast(error @ BroadcastError::Rejected { .. })) => {
+                        tracing::error!(%error, "ALARM: the network refuses a refund batch: refunds go by their ladder");
+                        by_ladder.extend(batch);
+                    }
+                    Err(other) => return Err(other),
+                },
                 Err(FundError::Insufficient { needed, available }) => {
                     tracing::warn!(%needed, %available, "the fee wallet cannot pay for refunds: they go by their ladder");
                     by_ladder.extend(batch);
@@ -136,9 +145,8 @@ impl Service {
     }
 
     fn note_wallet(&self, view: Option<FeeWalletView>) {
-        let Some(mut view) = view else { return };
-        view.needed_sat = view.needed_sat.max(self.refunds_need().to_sat());
-        view.low = view.confirmed_sat.saturating_add(view.pending_sat) < view.needed_sat;
+        let Some(view) = view else { return };
+        let view = view.needing(self.refunds_need());
         let mut last = self.wallet_view.lock().unwrap_or_else(PoisonError::into_inner);
         // Told when it begins and when it is over, not with every look.
         match (last.as_ref().is_some_and(|last| last.low), view.low) {
@@ -217,6 +225,16 @@ impl Service {
             wallet.lock().await.note_broadcast(&transaction, self.clock.now_secs());
         }
         Ok(())
+    }
+
+    /// Sends by their ladders what a batch would have refunded that the network refuses.
+    pub(super) async fn refund_without(&self, batch: &Transaction, memory: &mut Memory) {
+        let bundles: Vec<RefundBundle> = self.read(|book| {
+            let held = batch.input.iter().filter_map(|input| book.find(&input.previous_output));
+            held.filter_map(|(_, held)| held.refund.clone()).collect()
+        });
+        let feerate = self.feerate(TARGET_BLOCKS).await;
+        self.climb(bundles, feerate, memory).await;
     }
 
     /// Sends each refund by its own ladder.

@@ -91,7 +91,11 @@ impl Service {
                     if !memory.worth_sending(transaction.compute_txid(), height) {
                         continue;
                     }
-                    ("refund batch", self.send(transaction).await.map(|_| ()).map_err(ServiceError::from))
+                    let sent = self.send(transaction.clone()).await;
+                    if matches!(sent, Err(BroadcastError::Rejected { .. })) {
+                        self.refund_without(&transaction, memory).await;
+                    }
+                    ("refund batch", sent.map(|_| ()).map_err(ServiceError::from))
                 }
                 Effect::Refund { outpoints, replaces } => {
                     ("refund", self.refund(&outpoints, replaces.as_ref(), memory).await)

@@ -26,6 +26,7 @@ use crate::escrow::pledge::{Outpoint, Totals};
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{CharterId, Role};
 use crate::escrow::task::{Stage, Task, title};
+use bitcoin::Amount;
 use bitcoin::secp256k1::XOnlyPublicKey;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -92,6 +93,16 @@ pub struct FeeWalletView {
     /// Why the program that signs for it did not sign last time; refunds go by their ladders until it does.
     #[schema(required)]
     pub signer_error: Option<String>,
+}
+
+impl FeeWalletView {
+    /// Raises what it should hold to `refunds`, and says whether it holds less: with what is on its way to it, or a
+    /// batch under way would look like a loss. This rule alone decides what is low.
+    pub fn needing(mut self, refunds: Amount) -> FeeWalletView {
+        self.needed_sat = self.needed_sat.max(refunds.to_sat());
+        self.low = self.confirmed_sat.saturating_add(self.pending_sat) < self.needed_sat;
+        self
+    }
 }
 
 /// A task in a list.

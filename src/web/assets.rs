@@ -42,11 +42,15 @@ static ASSETS: LazyLock<BTreeMap<&'static str, Asset>> = LazyLock::new(|| {
         "app.css",
         "attest.js",
         "checkout.js",
+        "desk.js",
+        "handin.js",
         "live.js",
         "mark.svg",
         "new.js",
         "pledge.js",
-        "vote.js"
+        "settlement.js",
+        "settlements.js",
+        "vote.js",
     ];
     files.into_iter().map(|(name, bytes)| (name, Asset::new(name, bytes))).collect()
 });

@@ -3,6 +3,7 @@
 
 use super::operator::Operator;
 use crate::chain::{ChainAlarm, ServerState};
+use crate::service::views::FeeWalletView;
 use serde::Serialize;
 
 /// Blocks that our tip may be behind the best a server announced: facts of a new block take a moment.
@@ -112,10 +113,16 @@ fn fee_wallet(operator: &Operator) -> Check {
     match operator.service.fee_wallet() {
         None => check("fee_wallet", State::Warning, "none is known: refunds go by their own ladders"),
         Some(wallet) => {
-            let low = wallet.confirmed_sat < operator.low_sat;
-            let words = format!("{} sat confirmed, {} sat pending", wallet.confirmed_sat, wallet.pending_sat);
-            let words = if low { format!("{words}; low is below {} sat", operator.low_sat) } else { words };
-            check("fee_wallet", if low { State::Warning } else { State::Ok }, words)
+            let FeeWalletView { confirmed_sat, pending_sat, needed_sat, low, signer_error, .. } = wallet;
+            let mut words =
+                format!("{confirmed_sat} sat confirmed, {pending_sat} sat pending, {needed_sat} sat needed");
+            if low {
+                words.push_str(": top it up, or refunds go by their own ladders");
+            }
+            if let Some(error) = &signer_error {
+                words.push_str(&format!("; its signer did not sign: {error}"));
+            }
+            check("fee_wallet", if low || signer_error.is_some() { State::Warning } else { State::Ok }, words)
         }
     }
 }

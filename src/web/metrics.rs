@@ -120,7 +120,6 @@ impl Looked {
 /// Everything `/metrics` tells.
 pub struct Exporter {
     service: Arc<Service>,
-    low_sat: u64,
     registry: Registry,
     looked: Looked,
     /// The book in figures, and the count of changes they were made at.
@@ -128,15 +127,15 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Over a service. Below `low_sat` the fee wallet is low.
-    pub fn new(service: Arc<Service>, low_sat: u64) -> Exporter {
+    /// Over a service.
+    pub fn new(service: Arc<Service>) -> Exporter {
         let mut registry = registry(service.metrics());
         let looked = Looked::default();
         looked.register(&mut registry);
         let network = service.policy().network.to_string();
         let about = Info::new([("version", env!("CARGO_PKG_VERSION").to_owned()), ("network", network)]);
         registry.register("upfront_build", "What is running", about);
-        Exporter { service, low_sat, registry, looked, figures: Mutex::new(None) }
+        Exporter { service, registry, looked, figures: Mutex::new(None) }
     }
 
     /// OpenMetrics text.
@@ -217,10 +216,12 @@ impl Exporter {
     fn look_at_wallet(&self) {
         let looked = &self.looked;
         let wallet = self.service.fee_wallet();
-        let (confirmed, pending) = wallet.map_or((0, 0), |wallet| (wallet.confirmed_sat, wallet.pending_sat));
+        // One that nobody knows of holds nothing.
+        let (confirmed, pending, low) =
+            wallet.map_or((0, 0, true), |wallet| (wallet.confirmed_sat, wallet.pending_sat, wallet.low));
         looked.fee_wallet_sat.get_or_create(&[("state", "confirmed")]).set(confirmed);
         looked.fee_wallet_sat.get_or_create(&[("state", "pending")]).set(pending);
-        looked.fee_wallet_low.set(u64::from(confirmed < self.low_sat));
+        looked.fee_wallet_low.set(u64::from(low));
     }
 
     fn look_at_process(&self) {

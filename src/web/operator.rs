@@ -23,23 +23,17 @@ pub struct Operator {
     pub(super) exporter: Exporter,
     /// What else must work: the disk, the index.
     pub(super) probes: Vec<Probe>,
-    pub(super) low_sat: u64,
     stopping: AtomicBool,
     /// Whether `/metrics` has a listener of its own.
     metrics_elsewhere: bool,
 }
 
 impl Operator {
-    /// Over a service. Below `low_sat` the fee wallet is low.
-    pub fn new(
-        service: Arc<Service>,
-        probes: Vec<Probe>,
-        low_sat: u64,
-        metrics_elsewhere: bool,
-    ) -> Arc<Operator> {
-        let exporter = Exporter::new(Arc::clone(&service), low_sat);
+    /// Over a service.
+    pub fn new(service: Arc<Service>, probes: Vec<Probe>, metrics_elsewhere: bool) -> Arc<Operator> {
+        let exporter = Exporter::new(Arc::clone(&service));
         let stopping = AtomicBool::new(false);
-        Arc::new(Operator { service, exporter, probes, low_sat, stopping, metrics_elsewhere })
+        Arc::new(Operator { service, exporter, probes, stopping, metrics_elsewhere })
     }
 
     /// From now on it is not ready.

@@ -6,12 +6,14 @@ mod about;
 mod badge;
 mod charter;
 mod checkout;
+mod desk;
 mod embed;
 mod error;
 mod explore;
 mod front;
 mod money;
 mod new_task;
+mod operator_page;
 pub mod pieces;
 mod pledge;
 mod problems;
@@ -44,6 +46,8 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/settlements/{settlement}", get(settlement::show))
         .route("/tasks/{charter}/settlements/{settlement}/psbts/{file}", get(settlement::files::psbts))
         .route("/tasks/{charter}/settlements/{settlement}/frames/{file}", get(settlement::files::frame))
+        .merge(desk::router())
+        .route("/operator", get(operator_page::show))
         .route("/tasks/{charter}/pledge", get(checkout::show))
         .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
         .route("/tasks/{charter}/vote", get(vote::show))

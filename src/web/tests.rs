@@ -23,12 +23,13 @@ use crate::escrow::settlement;
 use crate::escrow::statement::{
     Acceptance, Choice, Digest, Pledge, Role, Ruling, Signed, Statement, Submission, SubmissionId, Vote,
 };
-use crate::escrow::testing;
+use crate::escrow::testing::{self, FakeChain};
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::{Amount, OutPoint, Psbt, Transaction};
-use fakes::{World, parse};
+use fakes::{OneOutput, World, parse};
 use futures::FutureExt;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 
 const NET: Network = Network::Regtest;
 
@@ -245,6 +246,44 @@ async fn refunds_go_in_one_batch_from_the_second_after_t() {
     }
     let task = world.task().await;
     assert_eq!((&task["stage"], &task["totals"]["refunded_sat"]), (&json!("refunded"), &json!(150_000)));
+}
+
+/// A server can tell the fee wallet of money that is not there: the network takes no batch that spends it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_paid_with_made_up_money_gives_way_to_the_ladder() {
+    for restarted in [false, true] {
+        let made_up = |chain: &mut FakeChain| {
+            let mut wallet = OneOutput::new(chain, Amount::from_sat(100_000));
+            wallet.outpoint.vout += 1;
+            Some(wallet)
+        };
+        let mut world = World::with_wallet(made_up, |_| {}).await;
+        let outpoints = [world.fund(1, 50_000).await, world.fund(2, 60_000).await];
+        let t = world.charter.refund_time_secs();
+        if restarted {
+            // Killed between the journal and the network: the batch goes out again first, and is refused.
+            world.chain().advance_to(t + 1);
+            let (tip, views) = {
+                let chain = world.chain();
+                (chain.tip(), chain.views(world.source.watched.lock().unwrap().iter()))
+            };
+            world.service.observe(&tip, &views).await.unwrap();
+            world.source.offline.store(true, Ordering::SeqCst);
+            world.service.perform_due(&mut world.memory).await.unwrap();
+            world.source.offline.store(false, Ordering::SeqCst);
+            assert_eq!(world.service.read(|book| book.batches().len()), 1, "recorded, not sent");
+            world.restart().await;
+        } else {
+            world.advance_to(t + 1).await;
+        }
+        assert_eq!(world.service.read(|book| book.batches().len()), 1);
+        world.mine(1).await;
+        for outpoint in &outpoints {
+            let refund = world.spender(outpoint).expect("refunded all the same");
+            assert_eq!((refund.input.len(), refund.output.len()), (1, 1), "by its own ladder");
+        }
+        assert_eq!(world.task().await["stage"], "refunded");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -54,6 +54,12 @@ export class Stage {
     return service;
   }
 
+  /** Stops one of the services for good; its data stays until the end. */
+  async stopService(service) {
+    await service.stop();
+    this.services = this.services.filter((other) => other !== service);
+  }
+
   /** Address of the service that browsers talk to directly. */
   get url() {
     return this.service.url;
@@ -72,9 +78,18 @@ export class Stage {
 
   async cliAt(service, ...args) {
     const { code, stdout, stderr } = await run(this.program, ['--json', ...args], {
-      env: { UPFRONT_SERVER: service.url, UPFRONT_NETWORK: 'regtest', UPFRONT_ELECTRUM: this.electrs.url },
+      env: { UPFRONT_SERVER: service.publicUrl, UPFRONT_NETWORK: 'regtest', UPFRONT_ELECTRUM: this.electrs.url },
     });
     if (code !== 0) throw new Error(`upfront ${args.join(' ')} ended with ${code}: ${stderr.trim()}`);
+    return JSON.parse(stdout.trim().split('\n').at(-1));
+  }
+
+  /** What the command line makes of a recovery file, asking the chain and no service; exit code 3 is "not yet". */
+  async recover(file, ...args) {
+    const { code, stdout, stderr } = await run(this.program, ['--json', 'recover', file, '--electrum', this.electrs.url, ...args], {
+      env: { UPFRONT_SERVER: 'http://127.0.0.1:9' },
+    });
+    if (code !== 0 && code !== 3) throw new Error(`upfront recover ended with ${code}: ${stderr.trim()}`);
     return JSON.parse(stdout.trim().split('\n').at(-1));
   }
 
@@ -227,6 +242,10 @@ export class Stage {
 
   settlementView(task, settlement) {
     return task.service.get(`/api/v1/tasks/${task.id}/settlements/${settlement}`);
+  }
+
+  eventually(what, ask) {
+    return eventually(what, ask);
   }
 
   // ---- money and time

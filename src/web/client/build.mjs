@@ -45,9 +45,28 @@ function list(folder, ending) {
   return readdirSync(folder).filter((file) => file.endsWith(ending) && !file.endsWith('.d.ts')).map((file) => file.slice(0, -ending.length)).sort();
 }
 
+/** Packages whose code is in something that was built: their licences are shipped. */
+const packages = new Set();
+
 async function bundle(entry) {
-  const { outputFiles } = await build({ ...OPTIONS, entryPoints: [entry] });
+  const { outputFiles, metafile } = await build({ ...OPTIONS, entryPoints: [entry], metafile: true });
+  for (const input of Object.keys(metafile.inputs)) {
+    const found = /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (found !== null) packages.add(found[1]);
+  }
   return outputFiles[0].text;
+}
+
+/** What whoever copies that code must pass on: each package's name, version and licence as it came. */
+function licences() {
+  const notices = [...packages].sort().map((name) => {
+    const folder = join(here, 'node_modules', name);
+    const file = readdirSync(folder).find((found) => /^licen[cs]e/i.test(found));
+    if (file === undefined) throw new Error(`${name} came without a licence`);
+    const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    return `${name} ${version}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+  });
+  return `What browsers are given contains code of these packages.\n\n${notices.join('\n----\n\n')}`;
 }
 
 const hashOf = (text) => `sha256-${createHash('sha256').update(text).digest('base64')}`;
@@ -83,6 +102,10 @@ async function offline({ name, html, css, ts }) {
 const files = new Map();
 for (const page of PAGES) files.set(page.name, await bundle(page.entry));
 for (const page of OFFLINE) files.set(page.name, await offline(page));
+const notices = licences();
+if (notices.includes('--\x3e')) throw new Error('a licence would end the comment it stands in');
+for (const { name } of OFFLINE) files.set(name, `${files.get(name)}<!--\n${notices}-->\n`);
+files.set('licences.txt', notices);
 const sums = OFFLINE.map(({ name }) => `${createHash('sha256').update(files.get(name)).digest('hex')}  ${name}\n`).join('');
 
 const failures = [];

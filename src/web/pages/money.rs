@@ -1,13 +1,12 @@
 //! Amounts and addresses in templates: digits and letters of our own making, marked so that they can be read,
 //! copied and styled.
 
-use super::words;
+use super::{pieces, words};
 use askama::filters::{Escaper, Html, Safe};
 
 /// `50,000 sat` with BTC beside it.
 pub fn of(amount_sat: u64) -> Safe<String> {
-    let (sat, btc) = (words::sat(amount_sat), words::btc(amount_sat));
-    Safe(format!("<span class=\"amount\">{sat} <span class=\"btc\">{btc} BTC</span></span>"))
+    Safe(pieces::amount(&amount_sat))
 }
 
 /// An address in groups of four.

@@ -101,7 +101,8 @@ impl PledgePage {
         let voting = task
             .submissions()
             .iter()
-            .any(|submission| tip.is_some_and(|tip| !task.window(submission).closed(tip.mtp_secs)));
+            .any(|submission| tip.is_some_and(|tip| !task.window(submission).closed(tip.mtp_secs)))
+            && pledge.outpoints.iter().any(|held| held.ended.is_none());
         let voted = task
             .submissions()
             .iter()

@@ -6,12 +6,13 @@ pub mod moves;
 
 use super::super::body::Params;
 use super::super::{ApiError, App, bbqr};
+use super::pieces::title;
 use super::settlements::copy;
 use super::{Asked, Site, money, show as respond, words};
 use crate::escrow::facts::Tip;
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{CharterId, Role, SettlementId};
-use crate::escrow::task::{Fate, Refused, SettlementState, Task, title};
+use crate::escrow::task::{Fate, Refused, SettlementState, Task};
 use crate::service::views::{SettlementProgress, SettlementView};
 use askama::Template;
 use axum::extract::State;

@@ -4,6 +4,7 @@
 use super::super::body::Params;
 use super::super::page::Query;
 use super::super::{ApiError, App};
+use super::pieces::title;
 use super::settlement::Refusal;
 use super::settlement::moves::{self, Moves};
 use super::{Asked, Site, money, show as respond, words};
@@ -11,7 +12,7 @@ use crate::escrow::event::{Command, Event};
 use crate::escrow::facts::Tip;
 use crate::escrow::settlement::{Kind, step_at_or_above, step_at_or_below};
 use crate::escrow::statement::{CharterId, Role, SettlementId, SubmissionId};
-use crate::escrow::task::{Refused, Stage, Task, title};
+use crate::escrow::task::{Refused, Stage, Task};
 use crate::service::views::{SettlementProgress, SettlementView};
 use askama::Template;
 use axum::extract::State;

@@ -394,7 +394,7 @@ impl Case<'_> {
                 "double",
                 "warn",
                 format!("{} payments arrived", present.len()),
-                "Each counts for itself, has a refund of its own, and adds to your vote. If you meant to pay once, it comes back as the rest does: when it is not paid out.",
+                "Each stands for itself and has a refund of its own; what counts adds to your vote. If you meant to pay once: the other comes back as the first does, when it is not paid out.",
             ));
         }
         if !present.is_empty() && sum < self.promised_sat && sum >= self.terms.minimum_pledge_sat {

@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use tower::ServiceExt;
 
@@ -52,6 +52,8 @@ static CONTRACT: LazyLock<Contract> =
 pub struct FakeSource {
     chain: Arc<Mutex<FakeChain>>,
     pub watched: Arc<Mutex<BTreeSet<ScriptBuf>>>,
+    /// Nothing can be sent.
+    pub offline: Arc<AtomicBool>,
 }
 
 impl ChainSource for FakeSource {
@@ -77,6 +79,9 @@ impl ChainSource for FakeSource {
         Vec::new()
     }
     fn broadcast(&self, tx: Transaction) -> BoxFuture<'_, Result<Txid, BroadcastError>> {
+        if self.offline.load(Ordering::SeqCst) {
+            return async { Err(BroadcastError::Offline) }.boxed();
+        }
         let sent = self.chain.lock().unwrap().broadcast(&tx);
         let sent = sent.map_err(|why| BroadcastError::Rejected { reason: format!("{why:?}") });
         async move { sent }.boxed()
@@ -131,6 +136,8 @@ pub struct OneOutput {
     key: Keypair,
     pub outpoint: OutPoint,
     prevout: TxOut,
+    /// The program with the key does not sign.
+    pub unsigned: bool,
 }
 
 impl OneOutput {
@@ -140,7 +147,7 @@ impl OneOutput {
         let script_pubkey = ScriptBuf::new_p2tr(&secp, key.x_only_public_key().0, None);
         let outpoint = chain.pay_one(&script_pubkey, amount);
         chain.mine(1);
-        OneOutput { key, outpoint, prevout: TxOut { value: amount, script_pubkey } }
+        OneOutput { key, outpoint, prevout: TxOut { value: amount, script_pubkey }, unsigned: false }
     }
 }
 
@@ -153,7 +160,7 @@ impl FeeWallet for OneOutput {
         Ok(FeeWalletView {
             confirmed_sat,
             pending_sat: 0,
-            address: String::new(),
+            address: testing::address(Network::Regtest, 9).to_string(),
             needed_sat: 0,
             low: false,
             signer_error: None,
@@ -167,6 +174,9 @@ impl FeeWallet for OneOutput {
         _: &[Transaction],
         avoid: &HashSet<OutPoint>,
     ) -> Result<Funded, FundError> {
+        if self.unsigned {
+            return Err(FundError::Signer { detail: "nobody at home".to_owned() });
+        }
         let short = |needed| FundError::Insufficient { needed, available: Amount::ZERO };
         if avoid.contains(&self.outpoint) {
             return Err(short(max_fee));
@@ -270,13 +280,24 @@ fn start_with(
 impl World {
     /// An attested, open task; with a fee wallet of `fees`, if any.
     pub async fn new(fees: Option<Amount>, change: impl FnOnce(&mut CharterFields)) -> World {
+        World::with_wallet(|chain| fees.map(|fees| OneOutput::new(chain, fees)), change).await
+    }
+
+    /// As [`World::new`], with this fee wallet.
+    pub async fn with_wallet(
+        wallet: impl FnOnce(&mut FakeChain) -> Option<OneOutput>,
+        change: impl FnOnce(&mut CharterFields),
+    ) -> World {
         let mut fields = testing::fields(Network::Regtest);
         change(&mut fields);
         let mut chain = FakeChain::new(fields.funding_close - 30 * 86_400);
         chain.verify_with(verify);
-        let wallet = fees.map(|fees| OneOutput::new(&mut chain, fees));
-        let source =
-            FakeSource { chain: Arc::new(Mutex::new(chain)), watched: Arc::new(Mutex::new(BTreeSet::new())) };
+        let wallet = wallet(&mut chain);
+        let source = FakeSource {
+            chain: Arc::new(Mutex::new(chain)),
+            watched: Arc::default(),
+            offline: Arc::default(),
+        };
         let disk = Disk::default();
         let service = start(&source, &disk, wallet);
         let charter = Charter::from_fields(fields).unwrap();

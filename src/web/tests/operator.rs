@@ -1,7 +1,8 @@
 //! Health, readiness, metrics, request ids: what an operator and their monitoring see.
 
-use super::fakes::World;
+use super::fakes::{OneOutput, World};
 use crate::config::HttpLimits;
+use crate::escrow::testing::FakeChain;
 use crate::web::connections::Connections;
 use crate::web::health::{Probe, State};
 use crate::web::operator::Operator;
@@ -23,7 +24,7 @@ struct Seen {
 }
 
 fn seen(world: &World, probes: Vec<Probe>, elsewhere: bool) -> Seen {
-    let operator = Operator::new(Arc::clone(&world.service), probes, 50_000, elsewhere);
+    let operator = Operator::new(Arc::clone(&world.service), probes, elsewhere);
     let router = operator.beside(router(world.app()));
     Seen { operator, router }
 }
@@ -103,6 +104,49 @@ async fn ready_says_what_fails_and_recovers_with_it() {
     let (status, state, _) = seen.check("running").await;
     assert_eq!((status, state.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "failing"));
     assert!(seen.here("/health").await.0.is_success());
+}
+
+/// The status page, `/ready` and `/metrics` say of the fee wallet what one rule says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_next_refunds_need_makes_the_fee_wallet_low_everywhere() {
+    let mut world = World::new(Some(Amount::from_sat(60_000)), |_| ()).await;
+    let told = async |world: &World| {
+        world.service.refresh_wallet().await;
+        let view = world.service.fee_wallet().unwrap();
+        let seen = seen(world, Vec::new(), false);
+        let (status, state, words) = seen.check("fee_wallet").await;
+        assert!(status.is_success(), "a warning makes nothing unready");
+        let (_, metrics) = seen.here("/metrics").await;
+        (view, state, words, value(&metrics, "upfront_fee_wallet_low"))
+    };
+    let (view, state, _, metric) = told(&world).await;
+    assert_eq!((view.needed_sat, view.low, state.as_str(), metric), (0, false, "ok", 0.0));
+    // Above the operator's own limit (none here), and too little for these.
+    world.fund(1, 200_000).await;
+    world.fund(2, 150_000).await;
+    let (view, state, words, metric) = told(&world).await;
+    assert!(view.confirmed_sat == 60_000 && view.needed_sat > 60_000, "{view:?}");
+    assert_eq!((view.low, state.as_str(), metric), (true, "warning", 1.0));
+    assert!(words.contains(&format!("{} sat needed", view.needed_sat)), "{words}");
+    let (_, shown) = world.get("/api/v1/status").await;
+    assert_eq!(shown["fee_wallet"]["low"], true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signer_that_does_not_sign_is_told_in_ready() {
+    let unsigned = |chain: &mut FakeChain| {
+        let mut wallet = OneOutput::new(chain, Amount::from_sat(100_000));
+        wallet.unsigned = true;
+        Some(wallet)
+    };
+    let mut world = World::with_wallet(unsigned, |_| ()).await;
+    world.fund(1, 50_000).await;
+    world.service.refresh_wallet().await;
+    assert_eq!(seen(&world, Vec::new(), false).check("fee_wallet").await.1, "ok");
+    world.advance_to(world.charter.refund_time_secs() + 1).await;
+    let (status, state, words) = seen(&world, Vec::new(), false).check("fee_wallet").await;
+    assert_eq!((status, state.as_str()), (StatusCode::OK, "warning"), "{words}");
+    assert!(words.contains("did not sign: nobody at home"), "{words}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

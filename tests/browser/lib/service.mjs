@@ -42,7 +42,7 @@ export class Service {
 
   /** Returns when it answers. */
   async start() {
-    this.process = start(this.name, this.program, ['serve', '--config', this.settings], { log: this.log });
+    this.process = start(this.name, this.program, ['serve', '--config', this.settings], { log: this.log, env: { NO_COLOR: '1' } });
     await eventually(`the service "${this.name}" answers`, () => {
       if (this.process.ended) throw new Error(lastWords(this.process));
       return this.get('/api/v1/status').then(({ tip }) => tip);

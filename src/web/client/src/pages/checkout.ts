@@ -164,7 +164,7 @@ async function submitBackup(): Promise<void> {
   try {
     await breathe();
     const root = Root.fromPhrase(phrase, network);
-    keeper = await issuing.issue({ charter: id, root, phrase, amount: flow.amount, refundAddress });
+    keeper = await issuing.issue({ charter: id, root, phrase, amount: flow.amount, refundAddress, used: chosen('words') !== 'new' });
     go({ kind: 'checked' });
     byId('backup-form').hidden = true;
     if (chosen('backup') === 'file') showFile();

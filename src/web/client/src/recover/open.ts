@@ -10,7 +10,7 @@ import { Root, readKey, readPhrase } from '../core/keys.ts';
 import { MAX_31, integer } from '../core/number.ts';
 import { Contract, type EscrowOutput } from '../core/output.ts';
 import type { KeyPair } from '../core/point.ts';
-import { RecoveryFile } from '../core/recovery.ts';
+import { MAX_RECOVERY_BYTES, RecoveryFile } from '../core/recovery.ts';
 import { paymentsOf } from '../core/refund.ts';
 import { Refunds } from '../core/refunds.ts';
 import { signStatement } from '../core/signature.ts';
@@ -39,14 +39,14 @@ export interface Opened {
   readonly refundAddressGuessed: boolean;
 }
 
-/** What opens in this page with a passphrase: one chunk of the age format, some eight payments in a file. */
-const MAX_SEALED_BYTES = 88_000;
+/** Armor makes a text a third longer, and the format has a header. */
+const MAX_SEALED_BYTES = 1.5 * MAX_RECOVERY_BYTES;
 
 /** Opens a file as it lies on the disk. One under a passphrase is refused as `recovery_encrypted` until it is given. */
 export async function openBytes(bytes: Uint8Array, passphrase: string | null): Promise<Opened> {
   if (!isSealed(bytes)) return openFile(bytes);
   if (bytes.length > MAX_SEALED_BYTES) {
-    refuse('recovery_too_long', 'file', 'file: this encrypted file is too long to be opened here; decrypt it first (age --decrypt FILE), and give what comes of it');
+    refuse('recovery_too_long', 'file', 'file: it is longer than any recovery file');
   }
   if (passphrase === null) refuse('recovery_encrypted', 'passphrase', 'passphrase: this file is encrypted; type its passphrase');
   let plain: Uint8Array;

@@ -5,6 +5,7 @@ import { Charter } from '../core/charter.ts';
 import { refuse, UpfrontError } from '../core/error.ts';
 import { sha256 } from '../core/hash.ts';
 import { parseLoose } from '../core/json.ts';
+import { wordlist } from '../core/keys.ts';
 import { parseCastVote, parseProof, type CastVoteDocument, type ProofDocument } from '../core/proof/document.ts';
 import { Psbt } from '../core/psbt.ts';
 import { looksPrivate } from '../core/signer-key.ts';
@@ -41,11 +42,19 @@ export function recognise(name: string, bytes: Uint8Array): Given {
     const lines = trimmed.split(/\s*\n\s*(?=cHNid|70736274ff)/i);
     return { name, kind: 'psbts', psbts: lines.map((line) => Psbt.read(line, name)) };
   }
-  // A key file has comments above its words, and the words may be on several lines.
-  const uncommented = trimmed.split('\n').filter((line) => !line.startsWith('#'));
-  if ([text, uncommented.join(' '), ...uncommented].some(looksPrivate)) secret(name);
+  if (!trimmed.startsWith('{') && holdsSecret(text)) secret(name);
   if (!trimmed.startsWith('{')) return { name, kind: 'text', hash: hex(sha256(bytes)) };
   return document(name, text, bytes);
+}
+
+/** A key file has comments above its words, and the words may be on several lines. */
+function holdsSecret(text: string): boolean {
+  const uncommented = text.split('\n').filter((line) => !line.startsWith('#'));
+  const isPhrase = (line: string): boolean => {
+    const words = line.trim().toLowerCase().split(/\s+/);
+    return [12, 15, 18, 21, 24].includes(words.length) && words.every((word) => wordlist.includes(word));
+  };
+  return looksPrivate(text) || [uncommented.join(' '), ...uncommented].some(isPhrase);
 }
 
 const secret = (name: string): never => refuse(

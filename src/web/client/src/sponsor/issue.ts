@@ -1,12 +1,14 @@
 // Asks for a pledge: key and address chosen, statement signed, the answer compared with what was derived here. Somebody
 // else may take the index first; then the next one is signed.
 
+import { isHash } from '../core/bytes.ts';
 import { refuse } from '../core/error.ts';
+import type { Json } from '../core/json.ts';
 import type { KeyPair, Root } from '../core/keys.ts';
 import type { Origin } from '../core/recovery.ts';
 import { signStatement } from '../core/signature.ts';
 import { pledge as pledgeStatement } from '../core/statement.ts';
-import { postJson, ServiceError } from '../ui/api.ts';
+import { getPath, postJson, ServiceError } from '../ui/api.ts';
 import { fileOf, Keeper } from './keeper.ts';
 import { chooseOwn } from './own.ts';
 import { fetchTask, issuedPledge, type OpenTask } from './task.ts';
@@ -19,8 +21,29 @@ export interface Order {
   readonly root: Root;
   readonly phrase: string;
   readonly amount: bigint;
+  /** Whether the words are older than this checkout: other tasks may have pledges of theirs. */
+  readonly used: boolean;
   /** An address of the person's own, checked for its network; null for the phrase's next. */
   readonly refundAddress: string | null;
+}
+
+/** Other tasks that are looked at, and pledges of each. */
+const OTHERS = 20;
+const PLEDGES = 200;
+
+/** Pledges of the service's other tasks, so that no key or address of a phrase is used twice. What cannot be read now is left out. */
+async function elsewhere(charter: string): Promise<PledgeView[]> {
+  const found: PledgeView[] = [];
+  const items = async (path: string): Promise<readonly Json[]> => {
+    const page = await getPath(path).catch(() => null);
+    return page !== null && typeof page === 'object' && 'items' in page && Array.isArray(page.items) ? (page.items as readonly Json[]) : [];
+  };
+  for (const task of (await items(`/tasks?limit=${OTHERS}`)) as readonly { readonly charter?: Json }[]) {
+    const id = task.charter;
+    if (!isHash(id) || id === charter) continue;
+    for (const pledge of await items(`/tasks/${id}/pledges?limit=${PLEDGES}`)) found.push(pledgeOf(pledge));
+  }
+  return found;
 }
 
 /** Posts a signed pledge; null where somebody else has taken its index. */
@@ -44,11 +67,12 @@ export class Issuing {
   private last: { readonly key: KeyPair; readonly origin: Origin; readonly refundAddress: string } | null = null;
 
   async issue(order: Order): Promise<Keeper> {
+    const others = order.used ? await elsewhere(order.charter).catch(() => []) : [];
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const task = await fetchTask(order.charter);
       const lost = this.issuedBefore(task, order);
       if (lost !== null) return lost;
-      const own = chooseOwn(order.root, order.phrase, task.view.pledges, order.refundAddress);
+      const own = chooseOwn(order.root, order.phrase, [...task.view.pledges, ...others], order.refundAddress);
       const index = task.view.nextIndex;
       const { charter } = task;
       const statement = pledgeStatement({

@@ -66,10 +66,12 @@ export async function unlock(box: Box, passphrase: string): Promise<string> {
 const DATABASE = 'upfront';
 const STORE = 'words';
 
+const notKept = (): UpfrontError => new UpfrontError('keystore', 'keystore', 'this browser keeps nothing here: it may be in a private window');
+
 function request<T>(asked: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     asked.onsuccess = (): void => resolve(asked.result);
-    asked.onerror = (): void => reject(new UpfrontError('keystore', 'keystore', 'this browser keeps nothing here: it may be in a private window'));
+    asked.onerror = (): void => reject(notKept());
   });
 }
 
@@ -78,7 +80,13 @@ async function withStore<T>(mode: IDBTransactionMode, act: (store: IDBObjectStor
   opening.onupgradeneeded = (): void => { opening.result.createObjectStore(STORE, { autoIncrement: true }); };
   const database = await request(opening);
   try {
-    return await request(act(database.transaction(STORE, mode, { durability: 'strict' }).objectStore(STORE)));
+    const transaction = database.transaction(STORE, mode, { durability: 'strict' });
+    const kept = new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = (): void => resolve();
+      transaction.onabort = transaction.onerror = (): void => reject(notKept());
+    });
+    const [result] = await Promise.all([request(act(transaction.objectStore(STORE))), kept]);
+    return result;
   } finally {
     database.close();
   }

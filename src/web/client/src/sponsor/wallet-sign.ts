@@ -42,7 +42,7 @@ export function askWallet(place: HTMLElement, asked: Asked): void {
   const title = element('h3', { tabindex: '-1', id: 'sign-title' }, 'Your wallet signs these words');
   place.replaceChildren(
     title,
-    element('pre', {}, element('code', { id: 'sign-words' }, messageOf(asked.statement))),
+    element('pre', { class: 'said' }, element('code', { id: 'sign-words' }, messageOf(asked.statement))),
     element('div', { class: 'field' }, element('label', { for: 'sign-psbt' }, 'As a PSBT (BIP322)'), shown),
     element('p', { class: 'actions' },
       copyButton('Copy', text, shown), button('Save as a file', 'second', () => savePsbt(`${asked.name}.psbt`, psbt.bytes())),

@@ -50,9 +50,11 @@ async function json(response: Response): Promise<Json> {
   return parseJson(await response.text(), 'answer');
 }
 
-export async function getJson(charter: string, rest: string): Promise<Json> {
-  return json(await ask(taskPath(charter, rest), { headers: { accept: 'application/json' } }));
+export async function getPath(path: string): Promise<Json> {
+  return json(await ask(`${BASE}${path}`, { headers: { accept: 'application/json' } }));
 }
+
+export const getJson = (charter: string, rest: string): Promise<Json> => getPath(`/tasks/${charter}${rest}`);
 
 export async function getText(charter: string, rest: string): Promise<string> {
   return (await ask(taskPath(charter, rest), { headers: { accept: 'application/json' } })).text();

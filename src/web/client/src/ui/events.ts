@@ -60,14 +60,17 @@ export async function follow(url: string, heard: (told: Told) => void, signal: A
       if (signal.aborted) throw error;
       // Forgotten meanwhile: whoever listens reads the present state, and what follows comes from now on.
       if (error instanceof Forgotten) last = null;
+      // A full house says so at once: pages, then, without trying the door again.
+      if (error instanceof Refused) cuts = Math.max(cuts, CUTS - 1);
     }
     signal.throwIfAborted();
     if (last === before) cuts += 1;
-    await pause(Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** Math.min(cuts, 6)) * (0.75 + Math.random() / 2), signal);
+    await pause(Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** Math.min(Math.max(cuts - 1, 0), 5)) * (0.75 + Math.random() / 2), signal);
   }
 }
 
 class Forgotten extends Error {}
+class Refused extends Error {}
 
 async function stream(url: string, after: string | null, heard: (told: Told) => void, signal: AbortSignal): Promise<string | null> {
   const ends = new AbortController();
@@ -79,7 +82,7 @@ async function stream(url: string, after: string | null, heard: (told: Told) => 
     if (after !== null) headers['last-event-id'] = after;
     const response = await fetch(url, { headers, signal: ends.signal, cache: 'no-store', credentials: 'omit' });
     if (response.status === 410) throw new Forgotten();
-    if (!response.ok || response.body === null) throw new Error(`HTTP ${response.status}`);
+    if (!response.ok || response.body === null) throw new Refused();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     const events = new StreamReader();
     let last = after;

@@ -17,6 +17,8 @@ test('what the page knows', () => {
   assert.equal(read(JSON.stringify(fixture.votes.carol, null, 2)).kind, 'vote');
   const bare = read(JSON.stringify((fixture.votes.carol as Record<string, Json>)['vote']));
   assert.ok(bare.kind === 'vote' && bare.vote.receipt === null);
+  // Twelve words make no phrase.
+  assert.equal(read('# A task\n\nmake the parser survive every file that was cut off somewhere else\n').kind, 'text');
   const text = read('# A task\n');
   assert.ok(text.kind === 'text' && text.hash === hex(sha256(utf8('# A task\n'))));
 });
@@ -43,7 +45,7 @@ test('PSBTs: base64, hex, the bytes themselves, several in one file, and the ser
 test('a phrase, a key or a key file is refused, and not repeated', () => {
   const phrase = fixture.phrases['developer']!;
   for (const secret of [
-    phrase, `# Upfront recovery phrase.\n${phrase}\n`, '-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n', 'age-encryption.org/v1\n-> scrypt x 18\n',
+    phrase, `my words:\n${phrase.toUpperCase()}\nnot to be lost`, `# Upfront recovery phrase.\n${phrase}\n`, '-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n', 'age-encryption.org/v1\n-> scrypt x 18\n',
     'xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi',
   ]) {
     assert.throws(() => read(secret), (error: unknown) => coded('private')(error) && !(error as Error).message.includes(phrase.split(' ')[0]!));

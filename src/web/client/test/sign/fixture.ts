@@ -25,8 +25,8 @@ export interface Fixture {
   phrases: Record<string, string>;
   charter: string;
   votes: Record<'alice-no' | 'alice' | 'bob' | 'carol', Json>;
-  /** What `upfront settlement sign` prints of the payout. */
-  words: string[];
+  /** What `upfront settlement sign` prints of each. */
+  words: Record<'payout' | 'ruling' | 'early', string[]>;
   payout: Settlement & { proof: Json };
   /** Its proof document is the payout's. */
   ruling: Settlement;

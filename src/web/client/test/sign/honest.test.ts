@@ -9,9 +9,11 @@ import { explanationLines } from '../../src/core/proof/allowed.ts';
 import type { Role } from '../../src/core/signer-key.ts';
 import { accountOf, explained, fixture, judge, psbtsOf, type Json } from './fixture.ts';
 
-test('a payout is told in the words of the command line', () => {
-  const explanation = explained(judge(fixture.payout.proof, psbtsOf(fixture.payout.psbts)));
-  assert.deepEqual(explanationLines(explanation), fixture.words);
+test('settlements are told in the words of the command line', () => {
+  const { payout, ruling, early, words } = fixture;
+  assert.deepEqual(explanationLines(explained(judge(payout.proof, psbtsOf(payout.psbts)))), words.payout);
+  assert.deepEqual(explanationLines(explained(judge(payout.proof, psbtsOf(ruling.psbts), 'arbiter'))), words.ruling);
+  assert.deepEqual(explanationLines(explained(judge(early.proof, psbtsOf(early.psbts), 'arbiter'))), words.early);
 });
 
 const cases: [string, Json, { psbts: Record<string, string>; signed: Record<string, string[]> }][] = [

@@ -1,0 +1,295 @@
+//! What waits for somebody in a seat: over all tasks, from state and tip. Nothing is stored for it.
+
+use super::super::pieces::title;
+use super::super::settlement::moves::{heading, people};
+use super::super::settlements::number_of;
+use super::super::words;
+use crate::escrow::ballot::Verdict;
+use crate::escrow::facts::Tip;
+use crate::escrow::settlement::Kind;
+use crate::escrow::statement::{CharterId, Role};
+use crate::escrow::task::{Fate, SettlementState, SubmissionState, Task};
+use bitcoin::OutPoint;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// What kind of thing waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// The charter is to be agreed to.
+    Attest,
+    /// Work may be submitted.
+    Submit,
+    /// The representative's word is due.
+    Judge,
+    /// The arbiter's word is due.
+    Rule,
+    /// A settlement is to be signed.
+    Sign,
+    /// Money may move, and nobody has proposed it.
+    Propose,
+    /// Sponsors vote.
+    Watch,
+}
+
+/// Something that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// What.
+    pub what: What,
+    /// The task.
+    pub charter: CharterId,
+    /// Its title.
+    pub title: String,
+    /// In a sentence.
+    pub words: String,
+    /// What one does about it.
+    pub act: &'static str,
+    /// Where.
+    pub link: String,
+    /// Whether somebody waits for this very seat; what is only to be watched, or another can do, is not.
+    pub due: bool,
+    /// Until when, Unix seconds of median time past.
+    pub deadline_secs: Option<u32>,
+}
+
+impl Waiting {
+    /// Names it in the page, so that it can be changed in place.
+    pub fn anchor(&self) -> String {
+        let ending: String = self.link.chars().rev().take(8).filter(char::is_ascii_alphanumeric).collect();
+        format!("wait-{}-{ending}", self.charter.to_string().get(..8).unwrap_or_default())
+    }
+}
+
+fn secs(secs: u64) -> u32 {
+    u32::try_from(secs).unwrap_or(u32::MAX)
+}
+
+/// What waits for `role` in a task.
+pub fn waiting(task: &Task, role: Role, tip: Option<&Tip>) -> Vec<Waiting> {
+    let Some(tip) = tip else { return Vec::new() };
+    let seat = Seat { task, role, tip };
+    let mut all = Vec::new();
+    all.extend(seat.attest());
+    if task.opened() {
+        all.extend(seat.submit());
+        for submission in task.submissions() {
+            all.extend(seat.judge(submission));
+            all.extend(seat.rule(submission));
+            all.extend(seat.watch(submission));
+        }
+        for settlement in task.settlements().values() {
+            all.extend(seat.sign(settlement));
+        }
+        all.extend(seat.propose());
+    }
+    all
+}
+
+struct Seat<'a> {
+    task: &'a Task,
+    role: Role,
+    tip: &'a Tip,
+}
+
+impl Seat<'_> {
+    fn wait(&self, what: What, words: String, act: &'static str, link: String) -> Waiting {
+        let (charter, title) = (self.task.id(), title(self.task.text()));
+        Waiting { what, charter, title, words, act, link, due: true, deadline_secs: None }
+    }
+
+    fn past(&self, secs: u64) -> bool {
+        u64::from(self.tip.mtp_secs) > secs
+    }
+
+    fn case(&self, submission: &SubmissionState) -> String {
+        format!("/desk/{}/{}/{}", self.role, self.task.id(), submission.id)
+    }
+
+    fn attest(&self) -> Option<Waiting> {
+        let close_secs = self.task.charter().fields().funding_close;
+        if self.task.attestations().contains_key(&self.role) || self.past(u64::from(close_secs)) {
+            return None;
+        }
+        let words = "You are named in this charter. Read it, and agree or let it lie.".to_owned();
+        let link = format!("/tasks/{}/charter", self.task.id());
+        let wait = self.wait(What::Attest, words, "Read and attest", link);
+        Some(Waiting { deadline_secs: Some(close_secs), ..wait })
+    }
+
+    fn submit(&self) -> Option<Waiting> {
+        if self.role != Role::Developer {
+            return None;
+        }
+        let deadline_secs = self.task.charter().fields().work_deadline;
+        let voting = self
+            .task
+            .submissions()
+            .last()
+            .is_some_and(|last| !self.task.window(last).closed(self.tip.mtp_secs));
+        let totals = self.task.totals(self.tip);
+        let nothing = totals.credited + totals.gifts == bitcoin::Amount::ZERO;
+        if voting || nothing || self.past(u64::from(deadline_secs)) {
+            return None;
+        }
+        let first = self.task.submissions().is_empty();
+        let words = if first { "When the work is done, submit it here." } else { "You may submit again." };
+        let link = format!("/desk/developer/{}", self.task.id());
+        let wait = self.wait(What::Submit, words.to_owned(), "Submit work", link);
+        Some(Waiting { deadline_secs: Some(deadline_secs), due: first, ..wait })
+    }
+
+    fn judge(&self, submission: &SubmissionState) -> Option<Waiting> {
+        let settled = submission.acceptance.is_some() || submission.ruling.is_some();
+        if self.role != Role::Representative || settled {
+            return None;
+        }
+        let window = self.task.window(submission);
+        if window.ruling_over(self.tip.mtp_secs) {
+            return None;
+        }
+        let number = submission.signed.statement.number + 1;
+        let closed = window.closed(self.tip.mtp_secs);
+        let words = if closed {
+            format!(
+                "Submission {number}: voting is over and you have said nothing. A ruling may stand in for your word."
+            )
+        } else {
+            format!(
+                "Submission {number}: do you accept the work? Your word frees the money of sponsors who say nothing."
+            )
+        };
+        let wait = self.wait(What::Judge, words, "Accept or refuse", self.case(submission));
+        let until = if closed { window.ruling_ends_secs } else { window.closes_secs };
+        Some(Waiting { deadline_secs: Some(secs(until)), ..wait })
+    }
+
+    fn rule(&self, submission: &SubmissionState) -> Option<Waiting> {
+        let window = self.task.window(submission);
+        if self.role != Role::Arbiter || submission.ruling.is_some() || window.ruling_over(self.tip.mtp_secs)
+        {
+            return None;
+        }
+        let number = submission.signed.statement.number + 1;
+        let contested = self.contested(submission);
+        let silent = submission.acceptance.is_none();
+        let closed = window.closed(self.tip.mtp_secs);
+        let words = match (closed, contested > 0, silent) {
+            (true, true, _) => format!(
+                "Submission {number}: {contested} {} voted no and wait for your ruling.",
+                words::plural("pledge", contested)
+            ),
+            (true, false, true) => format!(
+                "Submission {number}: nobody voted no, and the representative said nothing. Your ruling may stand in."
+            ),
+            (false, true, _) => format!(
+                "Submission {number}: {contested} {} voted no so far. You can rule once voting is over.",
+                words::plural("pledge", contested)
+            ),
+            (false | true, false, _) => return None,
+        };
+        let act = if closed { "Hear both sides and rule" } else { "Look at the case" };
+        let until = if closed { window.ruling_ends_secs } else { window.closes_secs };
+        let wait = self.wait(What::Rule, words, act, self.case(submission));
+        Some(Waiting { due: closed && contested > 0, deadline_secs: Some(secs(until)), ..wait })
+    }
+
+    fn contested(&self, submission: &SubmissionState) -> u32 {
+        let verdicts = self.task.verdicts(submission, self.tip);
+        let count = verdicts.values().filter(|verdict| **verdict == Verdict::Contested).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    fn watch(&self, submission: &SubmissionState) -> Option<Waiting> {
+        let window = self.task.window(submission);
+        if self.role == Role::Arbiter || window.closed(self.tip.mtp_secs) {
+            return None;
+        }
+        let tally = self.task.tally(submission, self.tip);
+        let said = words::percent((tally.yes + tally.no).to_sat(), tally.electorate.to_sat());
+        let words = format!(
+            "Submission {}: {said} % of the weight has voted, {} yes and {} no.",
+            submission.signed.statement.number + 1,
+            words::sat(tally.yes.to_sat()),
+            words::sat(tally.no.to_sat())
+        );
+        let link = match self.role {
+            Role::Representative => self.case(submission),
+            _ => format!("/tasks/{}/submissions/{}", self.task.id(), submission.id),
+        };
+        let wait = self.wait(What::Watch, words, "See the votes", link);
+        Some(Waiting { due: false, deadline_secs: Some(secs(window.closes_secs)), ..wait })
+    }
+
+    fn sign(&self, state: &SettlementState) -> Option<Waiting> {
+        let done = state.signatures.roles_done();
+        let pending = self.task.chunk_fates(state, self.tip).contains(&Fate::Pending);
+        if done.contains(&self.role)
+            || state.fully_signed()
+            || !pending
+            || self.task.may_be_signed(state, self.tip).is_err()
+        {
+            return None;
+        }
+        let kind = state.plan.terms().kind();
+        let spent: u64 = state.plan.terms().inputs().iter().map(|input| input.amount.to_sat()).sum();
+        let of = match kind {
+            Kind::Payout { submission } | Kind::Ruling { submission } => {
+                let number = number_of(self.task, &submission).unwrap_or_default();
+                format!("{}, submission {number}", heading(&kind))
+            }
+            Kind::EarlyReturn => heading(&kind).to_owned(),
+        };
+        let words = if done.is_empty() {
+            format!("{of}: {} move. Nobody has signed yet.", words::sat(spent))
+        } else {
+            format!("{of}: {} move. 1 of 2 signed, by {}.", words::sat(spent), people(&done))
+        };
+        let link = format!("/tasks/{}/settlements/{}", self.task.id(), state.plan.id());
+        let wait = self.wait(What::Sign, words, "Review and sign", link);
+        let ruling = matches!(kind, Kind::Ruling { .. });
+        let due = (self.role == Role::Arbiter) == ruling || (ruling && !done.is_empty());
+        Some(Waiting { due, deadline_secs: Some(self.task.charter().cutoff_secs()), ..wait })
+    }
+
+    /// Money that votes or a ruling have freed, and that no proposal moves so far.
+    fn propose(&self) -> Option<Waiting> {
+        if self.past(u64::from(self.task.charter().cutoff_secs())) {
+            return None;
+        }
+        let proposed = self.proposed();
+        let free = |kind: Kind| -> u64 {
+            let Ok(allowed) = self.task.entitlements(&kind, self.tip) else { return 0 };
+            let freed = allowed.into_iter().filter_map(|(outpoint, entitlement)| {
+                let moves = matches!(kind, Kind::Ruling { .. }) || entitlement.pay.get() > 0;
+                let held = self.task.outpoints().get(&outpoint).filter(|held| held.unspent())?;
+                (moves && !proposed.contains(&outpoint)).then(|| held.amount.to_sat())
+            });
+            freed.sum()
+        };
+        let of = |submission: &SubmissionState| match self.role {
+            Role::Arbiter => {
+                submission.ruling.is_some().then_some(Kind::Ruling { submission: submission.id })
+            }
+            _ => Some(Kind::Payout { submission: submission.id }),
+        };
+        let sat = self.task.submissions().iter().filter_map(of).map(free).max().unwrap_or_default();
+        if sat == 0 {
+            return None;
+        }
+        let words = match self.role {
+            Role::Arbiter => format!("Your ruling frees {}. Nobody has proposed it so far.", words::sat(sat)),
+            _ => format!("The votes free {}. Nobody has proposed the payout so far.", words::sat(sat)),
+        };
+        let link = format!("/tasks/{}/settlements#propose", self.task.id());
+        let wait = self.wait(What::Propose, words, "Propose it", link);
+        Some(Waiting { deadline_secs: Some(self.task.charter().cutoff_secs()), ..wait })
+    }
+
+    /// What proposals that can still be signed, or go out, would spend.
+    fn proposed(&self) -> BTreeSet<OutPoint> {
+        let may = |state: &&SettlementState| self.task.may_be_signed(state, self.tip).is_ok();
+        self.task.settlements().values().filter(may).flat_map(|state| state.plan.outpoints()).collect()
+    }
+}
