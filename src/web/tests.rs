@@ -11,6 +11,7 @@ mod listeners;
 mod openapi;
 mod operator;
 mod reading;
+mod webhooks;
 
 use super::MAX_BODY_BYTES;
 use crate::escrow::charter::Silence;
