@@ -67,9 +67,8 @@ pub fn router(app: App) -> Router {
     let (api, _) = openapi::build(api::router());
     let faucet = if app.faucet.is_some() { faucet::router() } else { Router::new() };
     let tagged = api.merge(pages::router()).merge(assets::router()).merge(faucet);
-    let routes = Router::new()
-        .merge(tagged.layer(axum::middleware::from_fn(etag::conditional)))
-        .fallback(not_found);
+    let routes =
+        Router::new().merge(tagged.layer(axum::middleware::from_fn(etag::conditional))).fallback(not_found);
     dress(routes, &app, REQUEST_TIMEOUT).with_state(app)
 }
 

@@ -64,9 +64,10 @@ pub struct SettlementState {
     pub broadcasts: BTreeMap<u32, (u32, u32)>,
 }
 
-/// First line of a task's text, at most 120 characters.
+/// First line of a task's text, at most 120 characters. The marks of a Markdown heading are not part of it.
 pub fn title(text: &str) -> String {
-    text.trim().lines().next().unwrap_or_default().chars().take(120).collect()
+    let line = text.trim().lines().next().unwrap_or_default();
+    line.trim_start_matches('#').trim().chars().take(120).collect()
 }
 
 /// A task under one charter.

@@ -40,21 +40,17 @@ macro_rules! embedded {
 static ASSETS: LazyLock<BTreeMap<&'static str, Asset>> = LazyLock::new(|| {
     let files = embedded![
         "app.css",
+        "attest.js",
         "checkout.js",
         "desk.js",
         "handin.js",
         "live.js",
         "mark.svg",
+        "new.js",
         "pledge.js",
         "settlement.js",
         "settlements.js",
-        "attest.js",
-        "checkout.js",
-        "live.js",
-        "mark.svg",
-        "new.js",
-        "pledge.js",
-        "vote.js"
+        "vote.js",
     ];
     files.into_iter().map(|(name, bytes)| (name, Asset::new(name, bytes))).collect()
 });

@@ -11,6 +11,7 @@ use super::{ApiError, App};
 use crate::config::faucet::FaucetNode;
 use crate::escrow::charter::address;
 use crate::escrow::network::{DAY_SECS, Network};
+use crate::escrow::statement::CharterId;
 use crate::service::views::TaskView;
 use axum::Json;
 use axum::Router;
@@ -212,6 +213,20 @@ impl Offer {
         app.faucet.as_ref()?;
         let mtp_secs = app.service.read(|book| book.tip().map_or(0, |tip| tip.mtp_secs));
         Some(Offer { back: back.into(), pay: None, moments: Vec::new(), mtp_secs })
+    }
+
+    /// On a page about a task: with its deadlines.
+    pub fn of_task(app: &App, charter: &CharterId, back: String) -> Option<Offer> {
+        let offer = Offer::on(app, back)?;
+        Some(offer.deadlines(&app.service.read_task(charter, TaskView::new).ok()?))
+    }
+
+    /// On a pledge's page: with what it promises, too.
+    pub fn of_pledge(app: &App, charter: &CharterId, index: u32) -> Option<Offer> {
+        let offer = Offer::on(app, format!("/tasks/{charter}/pledges/{index}"))?;
+        let task = app.service.read_task(charter, TaskView::new).ok()?;
+        let pledge = task.pledges.iter().find(|pledge| pledge.index == index)?;
+        Some(offer.paying(&pledge.address, pledge.promised_sat).deadlines(&task))
     }
 
     /// With a payment.

@@ -1,6 +1,7 @@
 // The browser tests, on one stage, one after another.
 //
-//   node run.mjs [--self] [WORDS]   all tests, or those whose file or name holds WORDS; --self: only those of the tests' own tools
+//   node run.mjs [--self] [WORDS]...   all tests, or those whose `file: name` holds any of WORDS; --self: only those of the
+//                                      tests' own tools
 //
 // The last line is `N passed, N failed`; the exit code is 0 only if something ran and nothing failed. Pages of a test that
 // failed are kept in target/browser-failures/, pictures of pages in target/screenshots/.
@@ -15,7 +16,7 @@ import { ROOT, Stage } from './stage.mjs';
 
 const FAILURES = join(ROOT, 'target/browser-failures');
 
-const words = process.argv.slice(2).filter((word) => word !== '--self').join(' ');
+const words = process.argv.slice(2).filter((word) => word !== '--self').map((word) => word.toLowerCase());
 const folders = process.argv.includes('--self') ? ['self'] : ['self', 'journeys'];
 
 async function collect() {
@@ -27,7 +28,7 @@ async function collect() {
       fill((name, body) => test(`${file.slice(0, -'.mjs'.length)}: ${name}`, body));
     }
   }
-  return tests.filter(({ name }) => name.toLowerCase().includes(words.toLowerCase()));
+  return tests.filter(({ name }) => words.length === 0 || words.some((word) => name.toLowerCase().includes(word)));
 }
 
 const counts = { passed: 0, failed: 0 };

@@ -84,6 +84,15 @@ export class Stage {
     return JSON.parse(stdout.trim().split('\n').at(-1));
   }
 
+  /** What the command line makes of a recovery file, asking the chain and no service; exit code 3 is "not yet". */
+  async recover(file, ...args) {
+    const { code, stdout, stderr } = await run(this.program, ['--json', 'recover', file, '--electrum', this.electrs.url, ...args], {
+      env: { UPFRONT_SERVER: 'http://127.0.0.1:9' },
+    });
+    if (code !== 0 && code !== 3) throw new Error(`upfront recover ended with ${code}: ${stderr.trim()}`);
+    return JSON.parse(stdout.trim().split('\n').at(-1));
+  }
+
   /** A file of the stage's that is not there yet. */
   file(name) {
     this.#files += 1;

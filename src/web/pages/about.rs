@@ -1,19 +1,32 @@
 //! Pages that explain: how it works, what can go wrong, how money is recovered; and the two files that work offline.
 
-use super::super::assets::{self, Asset};
 use super::super::{ApiError, App};
 use super::{Asked, Site, show as respond};
+use crate::escrow::statement::Digest;
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// Files that are kept and opened from a disk, without any server: name, what for.
-const FILES: [(&str, &str); 2] = [
-    ("recover.html", "For sponsors: makes the refund from your recovery file or your words."),
-    ("sign.html", "For signers: reviews and signs a charter, a ruling or a payout."),
-];
+/// A file that is kept and opened from a disk. It is no asset: it must not run on the site that serves it.
+struct Offline {
+    name: &'static str,
+    what: &'static str,
+    bytes: &'static [u8],
+}
+
+static RECOVER: Offline = Offline {
+    name: "recover.html",
+    what: "For sponsors: makes the refund from your recovery file or your words.",
+    bytes: include_bytes!("../static/recover.html"),
+};
+
+static SIGN: Offline = Offline {
+    name: "sign.html",
+    what: "For signers: reviews and signs a charter, a ruling or a payout.",
+    bytes: include_bytes!("../static/sign.html"),
+};
 
 /// A page without anything that changes.
 macro_rules! plain {
@@ -50,36 +63,33 @@ struct File {
 struct Recover {
     #[serde(skip)]
     site: Site,
-    /// Those that this program has.
-    files: Vec<File>,
-}
-
-fn found(name: &str) -> Option<&'static Asset> {
-    assets::all().find(|asset| asset.name == name)
+    /// With the hashes that the release publishes.
+    files: [File; 2],
 }
 
 pub(super) async fn recover(State(app): State<App>, asked: Asked) -> Result<Response, ApiError> {
-    let file = |(name, what): (&'static str, &'static str)| {
-        let asset = found(name)?;
-        Some(File { name, what, bytes: asset.bytes.len(), sha256: asset.sha256.clone() })
+    let file = |offline: &Offline| File {
+        name: offline.name,
+        what: offline.what,
+        bytes: offline.bytes.len(),
+        sha256: Digest::of(offline.bytes).to_string(),
     };
-    let files = FILES.into_iter().filter_map(file).collect();
-    respond(asked, &Recover { site: Site::new(&app), files })
+    respond(asked, &Recover { site: Site::new(&app), files: [&RECOVER, &SIGN].map(file) })
 }
 
 /// A file as a download: it is to be opened from a disk, never here.
-fn download(name: &'static str) -> Result<Response, ApiError> {
-    let asset = found(name).ok_or(ApiError::missing("file in this version"))?;
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+fn download(offline: &'static Offline) -> Result<Response, ApiError> {
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{}\"", offline.name));
     let disposition = disposition.map_err(|_| ApiError::internal())?;
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], asset.bytes).into_response())
+    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)];
+    Ok((headers, offline.bytes).into_response())
 }
 
 pub(super) async fn recover_file() -> Result<Response, ApiError> {
-    download("recover.html")
+    download(&RECOVER)
 }
 
 pub(super) async fn sign_file() -> Result<Response, ApiError> {
-    download("sign.html")
+    download(&SIGN)
 }

@@ -75,10 +75,7 @@ fn hex(stage: Stage) -> &'static str {
     }
 }
 
-pub(super) async fn show(
-    State(app): State<App>,
-    Params(file): Params<String>,
-) -> Result<Response, ApiError> {
+pub(super) async fn show(State(app): State<App>, Params(file): Params<String>) -> Result<Response, ApiError> {
     let missing = || ApiError::missing("badge: ask for /badge/CHARTER.svg or /badge/CHARTER.json");
     let (charter, ending) = file.rsplit_once('.').ok_or_else(missing)?;
     let charter = charter.parse().map_err(|_| missing())?;

@@ -2,6 +2,7 @@
 //! page holds the forms and the words, and says what to do without JavaScript.
 
 use super::super::body::Params;
+use super::super::faucet::Offer;
 use super::super::{ApiError, App};
 use super::pieces;
 use super::{Asked, Site, show as respond, words};
@@ -42,7 +43,8 @@ pub(super) async fn show(
     Params(charter): Params<CharterId>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let site = Site::new(&app);
+    let offer = Offer::of_task(&app, &charter, format!("/tasks/{charter}/pledge"));
+    let site = Site::new(&app).with_faucet(offer);
     respond(asked, &app.service.read_task(&charter, |task, tip| Checkout::of(site, task, tip))?)
 }
 

@@ -22,7 +22,7 @@ pub fn moment(secs: &u32, now: &Option<u32>) -> String {
         Some(now) => format!(" <span class=\"quiet\">({})</span>", words::distance(*secs, *now)),
         None => String::new(),
     };
-    format!("<time datetime=\"{machine}\">{date}</time>{distance}")
+    format!("<time datetime=\"{machine}\">{date}{distance}</time>")
 }
 
 /// A text that strangers wrote, made inert: what cannot be seen, or turns the direction of writing, is shown as
@@ -45,6 +45,18 @@ pub fn title(text: &str) -> String {
     let line = inert(&crate::escrow::task::title(text));
     let line = line.trim_start_matches('#').trim();
     if line.is_empty() { "A task without a title".to_owned() } else { line.to_owned() }
+}
+
+/// What is asked below its heading, inert; all of it where there is no more than that.
+pub fn body(text: &str) -> String {
+    let all = inert(text.trim());
+    match all.split_once('\n') {
+        // A first line that is too long to be a heading is read where it stands.
+        Some((first, rest)) if !rest.trim().is_empty() && first.chars().count() <= 120 => {
+            rest.trim_start_matches('\n').trim_end().to_owned()
+        }
+        _ => all,
+    }
 }
 
 /// A repository as people call it: without scheme and `www`.
@@ -236,6 +248,8 @@ mod tests {
             "seen, and kept in lines"
         );
         assert_eq!(title("## Add a dark mode\nmore"), "Add a dark mode");
+        assert_eq!(body("## Add a dark mode\n\n more\u{202e}\n"), " more\u{fffd}");
+        assert_eq!((body("one line"), body("a\n \n")), ("one line".into(), "a".into()));
         assert_eq!(title(" \n"), "A task without a title");
         assert_eq!(repository_name("https://www.example.org/a/b.git"), "example.org/a/b");
         assert_eq!(outward("https://example.org/1"), Some("https://example.org/1".into()));

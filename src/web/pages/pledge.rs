@@ -2,6 +2,7 @@
 //! may change has an id and `data-live`: the page is fetched again and these parts are put in.
 
 use super::super::body::Params;
+use super::super::faucet::Offer;
 use super::super::{ApiError, App};
 use super::pieces;
 use super::standing::{Case, Settled, Words};
@@ -62,7 +63,7 @@ pub(super) async fn show(
     Params((charter, index)): Params<(CharterId, u32)>,
     asked: Asked,
 ) -> Result<Response, ApiError> {
-    let site = Site::new(&app);
+    let site = Site::new(&app).with_faucet(Offer::of_pledge(&app, &charter, index));
     let page = app.service.read_task(&charter, |task, tip| PledgePage::of(site, task, index, tip))?;
     respond(asked, &page.ok_or(ApiError::missing("pledge"))?)
 }

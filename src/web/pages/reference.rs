@@ -114,7 +114,10 @@ impl Reference {
     fn of(document: &Value) -> Reference {
         let operations: Vec<(String, Operation)> = entries(document, "/paths")
             .flat_map(|(path, item)| {
-                item.as_object().into_iter().flatten().map(move |(method, operation)| (path, method, operation))
+                item.as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(move |(method, operation)| (path, method, operation))
             })
             .map(|(path, method, operation)| {
                 let tag = list(operation, "tags").next().and_then(Value::as_str).unwrap_or_default();
@@ -123,8 +126,11 @@ impl Reference {
             .collect();
         let groups = list(document, "tags").map(|tag| {
             let name = text(tag, "name");
-            let mut of_it: Vec<Operation> =
-                operations.iter().filter(|(of, _)| *of == name).map(|(_, operation)| operation.clone()).collect();
+            let mut of_it: Vec<Operation> = operations
+                .iter()
+                .filter(|(of, _)| *of == name)
+                .map(|(_, operation)| operation.clone())
+                .collect();
             // As they lie below each other, reads before writes.
             of_it.sort_by(|a, b| (&a.path, a.method != "GET").cmp(&(&b.path, b.method != "GET")));
             Group { about: Text::of(&text(tag, "description")), operations: of_it, name }
@@ -137,7 +143,9 @@ impl Reference {
             fields: fields(schema),
         });
         Reference {
-            about: Text::of(document.pointer("/info/description").and_then(Value::as_str).unwrap_or_default()),
+            about: Text::of(
+                document.pointer("/info/description").and_then(Value::as_str).unwrap_or_default(),
+            ),
             groups: groups.collect(),
             schemas: schemas.collect(),
         }
@@ -148,7 +156,8 @@ impl Operation {
     fn of(document: &Value, path: &str, method: &str, operation: &Value) -> Operation {
         let method = method.to_uppercase();
         let body = operation.pointer("/requestBody/content/application~1json/schema");
-        let signed = list(operation, "security").all(|way| way.as_object().is_some_and(|way| !way.is_empty()))
+        let signed = list(operation, "security")
+            .all(|way| way.as_object().is_some_and(|way| !way.is_empty()))
             && operation.get("security").is_some();
         let parameters = list(operation, "parameters").map(|parameter| Parameter {
             name: text(parameter, "name"),
@@ -193,10 +202,11 @@ impl Operation {
 
 /// The arguments of curl, after the server's address stands before the path.
 fn curl(document: &Value, path: &str, method: &str, body: Option<&Value>, signed: bool) -> String {
-    let mut parts = path.split('/').map(|part| match part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) {
-        Some(name) => format!("${}", name.to_uppercase()),
-        None => part.to_owned(),
-    });
+    let mut parts =
+        path.split('/').map(|part| match part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) {
+            Some(name) => format!("${}", name.to_uppercase()),
+            None => part.to_owned(),
+        });
     let mut path = parts.next().unwrap_or_default();
     for part in parts {
         path = format!("{path}/{part}");

@@ -2,6 +2,7 @@
 
 use super::super::App;
 use super::super::assets::{self, Asset};
+use super::super::faucet::Offer;
 use crate::escrow::facts::Tip;
 use crate::escrow::network::Network;
 
@@ -16,6 +17,8 @@ pub struct Site {
     pub public_url: String,
     /// Version of the program.
     pub version: &'static str,
+    /// What the page offers of the faucet; absent everywhere but on regtest.
+    pub faucet: Option<Offer>,
 }
 
 impl Site {
@@ -27,7 +30,15 @@ impl Site {
             tip: app.service.read(|book| book.tip().copied()),
             public_url: policy.public_url.trim_end_matches('/').to_owned(),
             version: env!("CARGO_PKG_VERSION"),
+            faucet: None,
         }
+    }
+
+    /// With the faucet, where there is one.
+    #[must_use]
+    pub fn with_faucet(mut self, offer: Option<Offer>) -> Site {
+        self.faucet = offer;
+        self
     }
 
     /// A file of the program.

@@ -2,6 +2,7 @@
 //! what follows for each pledge.
 
 use super::super::body::Params;
+use super::super::faucet::Offer;
 use super::super::{ApiError, App};
 use super::pieces;
 use super::task::TallyPicture;
@@ -94,7 +95,8 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let Query(lists) = lists.map_err(|error| ApiError::shape(error.body_text()))?;
     let most = LIST[usize::from(!lists.all.is_empty())];
-    let site = Site::new(&app);
+    let offer = Offer::of_task(&app, &charter, format!("/tasks/{charter}/submissions/{id}"));
+    let site = Site::new(&app).with_faucet(offer);
     let view = app.service.read_task(&charter, |task, tip| {
         task.submission(&id).map(|submission| page(site, task, submission, tip, most))
     })?;

@@ -5,6 +5,7 @@ mod parts;
 mod work;
 
 use super::super::body::Params;
+use super::super::faucet::Offer;
 use super::super::{ApiError, App};
 use super::pieces::{self, Deadline, Progress, outward, repository_name};
 use super::{Asked, Site, show as respond, stage_words, words};
@@ -26,9 +27,9 @@ pub(super) use work::{EventRow, SettlementRow, SubmissionRow, TallyPicture};
 /// Characters of the text shown; the whole is on the charter's page.
 const TEXT_CHARS: usize = 6_000;
 /// Items of a list: usually, and when all are asked for. The API has the rest in pages.
-const LIST: [usize; 2] = [12, 1_000];
+const LIST: [usize; 2] = [10, 1_000];
 /// Events of the timeline, likewise.
-const EVENTS: [usize; 2] = [14, 1_000];
+const EVENTS: [usize; 2] = [10, 1_000];
 
 /// `?all=1` asks for long lists.
 #[derive(Debug, Default, Deserialize)]
@@ -122,7 +123,8 @@ pub(super) async fn show(
     if more_events {
         events.remove(0);
     }
-    let site = Site::new(&app);
+    let offer = Offer::of_task(&app, &charter, format!("/tasks/{charter}"));
+    let site = Site::new(&app).with_faucet(offer);
     let view = app.service.read_task(&charter, |task, tip| {
         let events = events.iter().rev().map(|event| EventRow::of(event)).collect();
         page(site, task, tip, list, events, more_events)
@@ -142,7 +144,7 @@ fn page(
     let stage = task.stage(tip);
     let left_sat = tip.map_or(0, |tip| left_under_cap(task, tip));
     let takes_pledges = takes_pledges(task, stage, tip, left_sat);
-    let inert = pieces::inert(task.text());
+    let inert = pieces::body(task.text());
     let text: String = inert.chars().take(TEXT_CHARS).collect();
     let gifts = Arrival::of(task, tip, OPEN_INDEX);
     let mut seats =

@@ -153,3 +153,19 @@ async fn pages_offer_what_is_still_to_come() {
     assert_eq!(later.deadlines(&task).moments.len(), 1, "what has passed is not offered");
     assert!(Offer::on(&World::new(None, |_| {}).await.app(), "/").is_none());
 }
+
+#[tokio::test]
+async fn pages_about_money_have_the_buttons_where_there_is_a_faucet() {
+    let (world, _) = world(Scripted::default()).await;
+    let (task, without) = (format!("/tasks/{}", world.id), World::new(None, |_| {}).await);
+    for path in [task.clone(), format!("{task}/pledge")] {
+        let (html, _) = world.page(&path).await;
+        for part in
+            ["action=\"/faucet/mine\"", "action=\"/faucet/pay\"", "Move the clock past funding close", &path]
+        {
+            assert!(html.contains(part), "{path}: {part} in {html}");
+        }
+        let (html, _) = without.page(&path).await;
+        assert!(!html.contains("faucet"), "{path}: {html}");
+    }
+}

@@ -10,8 +10,8 @@ const WORLD = 'accessibility';
 /** Findings that bar somebody from a page. */
 const GRAVE = ['serious', 'critical'];
 
-/** Serious and critical findings, one line each; none is what a page should have. */
-export async function axeFindings(page) {
+/** Serious and critical findings, one line each; none is what a page should have. `rules`: only these. */
+export async function axeFindings(page, rules) {
   const session = await page.context().newCDPSession(page);
   try {
     const { frameTree } = await session.send('Page.getFrameTree');
@@ -30,7 +30,7 @@ export async function axeFindings(page) {
       return result.value;
     };
     await evaluate(`${SOURCE};undefined`);
-    const report = await evaluate(`axe.run(document, { preload: false, resultTypes: ['violations'] }).then((report) => ({
+    const report = await evaluate(`axe.run(document, ${JSON.stringify({ preload: false, resultTypes: ['violations'], ...(rules && { runOnly: rules }) })}).then((report) => ({
       rules: report.passes.length + report.violations.length,
       violations: report.violations.map(({ id, impact, help, nodes }) => ({
         id, impact, help,
@@ -48,8 +48,8 @@ export async function axeFindings(page) {
   }
 }
 
-/** Fails on any serious or critical finding. */
-export async function axe(page) {
-  const findings = await axeFindings(page);
+/** Fails on any serious or critical finding. `rules`: only these are applied. */
+export async function axe(page, rules) {
+  const findings = await axeFindings(page, rules);
   if (findings.length > 0) throw new Error(`axe on ${page.url()}:\n${findings.join('\n')}`);
 }

@@ -45,6 +45,12 @@ export class Guard {
     this.#allowed.push(pattern);
   }
 
+  /** What came before was the test's own doing: watching begins now. */
+  forget() {
+    this.problems.length = 0;
+    this.requests.length = 0;
+  }
+
   /** Once whatever is on its way here has arrived: the problems, and what was allowed in vain. */
   async verdict() {
     await sleep(50);

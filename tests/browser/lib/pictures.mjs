@@ -17,7 +17,7 @@ export async function screenshots(page, name, { folder = PICTURES } = {}) {
   for (const [width, height] of Object.entries(WIDTHS)) {
     await page.setViewportSize({ width: Number(width), height });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-    if (wide > Number(width)) throw new Error(`${page.url()} is ${wide} px wide in a window of ${width} px`);
+    if (wide > Number(width)) throw new Error(`${page.url()} is ${wide} px wide in a window of ${width} px: ${await tooWide(page)}`);
     for (const colorScheme of THEMES) {
       await page.emulateMedia({ colorScheme });
       const path = join(folder, `${name}-${width}-${colorScheme}.png`);
@@ -29,3 +29,12 @@ export async function screenshots(page, name, { folder = PICTURES } = {}) {
   if (before) await page.setViewportSize(before);
   return taken;
 }
+
+/** Which elements reach beyond the window, the innermost of them. */
+const tooWide = (page) => page.evaluate(() => {
+  const beyond = (element) => element.getBoundingClientRect().right > innerWidth + 1 && !element.closest('.scroll');
+  return [...document.querySelectorAll('main *, header *, footer *')]
+    .filter((element) => beyond(element) && ![...element.children].some(beyond))
+    .map(({ tagName, id, className }) => `${tagName.toLowerCase()}${id && `#${id}`}${typeof className === 'string' && className && `.${className}`}`)
+    .slice(0, 5).join(', ');
+});

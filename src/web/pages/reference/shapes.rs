@@ -156,8 +156,13 @@ pub fn fields(schema: &Value) -> Vec<Field> {
 }
 
 fn gather(schema: &Value, form: &str, found: &mut Vec<Field>) {
-    let required: Vec<&str> =
-        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         found.push(Field {
             name: name.clone(),
@@ -233,10 +238,14 @@ mod tests {
 
     #[test]
     fn schemas_are_told_in_words() {
-        let shape = in_words(&json!({ "oneOf": [{ "$ref": "#/components/schemas/Tip" }, { "type": "null" }] }));
+        let shape =
+            in_words(&json!({ "oneOf": [{ "$ref": "#/components/schemas/Tip" }, { "type": "null" }] }));
         assert_eq!((shape.words.as_str(), shape.schemas[0].anchor.as_str()), ("or null", "schema-tip"));
         let shape = in_words(&json!({ "type": "array", "items": { "type": "string", "maxLength": 3 } }));
-        assert_eq!((shape.words.as_str(), shape.limits.as_slice()), ("list of, text", &["characters at most 3".to_owned()][..]));
+        assert_eq!(
+            (shape.words.as_str(), shape.limits.as_slice()),
+            ("list of, text", &["characters at most 3".to_owned()][..])
+        );
         assert_eq!(in_words(&json!({})).words, "anything");
         let forms = json!({ "oneOf": [
             { "properties": { "kind": { "enum": ["a"] }, "x": { "type": "integer" } }, "required": ["x"] },

@@ -1,0 +1,68 @@
+// Every page: for people who see badly, in four sizes, under the policy word for word, without JavaScript, and as JSON.
+
+import assert from 'node:assert/strict';
+import { axe } from '../lib/axe.mjs';
+import { pages, STATUS } from '../lib/pages.mjs';
+import { screenshots } from '../lib/pictures.mjs';
+import { directives, POLICY } from '../lib/policy.mjs';
+
+let made;
+/** A site with something on every page: pledges that said yes, no and nothing, a submission, a payout that one has signed. */
+function site(stage) {
+  made ??= (async () => {
+    const task = await stage.newTask({ title: 'Read every page' });
+    const draft = await stage.newTask({ title: 'Not agreed to yet', attest: ['developer'] });
+    const yes = await stage.pledgePaid(task, 600_000, 'ada');
+    const no = await stage.pledgePaid(task, 200_000, 'bea');
+    await stage.pledgePaid(task, 100_000, 'cyd');
+    await stage.pay((await stage.view(task)).open_address, 50_000);
+    await stage.mine(1);
+    const submission = await stage.submit(task);
+    await stage.vote(task, yes, 'yes');
+    await stage.vote(task, no, 'no');
+    await stage.accept(task);
+    const settlement = await stage.propose(task, 'payout');
+    await stage.coSign(task, settlement, 'developer');
+    const list = await stage.service.get('/projects');
+    const project = /"\/projects\/([^"/?]+)"/.exec(await (await fetch(`${stage.url}/projects`)).text())?.[1];
+    assert.ok(project, JSON.stringify(list));
+    return { charter: task.id, draft: draft.id, index: yes.index, submission, settlement, project };
+  })();
+  return made;
+}
+
+export default function fill(test) {
+  for (const name of Object.keys(pages({}))) {
+    const status = STATUS[name] ?? 200;
+    test(`${name}: accessible in both themes, four pictures, the policy word for word, readable without JavaScript, and JSON`, async (t) => {
+      const url = t.stage.url + pages(await site(t.stage))[name];
+      const page = await t.page();
+      if (status !== 200) page.guard.allow(new RegExp(`status of ${status}`));
+      const response = await page.goto(url, { waitUntil: 'load' });
+      assert.equal(response.status(), status);
+      assert.match(response.headers()['content-type'], /^text\/html/);
+      const wanted = directives(POLICY);
+      if (name === 'embed') wanted['frame-ancestors'] = '*';
+      assert.deepEqual(directives(response.headers()['content-security-policy']), wanted);
+      assert.equal(await page.locator('h1').count(), 1, 'one heading tells what the page is');
+      await axe(page);
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await axe(page, ['color-contrast']);
+      await screenshots(page, name);
+      // The same without JavaScript: a heading, and words.
+      const plain = await t.page({ javaScriptEnabled: false });
+      if (status !== 200) plain.guard.allow(new RegExp(`status of ${status}`));
+      await plain.goto(url);
+      assert.equal(await plain.locator('h1').count(), 1);
+      const words = await plain.locator('main, body').first().innerText();
+      assert.ok(words.length > 100, 'nothing to read without JavaScript');
+      assert.doesNotMatch(words, /loading/i, 'without JavaScript something is for ever to come');
+      for (const [asked, headers] of [[url, { accept: 'application/json' }], [`${url}${url.includes('?') ? '&' : '?'}format=json`, {}]]) {
+        const json = await fetch(asked, { headers });
+        assert.equal(json.status, status);
+        assert.match(json.headers.get('content-type'), /^application\/(problem\+)?json/);
+        assert.equal(typeof await json.json(), 'object');
+      }
+    });
+  }
+}

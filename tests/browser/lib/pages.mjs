@@ -1,0 +1,43 @@
+// Every page there is, for whoever walks through all of them.
+
+/** Path of each page by name. The ids are those of one task: charter, index of a pledge, submission, settlement, project. */
+export function pages({ charter, draft, index, submission, settlement, project }) {
+  const task = `/tasks/${charter}`;
+  return {
+    front: '/',
+    explore: '/tasks',
+    'explore-nothing': '/tasks?q=nosuchtask',
+    task,
+    'task-draft': `/tasks/${draft}`,
+    charter: `${task}/charter`,
+    'charter-draft': `/tasks/${draft}/charter`,
+    checkout: `${task}/pledge`,
+    pledge: `${task}/pledges/${index}`,
+    vote: `${task}/vote`,
+    submission: `${task}/submissions/${submission}`,
+    settlements: `${task}/settlements`,
+    settlement: `${task}/settlements/${settlement}`,
+    projects: '/projects',
+    project: `/projects/${project}`,
+    new: '/new',
+    desk: '/desk',
+    'desk-developer': '/desk/developer',
+    'desk-representative': '/desk/representative',
+    'desk-arbiter': '/desk/arbiter',
+    'desk-work': `/desk/developer/${charter}`,
+    'desk-case-representative': `/desk/representative/${charter}/${submission}`,
+    'desk-case-arbiter': `/desk/arbiter/${charter}/${submission}`,
+    operator: '/operator',
+    recover: '/recover',
+    'how-it-works': '/how-it-works',
+    risks: '/risks',
+    api: '/api',
+    problems: '/problems',
+    problem: '/problems/index_taken',
+    missing: '/nowhere',
+    embed: `/embed/tasks/${charter}`,
+  };
+}
+
+/** Pages that answer with another status than 200. */
+export const STATUS = { missing: 404 };
