@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::service::{Clock, Parts, Policy, Service, SystemClock, run_scheduler, run_watcher};
 use crate::store::files::{Files, RealFiles};
 use crate::store::index::Index;
-use crate::store::journal::{Birth, FileJournal};
+use crate::store::journal::{AppendError, Birth, FileJournal};
 use crate::store::replay::ReplayCache;
 use crate::watcher::IndexCache;
 use crate::web::faucet::Faucet;
@@ -136,7 +136,8 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
         webhooks: webhooks.clone(),
         faucet: Faucet::open(config.network, config.faucet.as_ref()),
     };
-    let probes = vec![disk_probe(config.data_dir.clone()), index_probe(cache)];
+    let mut probes = vec![disk_probe(config.data_dir.clone()), index_probe(cache)];
+    probes.extend(webhooks.clone().map(webhooks_probe));
     let apart = config.metrics_listen.is_some();
     let operator = Operator::new(Arc::clone(&service), probes, apart);
     let monitoring = match config.metrics_listen {
@@ -342,6 +343,17 @@ fn index_probe(cache: Arc<IndexCache>) -> Probe {
         Some(error) => (State::Warning, format!("the chain is asked again and again: {error}")),
     };
     Probe { name: "index", look: Box::new(look) }
+}
+
+/// Whether the webhooks' own journal takes what it is given. Without it nobody subscribes, and a restart delivers
+/// twice what could not be noted; the rest works.
+fn webhooks_probe(webhooks: Arc<Webhooks>) -> Probe {
+    let look = move || match webhooks.trouble() {
+        None => (State::Ok, "the last record is on the disk".to_owned()),
+        Some(error @ AppendError::NoSpace { .. }) => (State::Warning, error.to_string()),
+        Some(error) => (State::Failing, error.to_string()),
+    };
+    Probe { name: "webhooks", look: Box::new(look) }
 }
 
 /// Looks at the fee wallet every tenth interval, and at each while nobody can be asked.

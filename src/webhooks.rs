@@ -137,6 +137,7 @@ impl WebhookError {
             WebhookError::Unknown => "unknown_webhook",
             WebhookError::NotDisabled => "webhook_not_disabled",
             WebhookError::Randomness(_) => "internal",
+            WebhookError::Journal(AppendError::NoSpace { .. }) => "disk_full",
             WebhookError::Journal(_) => "journal_failed",
         }
     }
@@ -259,6 +260,10 @@ pub struct Webhooks {
     lanes: Semaphore,
     /// Changes when subscriptions come, go or resume.
     changed: watch::Sender<u64>,
+    /// Who subscribes now: counting and recording are one, or many at once would pass the limits.
+    subscribing: tokio::sync::Mutex<()>,
+    /// Why the last record was not taken; `None` again with the next one that is.
+    trouble: Mutex<Option<AppendError>>,
 }
 
 /// Tries shown of a webhook.
@@ -280,7 +285,14 @@ impl Webhooks {
             lanes: Semaphore::new(parts.limits.concurrent.max(1)),
             limits: parts.limits,
             changed: watch::Sender::new(0),
+            subscribing: tokio::sync::Mutex::new(()),
+            trouble: Mutex::new(None),
         })
+    }
+
+    /// Why their journal takes nothing, if it does not: full, until a record is taken; or failed, until a restart.
+    pub fn trouble(&self) -> Option<AppendError> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Hooks> {
@@ -290,13 +302,18 @@ impl Webhooks {
 
     /// Records, and folds once it is durable.
     async fn record(&self, record: HookRecord) -> Result<(), WebhookError> {
-        let ticket = {
+        let appended = {
             // One at a time: each says which number it gets.
             let _hooks = self.lock();
             let next_seq = self.journal.next_seq();
-            self.journal.append(next_seq, self.clock.now_secs(), std::slice::from_ref(&record))?
+            self.journal.append(next_seq, self.clock.now_secs(), std::slice::from_ref(&record))
         };
-        ticket.await?;
+        let kept = match appended {
+            Ok(ticket) => ticket.await.map(|_| ()),
+            Err(error) => Err(error),
+        };
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = kept.as_ref().err().cloned();
+        kept?;
         self.lock().apply(&record);
         self.changed.send_modify(|count| *count = count.wrapping_add(1));
         Ok(())
@@ -322,6 +339,7 @@ impl Webhooks {
         self.randomness.fill(&mut id)?;
         let secret = Secret::generate(&*self.randomness)?;
         let id = HookId(id);
+        let _subscribing = self.subscribing.lock().await;
         {
             let hooks = self.lock();
             let own = hooks.iter().filter(|(_, hook)| hook.owner == owner).count();

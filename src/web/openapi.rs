@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document: put together from the routes' own descriptions, and from what holds for all of them.
 //! The routes and the document come from one router, so that neither can be without the other.
 
+mod headers;
 mod refusals;
 mod writes;
 #[cfg(test)]
@@ -57,6 +58,8 @@ pub fn build(api: OpenApiRouter<App>) -> (Router<App>, Value) {
     tell_refusals(&mut document);
     tell_conditions(&mut document);
     tell_writes(&mut document);
+    headers::tell_headers(&mut document);
+    headers::tell_webhooks(&mut document);
     let text = serde_json::to_string_pretty(&document).expect("a document is JSON") + "\n";
     (routes.layer(Extension(Text(text.into()))), document)
 }
@@ -114,11 +117,14 @@ fn tell_conditions(document: &mut Value) {
         "schema": { "type": "string" },
     });
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    // Feeds have a tag of their own making.
+    let feed = json!({
+        "description": "The newest event and how many there are.",
+        "schema": { "type": "string", "pattern": "^\"[0-9]+-[0-9]+-[0-9]+\"$" },
+    });
     for get in paths.into_iter().flatten().filter_map(|(_, item)| item.get_mut("get")) {
-        // Feeds have a tag of their own, and describe it.
-        if get.pointer("/responses/304").is_some() {
-            continue;
-        }
+        let is_feed = get.pointer("/responses/200/content/application~1atom+xml").is_some();
+        let tag = if is_feed { &feed } else { &tag };
         let Some(answer) = get.pointer_mut("/responses/200") else { continue };
         let headers = answer["headers"].take();
         let mut headers = headers.as_object().cloned().unwrap_or_default();
@@ -134,10 +140,7 @@ fn tell_conditions(document: &mut Value) {
             "description": "Tags that the reader has, as `ETag` told them: 304 if one still holds.",
             "schema": { "type": "string" },
         });
-        match get.get_mut("parameters").and_then(Value::as_array_mut) {
-            Some(parameters) => parameters.push(asked),
-            None => get["parameters"] = json!([asked]),
-        }
+        headers::add_parameter(get, asked);
     }
 }
 

@@ -8,6 +8,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+/// Where reading takes a signature.
+const PRIVATE: &str = "/api/v1/webhooks";
 /// Request headers that a page of another site may send with a read.
 const READ_HEADERS: &str = "accept, if-none-match, last-event-id";
 /// Response headers that it may look at.
@@ -48,9 +50,10 @@ pub fn origin_of(url: &str) -> String {
     format!("{scheme}://{}", host.strip_suffix(usual).unwrap_or(&host))
 }
 
-/// What is there for everybody to read.
+/// What is there for everybody to read. Somebody's webhooks are not: they are shown to who signs for them.
 fn public(path: &str) -> bool {
-    path.starts_with("/api/") || path.starts_with("/problems") || path.starts_with("/badge/")
+    let own = path.strip_prefix(PRIVATE).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    (path.starts_with("/api/") && !own) || path.starts_with("/problems") || path.starts_with("/badge/")
 }
 
 /// Says to browsers who may read, and adds the headers that keep answers inert.

@@ -13,6 +13,7 @@ mod openapi;
 mod operator;
 mod pages;
 mod reading;
+mod webhooks;
 
 use super::MAX_BODY_BYTES;
 use crate::escrow::charter::Silence;

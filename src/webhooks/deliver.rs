@@ -143,7 +143,6 @@ impl Webhooks {
             // An event is made of text and numbers.
             return Outcome::Delivered;
         };
-        let begun_secs = self.clock.now_secs();
         let mut tries = 0;
         loop {
             let attempt =
@@ -152,6 +151,12 @@ impl Webhooks {
             self.note(id, attempt);
             let Some(reason) = failed else {
                 self.count("delivered");
+                if self.hook(&id).is_some_and(|hook| hook.failing_since.is_some()) {
+                    // Or a restart would take a later failure for the end of this one.
+                    self.keep_cursor(id, event.id).await;
+                    // Also where that could not be recorded.
+                    self.lock().get_mut(&id).into_iter().for_each(|hook| hook.failing_since = None);
+                }
                 return Outcome::Delivered;
             };
             self.count("failed");
@@ -160,7 +165,8 @@ impl Webhooks {
                 self.disable(id, "the receiver is gone (410)").await;
                 return Outcome::Ended;
             }
-            if self.clock.now_secs().saturating_sub(begun_secs) >= self.limits.give_up.as_secs() {
+            let since_secs = self.failing_since(id).await;
+            if self.clock.now_secs().saturating_sub(since_secs) >= self.limits.give_up.as_secs() {
                 self.count("given_up");
                 self.disable(id, &format!("event {} could not be delivered: {reason}", event.id)).await;
                 return Outcome::Ended;
@@ -172,6 +178,27 @@ impl Webhooks {
                 return Outcome::Ended;
             }
         }
+    }
+
+    /// Since when the next event does not get through. Kept, so that a restart does not begin the count anew.
+    async fn failing_since(&self, id: HookId) -> u64 {
+        let now_secs = self.clock.now_secs();
+        let Some(hook) = self.hook(&id) else { return now_secs };
+        if let Some(since_secs) = hook.failing_since {
+            return since_secs;
+        }
+        // Deliveries before it are over, also after a restart.
+        if hook.reached > hook.cursor {
+            self.keep_cursor(id, hook.reached).await;
+        }
+        if let Err(error) = self.record(HookRecord::Failing { id, since_secs: now_secs }).await {
+            tracing::warn!(webhook.id = %id, %error, "that a webhook fails could not be recorded");
+            // In memory at least.
+            if let Some(hook) = self.lock().get_mut(&id) {
+                hook.failing_since = Some(now_secs);
+            }
+        }
+        now_secs
     }
 
     /// How long to wait after so many failures: a fifth more or less, so that many do not come together.

@@ -61,6 +61,13 @@ pub enum HookRecord {
         /// The event.
         through: EventId,
     },
+    /// The event after the last one delivered does not get through. Ends with a delivery.
+    Failing {
+        /// Which.
+        id: HookId,
+        /// Since when, Unix time.
+        since_secs: u64,
+    },
     /// Deliveries failed for too long, or the receiver wants no more.
     Disabled {
         /// Which.
@@ -89,6 +96,8 @@ pub(super) struct Hook {
     pub(super) cursor: EventId,
     /// The last event delivered or passed over; the durable cursor may be behind.
     pub(super) reached: EventId,
+    /// Since when the next event does not get through, Unix time.
+    pub(super) failing_since: Option<u64>,
     pub(super) disabled: Option<String>,
     /// What came of the last tries, newest first. Not durable.
     pub(super) attempts: Vec<Attempt>,
@@ -125,8 +134,18 @@ impl Hooks {
         match record.clone() {
             HookRecord::Created { id, owner, url, scope, types, secret, after } => {
                 let (cursor, reached) = (after, after);
-                let (disabled, attempts) = (None, Vec::new());
-                let hook = Hook { owner, url, scope, types, secret, cursor, reached, disabled, attempts };
+                let hook = Hook {
+                    owner,
+                    url,
+                    scope,
+                    types,
+                    secret,
+                    cursor,
+                    reached,
+                    failing_since: None,
+                    disabled: None,
+                    attempts: Vec::new(),
+                };
                 self.0.insert(id, hook);
             }
             HookRecord::Removed { id } => {
@@ -136,6 +155,12 @@ impl Hooks {
                 if let Some(hook) = self.0.get_mut(&id) {
                     hook.cursor = hook.cursor.max(through);
                     hook.reached = hook.reached.max(through);
+                    hook.failing_since = None;
+                }
+            }
+            HookRecord::Failing { id, since_secs } => {
+                if let Some(hook) = self.0.get_mut(&id) {
+                    hook.failing_since = Some(since_secs);
                 }
             }
             HookRecord::Disabled { id, reason } => {
@@ -146,6 +171,7 @@ impl Hooks {
             HookRecord::Resumed { id, after } => {
                 if let Some(hook) = self.0.get_mut(&id) {
                     (hook.disabled, hook.cursor, hook.reached) = (None, after, after);
+                    hook.failing_since = None;
                 }
             }
         }

@@ -254,6 +254,85 @@ async fn what_fails_for_too_long_is_disabled_and_resumed_by_its_owner() {
     assert_eq!(world.receiver.ids()[tried..], ["1-0", "2-0"]);
 }
 
+/// A service that is restarted every day would otherwise try for ever.
+#[tokio::test]
+async fn a_restart_does_not_begin_the_count_anew() {
+    let mut world = world();
+    let fail = |world: &World| {
+        *world.receiver.script.lock().unwrap() = std::iter::repeat_n(Ok(503), 10_000).collect();
+    };
+    let (hook, _) = world.subscribe(Scope::default(), &[]).await;
+    world.events.tell(vec![event(1, 1, true)]);
+    world.got(&["1-0"]).await;
+    fail(&world);
+    world.clock.0.store(10, Ordering::SeqCst);
+    world.events.tell(vec![event(2, 1, true)]);
+    world.until("it was tried", |world| world.receiver.ids().len() >= 3).await;
+    // Killed: nothing is flushed.
+    world.job.abort();
+    let at = |secs, world: World| {
+        let next = start(world.journal.clone(), &world.events, &world.receiver);
+        next.clock.0.store(secs, Ordering::SeqCst);
+        next
+    };
+    world = at(60, world);
+    let tried = world.receiver.ids().len();
+    world.until("it is tried again", |world| world.receiver.ids().len() > tried + 1).await;
+    assert_eq!(world.receiver.ids()[tried], "2-0", "what was delivered before is not delivered again");
+    assert_eq!(world.webhooks.view(me(1), hook.id).unwrap().disabled, None, "50 s of 100");
+    world.job.abort();
+    world = at(111, world);
+    world
+        .until("it is disabled", |world| world.webhooks.view(me(1), hook.id).unwrap().disabled.is_some())
+        .await;
+    // A delivery ends the count: later failures begin their own.
+    world.receiver.script.lock().unwrap().clear();
+    world.webhooks.resume(me(1), hook.id).await.unwrap();
+    world.until("it arrives", |world| world.webhooks.view(me(1), hook.id).unwrap().delivered.seq == 2).await;
+    fail(&world);
+    world.events.tell(vec![event(3, 1, true)]);
+    let tried = world.receiver.ids().len();
+    world.until("it fails", |world| world.receiver.ids().len() > tried + 1).await;
+    assert_eq!(world.webhooks.view(me(1), hook.id).unwrap().disabled, None);
+}
+
+#[tokio::test]
+async fn many_who_subscribe_at_once_do_not_pass_the_limit() {
+    let world = world();
+    world.journal.0.hold(true);
+    let ask = |webhooks: Arc<Webhooks>| async move {
+        webhooks.create(me(1), "https://example.org/hook", Scope::default(), Vec::new()).await
+    };
+    let asked: Vec<_> = (0..5).map(|_| tokio::spawn(ask(Arc::clone(&world.webhooks)))).collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    world.journal.0.hold(false);
+    let mut made = 0;
+    for answer in asked {
+        match answer.await.unwrap() {
+            Ok(_) => made += 1,
+            Err(error) => assert!(matches!(error, WebhookError::TooManyOfOwner { max: 2 }), "{error}"),
+        }
+    }
+    assert_eq!((made, world.webhooks.list(me(1)).len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_as_such_and_over_with_the_next_record() {
+    let world = world();
+    assert_eq!(world.webhooks.trouble(), None);
+    world.journal.0.fill(true);
+    let refused =
+        world.webhooks.create(me(1), "https://example.org/hook", Scope::default(), Vec::new()).await;
+    assert_eq!(refused.unwrap_err().code(), "disk_full");
+    assert!(matches!(world.webhooks.trouble(), Some(AppendError::NoSpace { .. })));
+    assert!(world.webhooks.list(me(1)).is_empty(), "nothing was changed");
+    world.journal.0.fill(false);
+    world.subscribe(Scope::default(), &[]).await;
+    assert_eq!(world.webhooks.trouble(), None);
+    let failed = WebhookError::Journal(AppendError::SyncFailed { detail: "no".into() });
+    assert_eq!(failed.code(), "journal_failed");
+}
+
 #[tokio::test]
 async fn a_receiver_that_is_gone_is_not_asked_again() {
     let world = world();

@@ -88,6 +88,7 @@ impl Api {
             sent: sent.map(str::as_bytes),
             status: status.as_u16(),
             media_type: answer.headers().get("content-type").and_then(|value| value.to_str().ok()),
+            headers: answer.headers().keys().map(|name| name.as_str().to_owned()).collect(),
             body: text.as_bytes(),
         });
         if status.is_success() {

@@ -24,8 +24,22 @@ pub struct Exchange<'a> {
     pub sent: Option<&'a [u8]>,
     pub status: u16,
     pub media_type: Option<&'a str>,
+    /// Names of the answer's headers, in lower case.
+    pub headers: Vec<String>,
     pub body: &'a [u8],
 }
+
+/// Headers that clients act by. What else there is holds for all answers, or for the connection.
+const TELLING: [&str; 8] = [
+    "etag",
+    "link",
+    "location",
+    "retry-after",
+    "ratelimit",
+    "ratelimit-policy",
+    "www-authenticate",
+    "idempotent-replayed",
+];
 
 impl Contract {
     pub fn new(mut document: Value) -> Contract {
@@ -33,40 +47,52 @@ impl Contract {
         Contract { document, validators: Mutex::new(HashMap::new()) }
     }
 
-    /// Fails unless the document says that this may happen.
+    /// Fails unless the document says that this may happen. The operation's id, if it was a success of one.
     #[track_caller]
-    pub fn check(&self, exchange: &Exchange<'_>) {
-        if let Err(problem) = self.find_fault(exchange) {
-            let Exchange { method, target, status, .. } = exchange;
-            let body = String::from_utf8_lossy(exchange.body);
-            panic!("{method} {target} answered {status}, against the OpenAPI document: {problem}\n{body}");
+    pub fn check(&self, exchange: &Exchange<'_>) -> Option<String> {
+        match self.find_fault(exchange) {
+            Ok(operation) => operation.filter(|_| (200..300).contains(&exchange.status)),
+            Err(problem) => {
+                let Exchange { method, target, status, .. } = exchange;
+                let body = String::from_utf8_lossy(exchange.body);
+                panic!(
+                    "{method} {target} answered {status}, against the OpenAPI document: {problem}\n{body}"
+                );
+            }
         }
     }
 
-    fn find_fault(&self, exchange: &Exchange<'_>) -> Result<(), String> {
+    fn find_fault(&self, exchange: &Exchange<'_>) -> Result<Option<String>, String> {
         let path = exchange.target.split('?').next().unwrap();
         // Pages, health and the like are not the API.
         if !path.starts_with("/api/v1/") {
-            return Ok(());
+            return Ok(None);
         }
         let media_type = exchange.media_type.map(|given| given.split(';').next().unwrap().trim());
+        // Preflights of browsers are answered before the API is asked.
+        if exchange.method == "OPTIONS" && matches!(exchange.status, 204 | 403) {
+            return Ok(None);
+        }
         let Some(template) = self.template(path) else {
-            return self.not_described(exchange, media_type, 404, "not_found");
+            return self.not_described(exchange, media_type, 404, "not_found").map(|()| None);
         };
         let method = exchange.method.to_lowercase();
         // HEAD is GET without a body.
         let described = if method == "head" { "get" } else { &method };
         let item = format!("/paths/{}", escaped(&template));
         if self.document.pointer(&format!("{item}/{described}")).is_none() {
-            return self.not_described(exchange, media_type, 405, "method_not_allowed");
+            return self.not_described(exchange, media_type, 405, "method_not_allowed").map(|()| None);
         }
         let operation = format!("{item}/{described}");
+        let id = self.document.pointer(&format!("{operation}/operationId")).and_then(Value::as_str);
+        let id = id.map(str::to_owned);
         let response = format!("{operation}/responses/{}", exchange.status);
         if self.document.pointer(&response).is_none() {
             return Err("the operation has no such status".into());
         }
+        self.headers_are_described(&response, exchange)?;
         let Some(content) = self.document.pointer(&format!("{response}/content")) else {
-            return if exchange.body.is_empty() { Ok(()) } else { Err("this answer has no body".into()) };
+            return if exchange.body.is_empty() { Ok(id) } else { Err("this answer has no body".into()) };
         };
         if method != "head" {
             let media_type = media_type.ok_or("the answer has no content type")?;
@@ -80,8 +106,24 @@ impl Contract {
         match exchange.sent {
             Some(sent) if exchange.status < 300 && self.document.pointer(&asked).is_some() => self
                 .satisfies(&asked, "application/json", sent)
-                .map_err(|problem| format!("it accepted what it should not: {problem}")),
-            _ => Ok(()),
+                .map_err(|problem| format!("it accepted what it should not: {problem}"))?,
+            _ => {}
+        }
+        Ok(id)
+    }
+
+    /// Headers that say something of this answer are in the document.
+    fn headers_are_described(&self, response: &str, exchange: &Exchange<'_>) -> Result<(), String> {
+        let described = self.document.pointer(&format!("{response}/headers")).and_then(Value::as_object);
+        let described: Vec<String> = described
+            .into_iter()
+            .flat_map(|headers| headers.keys())
+            .map(|name| name.to_lowercase())
+            .collect();
+        let mut telling = exchange.headers.iter().filter(|name| TELLING.contains(&name.as_str()));
+        match telling.find(|name| !described.contains(name)) {
+            Some(name) => Err(format!("the answer's header {name} is not described")),
+            None => Ok(()),
         }
     }
 
@@ -244,6 +286,7 @@ mod tests {
             sent: Some(sent.as_bytes()),
             status,
             media_type: Some(media_type),
+            headers: Vec::new(),
             body: body.as_bytes(),
         };
         contract().find_fault(&exchange).err()
@@ -278,5 +321,23 @@ mod tests {
         assert!(fault("GET", "/api/v1/a/x", 200, json, none(), json!({ "one": 1 })).is_some());
         assert!(fault("GET", "/api/v1/b", 200, json, none(), json!({ "one": 1 })).is_some());
         assert!(fault("GET", "/api/v1/b", 404, problem, none(), json!({ "code": "other" })).is_some());
+    }
+
+    #[test]
+    fn headers_that_the_document_does_not_have_are_a_fault() {
+        let fault = |name: &str| {
+            let exchange = Exchange {
+                method: "POST",
+                target: "/api/v1/a/x",
+                sent: None,
+                status: 200,
+                media_type: Some("application/json"),
+                headers: vec![name.to_owned()],
+                body: br#"{"one":1}"#,
+            };
+            contract().find_fault(&exchange).err()
+        };
+        assert_eq!(fault("date"), None);
+        assert!(fault("retry-after").unwrap().contains("retry-after"));
     }
 }

@@ -27,7 +27,6 @@ const MEDIA_TYPE: &str = "application/atom+xml; charset=utf-8";
     get, path = "/tasks/{charter}/feed.atom", operation_id = "getTaskFeed", tag = "events", params(TaskPath),
     responses(
         (status = 200, description = "The feed.", body = String, content_type = "application/atom+xml"),
-        (status = 304, description = "It is as the client has it (`If-None-Match`)."),
     )
 )]
 pub(super) async fn of_task(
@@ -47,7 +46,6 @@ pub(super) async fn of_task(
     get, path = "/projects/{project}/feed.atom", operation_id = "getProjectFeed", tag = "events", params(ProjectPath),
     responses(
         (status = 200, description = "The feed.", body = String, content_type = "application/atom+xml"),
-        (status = 304, description = "It is as the client has it (`If-None-Match`)."),
     )
 )]
 pub(super) async fn of_project(

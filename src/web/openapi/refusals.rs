@@ -235,7 +235,8 @@ pub(super) fn responses(codes: &BTreeMap<u16, Vec<&'static Entry>>) -> Map<Strin
             "description": words.join("\n"),
             "content": { MEDIA_TYPE: { "schema": schema } },
         });
-        if names.iter().any(|code| retry_after_secs(code).is_some()) {
+        // Whoever is over a rate is told when the next request is due, whatever the code.
+        if *status == 429 || names.iter().any(|code| retry_after_secs(code).is_some()) {
             response["headers"] = json!({ "Retry-After": {
                 "description": "Seconds to wait before another try.",
                 "schema": { "type": "integer", "minimum": 0 },

@@ -1,5 +1,6 @@
-//! What holds for every write: who may sign the request, and how it is made to count once.
+//! Who must sign a request, and how a write is made to count once.
 
+use super::headers::add_parameter;
 use super::refusals;
 use crate::web::problem::entry;
 use serde_json::{Value, json};
@@ -19,11 +20,16 @@ pub(super) fn tell_writes(document: &mut Value) {
     }});
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     for (path, item) in paths.into_iter().flatten() {
-        for (method, operation) in
-            item.as_object_mut().into_iter().flatten().filter(|(method, _)| *method != "get")
-        {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
             let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
             let signed = refusals::of(id, method, path).values().flatten().any(|e| e.code == "auth_required");
+            // What is read is public, but for what belongs to an identity.
+            if method == "get" {
+                if signed {
+                    operation["security"] = json!([{ "nip98": [] }]);
+                }
+                continue;
+            }
             // A statement or a signature in the body is authority in itself; the request may be signed all the same.
             operation["security"] =
                 if signed { json!([{ "nip98": [] }]) } else { json!([{}, { "nip98": [] }]) };
@@ -36,10 +42,7 @@ pub(super) fn tell_writes(document: &mut Value) {
                 "description": "Anything the client chose for this request: sent again, it gets the first answer again.",
                 "schema": { "type": "string", "pattern": r"^[!#-\[\]-~]{1,255}$" },
             });
-            match operation.get_mut("parameters").and_then(Value::as_array_mut) {
-                Some(parameters) => parameters.push(key),
-                None => operation["parameters"] = json!([key]),
-            }
+            add_parameter(operation, key);
         }
     }
 }

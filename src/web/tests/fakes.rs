@@ -7,7 +7,6 @@ use crate::chain::{
 };
 use crate::config::api::ApiLimits;
 use crate::escrow::charter::{Charter, CharterFields};
-use crate::escrow::event::Record;
 use crate::escrow::fee;
 use crate::escrow::network::Network;
 use crate::escrow::refund::{self, BatchError, FeeInput, RefundBundle};
@@ -24,7 +23,7 @@ use crate::web::{App, Edge, router};
 use crate::webhooks::Webhooks;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
@@ -34,6 +33,7 @@ use bitcoin::sighash::{Prevouts, SighashCache, TapSighashType};
 use bitcoin::{Amount, BlockHash, FeeRate, OutPoint, ScriptBuf, Transaction, TxOut, Txid, Witness};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
@@ -111,19 +111,19 @@ impl ChainSource for FakeSource {
 #[derive(Clone, Default)]
 pub struct Disk(pub Arc<MemoryJournal>);
 
-impl Journal<Record> for Disk {
-    fn append(&self, seq: u64, at_secs: u64, events: &[Record]) -> Result<Ticket, AppendError> {
+impl<E: Serialize + DeserializeOwned> Journal<E> for Disk {
+    fn append(&self, seq: u64, at_secs: u64, events: &[E]) -> Result<Ticket, AppendError> {
         self.0.append(seq, at_secs, events)
     }
     fn next_seq(&self) -> u64 {
-        Journal::<Record>::next_seq(&*self.0)
+        Journal::<E>::next_seq(&*self.0)
     }
-    fn read_from(&self, seq: u64) -> Result<Vec<Recorded<Record>>, OpenError> {
+    fn read_from(&self, seq: u64) -> Result<Vec<Recorded<E>>, OpenError> {
         self.0.read_from(seq)
     }
 }
 
-struct Noon;
+pub struct Noon;
 
 impl Clock for Noon {
     fn now_secs(&self) -> u64 {
@@ -218,6 +218,8 @@ pub struct World {
     nonce: AtomicU64,
     pub webhooks: Option<Arc<Webhooks>>,
     pub faucet: Option<Arc<Faucet>>,
+    /// Operations that were answered with a success, as the document describes it.
+    pub succeeded: Mutex<BTreeSet<String>>,
 }
 
 pub const PUBLIC_URL: &str = "https://upfront.example/base";
@@ -317,6 +319,7 @@ impl World {
             nonce,
             webhooks: None,
             faucet: None,
+            succeeded: Mutex::default(),
         };
         world.look().await;
         let body = json!({
@@ -390,33 +393,43 @@ impl World {
         self.edge = edge(&self.replay, limits);
     }
 
-    /// As a client at this address asks.
-    pub async fn respond_to(&self, mut request: Request<Body>, peer: &str) -> Response {
-        let peer: SocketAddr = peer.parse().unwrap();
-        request.extensions_mut().insert(ConnectInfo(peer));
+    /// As a client at this address asks, whose body is handed over unread and whose answer is looked at by nobody else.
+    pub async fn respond_unread(&self, mut request: Request<Body>, peer: &str) -> Response {
+        request.extensions_mut().insert(ConnectInfo(peer.parse::<SocketAddr>().unwrap()));
         router(self.app()).oneshot(request).await.unwrap()
     }
 
-    pub async fn ask(&self, request: Request<Body>) -> (StatusCode, Value) {
+    /// As a client at this address asks. Every answer is held to the document.
+    pub async fn respond_to(&self, request: Request<Body>, peer: &str) -> Response {
         let (parts, body) = request.into_parts();
         let (method, target) = (parts.method.to_string(), parts.uri.to_string());
         let sent = to_bytes(body, usize::MAX).await.unwrap();
         let request = Request::from_parts(parts, Body::from(sent.clone()));
-        let response = self.respond_to(request, "127.0.0.1:50000").await;
-        let status = response.status();
-        let media_type =
-            response.headers().get("content-type").map(|value| value.to_str().unwrap().to_owned());
-        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        CONTRACT.check(&Exchange {
+        let (parts, body) = self.respond_unread(request, peer).await.into_parts();
+        let media_type = parts.headers.get("content-type").map(|value| value.to_str().unwrap().to_owned());
+        // A stream has no end; what is in it is `events.rs`'s to look at.
+        let stream = media_type.as_deref() == Some("text/event-stream");
+        let (bytes, body) = if stream {
+            (Default::default(), body)
+        } else {
+            let bytes = to_bytes(body, usize::MAX).await.unwrap();
+            (bytes.clone(), Body::from(bytes))
+        };
+        let succeeded = CONTRACT.check(&Exchange {
             method: &method,
             target: &target,
             sent: Some(&sent),
-            status: status.as_u16(),
+            status: parts.status.as_u16(),
             media_type: media_type.as_deref(),
+            headers: parts.headers.keys().map(|name| name.as_str().to_owned()).collect(),
             body: &bytes,
         });
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        (status, serde_json::from_slice(&bytes).unwrap_or(Value::String(text)))
+        self.succeeded.lock().unwrap().extend(succeeded);
+        Response::from_parts(parts, body)
+    }
+
+    pub async fn ask(&self, request: Request<Body>) -> (StatusCode, Value) {
+        read(self.respond_to(request, "127.0.0.1:50000").await).await
     }
 
     pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
@@ -435,11 +448,17 @@ impl World {
 
     /// A request that `key` has signed now.
     pub fn signed(&self, key: &Keypair, path: &str, body: &[u8]) -> Request<Body> {
+        self.signed_as(key, Method::POST, path, body)
+    }
+
+    /// The same, of any method.
+    pub fn signed_as(&self, key: &Keypair, method: Method, path: &str, body: &[u8]) -> Request<Body> {
         let url = format!("{PUBLIC_URL}{path}");
         let nonce = format!("{:08x}", self.nonce.fetch_add(1, Ordering::Relaxed));
-        let asked = Asked { url: &url, method: "POST", body };
+        let asked = Asked { url: &url, method: method.as_str(), body };
         let header = nip98::authorization(key, &asked, Noon.now_secs(), &nonce);
-        Request::post(path).header("authorization", header).body(Body::from(body.to_vec())).unwrap()
+        let request = Request::builder().method(method).uri(path).header("authorization", header);
+        request.body(Body::from(body.to_vec())).unwrap()
     }
 
     pub async fn get(&self, path: &str) -> (StatusCode, Value) {

@@ -91,6 +91,46 @@ fn everything_is_described() {
     }
 }
 
+/// Who must sign, where a stream goes on, what a receiver of webhooks gets.
+#[test]
+fn what_holds_for_many_operations_is_told_of_each() {
+    let document = document();
+    let named = |operation: &Value, name: &str| {
+        let parameters = operation["parameters"].as_array();
+        parameters.is_some_and(|all| all.iter().any(|parameter| parameter["name"] == name))
+    };
+    let headers = |response: &Value, name: &str| {
+        let header = &response["headers"][name];
+        let shared = header["$ref"].as_str().and_then(|to| document.pointer(to.strip_prefix('#')?));
+        shared.unwrap_or(header)["description"].is_string()
+    };
+    for (path, method, operation) in operations(&document) {
+        let id = operation["operationId"].as_str().unwrap();
+        let responses = operation["responses"].as_object().unwrap();
+        let codes: Vec<&str> = responses["401"]["content"]["application/problem+json"]["schema"]["allOf"][1]
+            ["properties"]["code"]["enum"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|code| code.as_str().unwrap())
+            .collect();
+        let must_sign = operation["security"] == serde_json::json!([{ "nip98": [] }]);
+        assert_eq!(must_sign, codes.contains(&"auth_required"), "{id}");
+        assert_eq!(must_sign && method == "get", path.starts_with("/api/v1/webhooks") && method == "get");
+        let streams = responses.get("200").is_some_and(|r| r["content"]["text/event-stream"].is_object());
+        assert_eq!(named(operation, "Last-Event-ID"), streams, "{id}");
+        assert_eq!(named(operation, "If-None-Match"), method == "get", "{id}");
+        assert_eq!(named(operation, "Idempotency-Key"), method == "post", "{id}");
+        for (status, response) in responses {
+            assert!(headers(response, "RateLimit") && headers(response, "RateLimit-Policy"), "{id} {status}");
+            assert_eq!(headers(response, "WWW-Authenticate"), status == "401", "{id} {status}");
+            assert_eq!(headers(response, "Idempotent-Replayed"), method == "post", "{id} {status}");
+            let tagged = method == "get" && matches!(status.as_str(), "200" | "304");
+            assert_eq!(headers(response, "ETag"), tagged, "{id} {status}");
+        }
+    }
+}
+
 /// What reviewers see of a change of the API.
 #[test]
 fn docs_openapi_json_is_what_is_served() {

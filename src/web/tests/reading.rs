@@ -32,7 +32,7 @@ impl World {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = router(self.app()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let response = self.respond_to(request.body(Body::empty()).unwrap(), "127.0.0.1:50000").await;
         let (parts, body) = response.into_parts();
         (parts.status, parts.headers, to_bytes(body, usize::MAX).await.unwrap().to_vec())
     }

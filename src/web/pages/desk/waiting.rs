@@ -177,8 +177,8 @@ impl Seat<'_> {
         let closed = window.closed(self.tip.mtp_secs);
         let words = match (closed, contested > 0, silent) {
             (true, true, _) => format!(
-                "Submission {number}: {contested} {} voted no and wait for your ruling.",
-                words::plural("pledge", contested)
+                "Submission {number}: {contested} {} for your ruling.",
+                if contested == 1 { "pledge voted no and waits" } else { "pledges voted no and wait" }
             ),
             (true, false, true) => format!(
                 "Submission {number}: nobody voted no, and the representative said nothing. Your ruling may stand in."

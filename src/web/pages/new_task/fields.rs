@@ -136,7 +136,7 @@ const MONEY: Section = Section {
 
 const PEOPLE: Section = Section {
     title: "Who holds the three keys",
-    words: "Any two of the three can move the money before the refund time. Paste public keys only, from `upfront key show`: each begins with a fingerprint in square brackets. They should be three people who do not know each other too well.",
+    words: "Any two of the three can move the money before the refund time. Paste public keys only, as the command upfront key show prints them: each begins with a fingerprint in square brackets. They should be three people who do not know each other too well.",
     folded: false,
     fields: &[
         needed("developer", "Developer's key", "Does the work and hands it in.", Input::Key),

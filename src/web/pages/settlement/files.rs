@@ -5,7 +5,7 @@ use super::super::super::body::Params;
 use super::super::super::{ApiError, App, bbqr};
 use crate::escrow::statement::{CharterId, SettlementId};
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bitcoin::Psbt;
 
@@ -42,13 +42,15 @@ fn numbers<const N: usize>(name: &str) -> Option<[u32; N]> {
 }
 
 fn answer(media_type: &'static str, name: Option<String>, body: Vec<u8>) -> Response {
-    let mut headers: Vec<(HeaderName, HeaderValue)> =
-        vec![(header::CONTENT_TYPE, HeaderValue::from_static(media_type)), (header::CACHE_CONTROL, FOR_EVER)];
-    let disposition =
-        name.and_then(|name| HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")).ok());
-    headers.extend(disposition.map(|value| (header::CONTENT_DISPOSITION, value)));
     let mut response = body.into_response();
-    response.headers_mut().extend(headers);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::CACHE_CONTROL, FOR_EVER);
+    if let Some(name) = name
+        && let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""))
+    {
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
     response
 }
 

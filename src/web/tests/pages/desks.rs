@@ -102,8 +102,9 @@ async fn what_votes_forbid_or_something_else_overtook_takes_no_signature() {
     let (mut world, submission) = World::voted().await;
     let payout =
         |feerate| json!({ "kind": "payout", "submission": submission, "feerate_sat_per_vb": feerate });
+    // At 1, 2, 4 and 3, 6, 12 sat/vB: no form of one is a form of the other.
     let first = world.sent("settlements", payout(1)).await;
-    let second = world.sent("settlements", payout(2)).await;
+    let second = world.sent("settlements", payout(3)).await;
     // The yes becomes a no: neither is allowed any more.
     world.sent("votes", world.vote_body(submission, 2, Choice::No, 2)).await;
     let task = world.id;

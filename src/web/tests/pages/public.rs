@@ -224,7 +224,7 @@ async fn a_charter_stands_beside_its_bytes_and_signatures() {
     let canonical = String::from_utf8(world.charter.bytes().to_vec()).unwrap();
     assert_eq!(json["canonical"], canonical);
     assert_eq!(json["holders"].as_array().unwrap().iter().filter(|h| h["attested"] == true).count(), 3);
-    assert_has(&html, &["All three have signed", "upfront charter attest", "1000/0", &world.id.to_string()]);
+    assert_has(&html, &["All three have signed", "upfront charter check", "1000/0", &world.id.to_string()]);
     let (_, headers, _) = world.browse(&world.task_path("/charter")).await;
     assert_eq!(
         headers[header::CACHE_CONTROL],
@@ -234,7 +234,7 @@ async fn a_charter_stands_beside_its_bytes_and_signatures() {
     let draft = world.drafted("Another", "https://example.org/other").await;
     let (html, json) = world.page(&format!("/tasks/{draft}/charter")).await;
     assert_eq!(json["attested"], false);
-    assert_has(&html, &["nothing can be paid yet"]);
+    assert_has(&html, &["nothing can be paid yet", "upfront charter attest"]);
     let (html, _) = world.page(&format!("/tasks/{draft}")).await;
     assert_has(&html, &["Read the charter", "has not signed yet"]);
     assert!(!html.contains("Fund this"));

@@ -1,6 +1,8 @@
 // What comes in on desks: files that are chosen or dropped, texts that are pasted, and the pages brought up to date
 // after something was handed in.
 
+import { Fresh } from '../ui/fresh.ts';
+
 /** Takes files from the field inside a zone, or dropped onto the zone. */
 export function takeFiles(zone: HTMLElement, take: (files: readonly File[]) => void): void {
   const input = zone.querySelector<HTMLInputElement>('input[type=file]');
@@ -25,24 +27,8 @@ export function takeFiles(zone: HTMLElement, take: (files: readonly File[]) => v
   });
 }
 
-/** Fetches this page again and puts what changed in its place: the words about state are the service's alone. */
-export function refresh(): Promise<void> {
-  return new Promise((resolve) => {
-    const request = new XMLHttpRequest();
-    request.open('GET', location.pathname + location.search);
-    request.setRequestHeader('accept', 'text/html');
-    request.responseType = 'document';
-    request.onloadend = () => {
-      const fresh = request.status === 200 ? request.responseXML : null;
-      for (const old of document.querySelectorAll('[data-live][id]')) {
-        const now = fresh?.getElementById(old.id);
-        if (now !== null && now !== undefined && !old.isEqualNode(now)) old.replaceWith(document.importNode(now, true));
-      }
-      resolve();
-    };
-    request.send();
-  });
-}
+/** Looks at this page again at once: the words about state are the service's alone. */
+export const refresh = (): Promise<void> => new Fresh(location.pathname + location.search).look();
 
 /** Only what a person put there is told of: a note that says how it went. */
 export function tell(place: HTMLElement, words: string, kind: '' | 'good' | 'bad' = ''): void {

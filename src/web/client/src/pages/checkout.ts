@@ -5,7 +5,7 @@ import { parseAddress } from '../core/address.ts';
 import { newPhrase, readPhrase, Root } from '../core/keys.ts';
 import { networkOf } from '../core/network.ts';
 import { attend, embedState, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
-import { btcWords, readBtc, readSat, refusal, type Amount } from '../sponsor/amount.ts';
+import { btcWords, readBtc, readSat, refusal, satWords, type Amount } from '../sponsor/amount.ts';
 import { waiting } from '../sponsor/duties.ts';
 import { after, quizPlaces, randomBelow, START, stepOf, type Done, type Flow } from '../sponsor/flow.ts';
 import { Issuing } from '../sponsor/issue.ts';
@@ -20,7 +20,6 @@ import { WalletSteps } from '../sponsor/wallet-checkout.ts';
 import { element } from '../ui/element.ts';
 import { breathe, byId, fieldError, focusOn, say, valueOf, wordsOf } from '../ui/page.ts';
 import { saveText } from '../ui/save.ts';
-import { satWords } from '../sponsor/amount.ts';
 
 const place = byId('checkout');
 const id = place.dataset.charter ?? '';
@@ -50,9 +49,9 @@ function show(moved: boolean): void {
   for (const each of ['amount', 'backup', 'wallet', 'pay'] as const) byId(`step-${each}`).hidden = each !== step;
   const marks = [...byId('steps').children];
   const at = marks.findIndex((mark) => mark.getAttribute('data-step') === shownAs[step]);
-  marks.forEach((mark, place_) => {
-    mark.classList.toggle('done', at >= 0 && place_ < at);
-    if (place_ === at) mark.setAttribute('aria-current', 'step');
+  marks.forEach((mark, number) => {
+    mark.classList.toggle('done', at >= 0 && number < at);
+    if (number === at) mark.setAttribute('aria-current', 'step');
     else mark.removeAttribute('aria-current');
   });
   if (step === 'stopped') place.hidden = true;
@@ -158,10 +157,10 @@ async function submitBackup(): Promise<void> {
   const refundAddress = ownAddress();
   if (refundAddress === undefined || flow.amount === null || keeper !== null) return;
   const typed = chosen('words') === 'typed';
-  const phrase = await words();
-  if (phrase === null) return;
   byId('backup-error').hidden = true;
   try {
+    const phrase = await words();
+    if (phrase === null) return;
     await breathe();
     const root = Root.fromPhrase(phrase, network);
     keeper = await issuing.issue({ charter: id, root, phrase, amount: flow.amount, refundAddress, used: chosen('words') !== 'new' });
@@ -241,7 +240,9 @@ async function pay(): Promise<void> {
   const later = new AfterPanel(byId('pay-after'), kept);
   // Whoever loads this page again is shown the pledge, not a new checkout.
   history.replaceState(null, '', pledgePath(id, view.index));
-  const follow = (): void => {
+  const follow = (_: unknown, trouble: string | null): void => {
+    byId('pay-trouble').textContent = trouble ?? '';
+    byId('pay-trouble').hidden = trouble === null;
     byId('pay-address').hidden = !wantsMoney();
     byId('pay-title').replaceChildren(...(wantsMoney() ? ['Pay ', satWords(view.promised)] : ['Your pledge']));
     later.update();
@@ -249,7 +250,7 @@ async function pay(): Promise<void> {
   };
   holdOpen(() => waiting(kept.view) === 'unsecured');
   const fresh = followed(id, view.index);
-  attend(fresh, [kept], view.index, follow);
+  attend(fresh, [kept], kept, { changed: follow, lied: (error) => stopOr(error, () => undefined) });
   wallet.attend(kept, byId('pay-after'), () => fresh.soon());
   for (;;) {
     try {
@@ -259,7 +260,7 @@ async function pay(): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 3_000));
     }
   }
-  follow();
+  follow(null, null);
   fresh.soon();
 }
 
@@ -298,36 +299,29 @@ byId('quiz-back').addEventListener('click', () => {
 });
 for (const back of document.querySelectorAll('[data-back]')) back.addEventListener('click', () => go({ kind: 'back' }));
 guardFields(['amount', 'amount-btc', 'refund-address', 'wallet-key', 'wallet-refund'], { 'refund-address': 'refund-error', 'amount-btc': 'amount-error' });
-openForm(byId('back-open'), task, () => network.name, (keepers) => {
-  // The lowest pledge of the task: its page tells of it, and the others are linked there.
-  const [one] = keepers;
-  if (one !== undefined) opened(one, keepers);
-  return Promise.resolve();
-});
+openForm(byId('back-open'), () => fetchTask(id), () => network.name, opened);
 
-function opened(one: Keeper, keepers: readonly Keeper[]): void {
-  keeper = one;
+/** Somebody came back: what is not secured is secured, and each pledge has its page. */
+async function opened(keepers: readonly Keeper[]): Promise<void> {
   byId('back-open').replaceChildren(element('p', {}, 'Your pledges of this task:'), element('ul', {}, ...keepers.map(({ view }) =>
     element('li', {}, element('a', { href: pledgePath(id, view.index) }, `Pledge ${view.index}`), `, ${satWords(view.promised)} meant`))),
   element('p', { id: 'back-secured' }, 'Looking…'));
-  void Promise.all(keepers.map((each) => each.look())).then((views) => {
+  const told = byId('back-secured');
+  try {
+    const views = await Promise.all(keepers.map((each) => each.look()));
     const open = views.filter((view) => waiting(view) === 'unsecured').length;
-    byId('back-secured').textContent = open === 0 ? 'Everything that has arrived is secured.' : `${open} could not be secured now. Open its page.`;
-  }, (error: unknown) => { byId('back-secured').textContent = wordsOf(error); });
-  keeper = null;
+    told.textContent = open === 0 ? 'Everything that has arrived is secured.' : `${open} could not be secured now. Open its page.`;
+  } catch (error) {
+    told.textContent = wordsOf(error);
+  }
+  say(told.textContent);
 }
 
 void keptBoxes(network.name).then((boxes) => { byId('choice-kept').hidden = boxes.length === 0; });
 byId('no-script').remove();
-if (place.dataset.closed === undefined) {
-  place.hidden = false;
-  show(false);
-} else {
-  place.hidden = false;
-  byId('steps').hidden = true;
-  byId('step-amount').hidden = false;
-  byId('amount-form').hidden = true;
-  byId('amount-title').hidden = true;
-}
+place.hidden = false;
+show(false);
+// Whoever has pledged comes back here also when nothing new is taken.
+if (place.dataset.closed !== undefined) for (const part of ['steps', 'amount-form', 'amount-title']) byId(part).hidden = true;
 // A lie is found while the amount is still being chosen.
 first.catch((error: unknown) => stopOr(error, (told) => { fieldError('amount', told); }));

@@ -3,7 +3,8 @@
 
 import { UpfrontError } from '../core/error.ts';
 import { networkOf } from '../core/network.ts';
-import { looksPrivate, parseSignerKey } from '../core/signer-key.ts';
+import { parseSignerKey } from '../core/signer-key.ts';
+import { isSecret } from '../sponsor/secret.ts';
 
 const form = document.getElementById('who');
 const input = document.getElementById('key');
@@ -19,7 +20,7 @@ if (form instanceof HTMLFormElement && input instanceof HTMLInputElement && show
     input.setAttribute('aria-invalid', String(words !== ''));
   };
   const refuseSecret = (): boolean => {
-    if (!looksPrivate(input.value)) return false;
+    if (!isSecret(input.value)) return false;
     input.value = '';
     say('This is a private key or recovery words. It was not sent, and is off the screen. Never give it to any page; if others may have seen it, move to a new one. A public key belongs here.');
     return true;

@@ -34,7 +34,7 @@ function handIn(form: HTMLFormElement): void {
       try {
         told = readStatement(text, kind, about);
         shown.replaceChildren(element('p', {}, element('strong', {}, 'It says: '), told.sentence),
-          element('details', {}, element('summary', {}, 'The exact words that are signed'), element('pre', {}, told.lines)));
+          element('details', {}, element('summary', {}, 'The exact words that are signed'), element('pre', { tabindex: '0' }, told.lines)));
         shown.hidden = false;
       } catch (error) {
         tell(status, errorWords(error), 'bad');

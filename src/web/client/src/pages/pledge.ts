@@ -10,7 +10,7 @@ import { isLie, lieWords } from '../sponsor/lie.ts';
 import { takeKey } from '../sponsor/link.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
 import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
-import { fetchTask, type OpenTask } from '../sponsor/task.ts';
+import { fetchTask } from '../sponsor/task.ts';
 import { WalletRefund } from '../sponsor/wallet-refund.ts';
 import { element } from '../ui/element.ts';
 import { byId, focusOn, say, wordsOf } from '../ui/page.ts';
@@ -20,8 +20,7 @@ const id = place.dataset.charter ?? '';
 const index = Number(place.dataset.index);
 const network = place.dataset.network ?? '';
 
-let task: Promise<OpenTask> = fetchTask(id);
-const again = (): Promise<OpenTask> => task.catch(() => (task = fetchTask(id)));
+const task = fetchTask(id);
 
 /** Says that something lies, in the place of the address. */
 function warn(error: UpfrontError): void {
@@ -43,16 +42,17 @@ async function opened(keepers: readonly Keeper[]): Promise<void> {
 
 function show(mine: Keeper, keepers: readonly Keeper[]): void {
   const state = element('p', { id: 'own-state' });
+  const hindrance = element('p', { class: 'note warn', role: 'alert', id: 'trouble', hidden: true });
   const later = element('div', {});
   const wallet = element('section', { id: 'wallet-refund-parts' });
   const title = element('h2', { tabindex: '-1', id: 'own-title' }, 'This pledge is yours');
   const others = keepers.filter((keeper) => keeper !== mine);
-  byId('pledge-own').replaceChildren(title, state, wallet, later,
+  byId('pledge-own').replaceChildren(title, state, hindrance, wallet, later,
     ...(others.length === 0 ? [] : [element('p', {}, 'Your other pledges of this task: ',
       ...others.flatMap(({ view }, at) => [at === 0 ? '' : ', ', element('a', { href: pledgePath(id, view.index) }, `pledge ${view.index}`)]), '. They are kept safe from here, too.')]));
   const panel = new AfterPanel(later, mine);
   const refund = mine.file.key === null ? new WalletRefund(wallet, mine, null, () => fresh.soon()) : null;
-  const update = (): void => {
+  const update = (_: unknown, trouble: string | null): void => {
     const words = {
       unpaid: 'Nothing has arrived yet. Keep this tab open while you pay: your refund is signed as soon as the payment is seen.',
       unsecured: mine.file.key === null ? 'Your wallet must sign the refund.' : 'Your refund is being secured. Keep this tab open until it is.',
@@ -60,6 +60,8 @@ function show(mine: Keeper, keepers: readonly Keeper[]): void {
       over: 'The money has moved: nothing is left to do.',
     };
     state.textContent = words[waiting(mine.view)];
+    hindrance.textContent = trouble ?? '';
+    hindrance.hidden = trouble === null;
     const wanted = wantsMoney();
     const address = byId('pledge-address');
     if (wanted && document.getElementById('address') === null) {
@@ -71,8 +73,8 @@ function show(mine: Keeper, keepers: readonly Keeper[]): void {
     refund?.update();
   };
   holdOpen(() => waiting(mine.view) === 'unsecured');
-  attend(fresh, keepers, index, update);
-  update();
+  attend(fresh, keepers, mine, { changed: update, lied: warn });
+  update(null, null);
   fresh.soon();
   focusOn(title);
   say(state.textContent ?? '');
@@ -85,7 +87,7 @@ function offer(error?: unknown): void {
   const wrong = error === undefined ? [] : [element('p', { class: 'note bad', role: 'alert' }, wordsOf(error))];
   byId('pledge-own').replaceChildren(...wrong, details);
   details.open = error !== undefined || ['waiting', 'lapsed', 'replaced', 'seen', 'confirming', 'credited_unsecured', 'refund_unsigned'].includes(byId('pledge-state').dataset.state ?? '');
-  openForm(form, again, () => network, opened);
+  openForm(form, () => fetchTask(id), () => network, opened);
 }
 
 const fresh = followed(id, index);
@@ -96,7 +98,7 @@ async function start(): Promise<void> {
     const key = takeKey();
     if (key === null) return offer();
     byId('pledge-own').replaceChildren(element('p', {}, 'Opening your pledge…'));
-    await opened(keepersOf(await again(), { kind: 'key', key }));
+    await opened(keepersOf(await task, { kind: 'key', key }));
   } catch (error) {
     offer(error);
   }

@@ -1,9 +1,14 @@
 // Waiting for the money: the pledge's page is kept fresh, and before each look whatever arrived is secured.
 
+import type { UpfrontError } from '../core/error.ts';
 import { Fresh } from '../ui/fresh.ts';
-import { say } from '../ui/page.ts';
+import { say, wordsOf } from '../ui/page.ts';
 import { waiting, type Waiting } from './duties.ts';
 import type { Keeper } from './keeper.ts';
+import { isLie } from './lie.ts';
+
+/** After trouble the next try comes so soon. */
+const AGAIN_MS = 4_000;
 
 export const pledgePath = (charter: string, index: number): string => `/tasks/${charter}/pledges/${index}`;
 const eventsPath = (charter: string, index: number): string => `/api/v1${pledgePath(charter, index)}/events`;
@@ -31,20 +36,37 @@ export function followed(charter: string, index: number): Fresh {
   return fresh;
 }
 
-/** Keeps a pledge safe before each look of a page that is followed. `changed` is told after each. */
-export function attend(fresh: Fresh, keepers: readonly Keeper[], index: number, changed: (state: Waiting) => void): void {
-  const main = keepers.find((keeper) => keeper.file.parts.index === index);
+/** What is told after each look. */
+export interface Attended {
+  /** Where the pledge stands; and what hinders its refund, if anything does. */
+  readonly changed: (state: Waiting, trouble: string | null) => void;
+  /** The service told what cannot be so. */
+  readonly lied: (error: UpfrontError) => void;
+}
+
+/** Keeps pledges safe before each look of a page that is followed. `main` is the one that the page is about. */
+export function attend(fresh: Fresh, keepers: readonly Keeper[], main: Keeper, { changed, lied }: Attended): void {
   let before: Waiting | null = null;
-  fresh.before = async (): Promise<void> => {
-    for (const keeper of keepers) await keeper.look();
-  };
-  fresh.after = (): void => {
-    if (main === undefined) return;
+  let trouble: string | null = null;
+  const tell = (): void => {
     const now = waiting(main.view);
     if (now === 'secured' && before !== 'secured') say('Your refund is secured.');
     before = now;
-    changed(now);
+    changed(now, trouble);
   };
+  fresh.always = true;
+  fresh.before = async (): Promise<void> => {
+    trouble = null;
+    for (const keeper of keepers) {
+      await keeper.look().catch((error: unknown) => {
+        if (isLie(error)) lied(error);
+        else trouble = wordsOf(error);
+      });
+    }
+    tell();
+    if (trouble !== null) setTimeout(() => fresh.soon(), AGAIN_MS);
+  };
+  fresh.after = tell;
 }
 
 /** Asks before the tab is closed while something would be lost with it. */

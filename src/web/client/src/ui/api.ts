@@ -46,8 +46,13 @@ async function problemOf(response: Response): Promise<ServiceError> {
   }
 }
 
+/** What is no JSON comes from something in between, a hotel's page say: no answer, and no lie of the service's. */
 async function json(response: Response): Promise<Json> {
-  return parseJson(await response.text(), 'answer');
+  try {
+    return parseJson(await response.text(), 'answer');
+  } catch {
+    throw new ServiceError('no_answer', 'Something between this page and the service answered in its place. Check your connection; this page tries again.', 0);
+  }
 }
 
 export async function getPath(path: string): Promise<Json> {

@@ -47,7 +47,6 @@ export async function follow(url: string, heard: (told: Told) => void, signal: A
   let last: string | null = null;
   let cuts = 0;
   for (;;) {
-    if (document.visibilityState === 'hidden' && cuts > 0) await visible(signal);
     const before: string | null = last;
     try {
       if (cuts < CUTS) {
@@ -115,7 +114,6 @@ async function pages(url: string, after: string | null, heard: (told: Told) => v
     const { items, next } = (await response.json()) as { items?: readonly { id?: unknown; type?: unknown }[]; next?: unknown };
     for (const item of items ?? []) heard({ id: String(item.id), type: String(item.type) });
     if (typeof next === 'string') last = next;
-    if (document.visibilityState === 'hidden') await visible(signal);
   }
   return last;
 }
@@ -124,19 +122,5 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener('abort', () => { clearTimeout(timer); reject(signal.reason as Error); }, { once: true });
-  });
-}
-
-function visible(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const look = (): void => {
-      if (document.visibilityState === 'hidden' && !signal.aborted) return;
-      document.removeEventListener('visibilitychange', look);
-      signal.removeEventListener('abort', look);
-      resolve();
-    };
-    document.addEventListener('visibilitychange', look);
-    signal.addEventListener('abort', look);
-    look();
   });
 }

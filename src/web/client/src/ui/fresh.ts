@@ -34,6 +34,8 @@ export class Fresh {
   /** What is to be done before words are shown: signing, say. */
   before: () => Promise<void> = () => Promise.resolve();
   after: (changed: readonly Element[]) => void = () => undefined;
+  /** Whether it looks as often while nobody sees it: a refund may be waiting to be signed. */
+  always = false;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private looking = false;
   private wanted = false;
@@ -45,7 +47,7 @@ export class Fresh {
   /** Follows the events of `url` and looks after each, and every now and then. */
   start(url: string, signal: AbortSignal = new AbortController().signal): void {
     void follow(url, () => this.soon(), signal).catch(() => undefined);
-    const beat = setInterval(() => { if (document.visibilityState === 'visible') this.soon(); }, POLL_MS);
+    const beat = setInterval(() => { if (this.always || document.visibilityState === 'visible') this.soon(); }, POLL_MS);
     signal.addEventListener('abort', () => clearInterval(beat));
     document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') this.soon(); }, { signal });
     window.addEventListener('online', () => this.soon(), { signal });

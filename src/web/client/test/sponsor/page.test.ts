@@ -142,4 +142,6 @@ test('a lie is named in plain words, and the true value is not repeated', () => 
   const later = charter.text.replace(/"refund_time":(\d+)/, (_, secs: string) => `"refund_time":${Number(secs) + 604_800}`);
   assert.equal(field(() => openTask(charter.id, later, task)), 'charter.refund_time');
   assert.ok(!isLie(new ServiceError('cap_reached', 'no room', 409)));
+  assert.ok(!isLie(new UpfrontError('no_randomness', 'phrase', 'none')));
+  assert.ok(!isLie(new Error('a defect')));
 });
