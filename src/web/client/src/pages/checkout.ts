@@ -117,10 +117,13 @@ function showFields(): void {
   byId('typed-field').hidden = chosen('words') !== 'typed';
 }
 
+/** Made once: an answer that is lost on the way must not leave a pledge to words that nobody saw. */
+let made: string | null = null;
+
 /** The words that were chosen; null where a field has an error now. */
 async function words(): Promise<string | null> {
   const source = chosen('words');
-  if (source === 'new') return newPhrase();
+  if (source === 'new') return (made ??= newPhrase());
   const [field, read] = source === 'kept'
     ? ['kept', (): Promise<string> => unlockKept(network.name, byId<HTMLInputElement>('kept-passphrase').value)] as const
     : ['typed', (): Promise<string> => Promise.resolve(readPhrase(valueOf('typed-words')))] as const;
@@ -166,9 +169,11 @@ async function submitBackup(): Promise<void> {
     keeper = await issuing.issue({ charter: id, root, phrase, amount: flow.amount, refundAddress, used: chosen('words') !== 'new' });
     go({ kind: 'checked' });
     byId('backup-form').hidden = true;
+    // Those of the pledge itself: an earlier try may have been issued under other words.
+    const used = keeper.file.parts.origin.phrase ?? phrase;
     if (chosen('backup') === 'file') showFile();
-    else if (typed) go({ kind: 'backedUp' });
-    else showWords(phrase);
+    else if (typed && used === phrase) go({ kind: 'backedUp' });
+    else showWords(used);
   } catch (error) {
     stopOr(error, (told) => {
       byId('backup-error').textContent = told;

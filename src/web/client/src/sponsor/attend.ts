@@ -60,7 +60,7 @@ export function attend(fresh: Fresh, keepers: readonly Keeper[], main: Keeper, {
     for (const keeper of keepers) {
       await keeper.look().catch((error: unknown) => {
         if (isLie(error)) lied(error);
-        else trouble = wordsOf(error);
+        else trouble = `Your refund could not be looked after just now, and is tried again. ${wordsOf(error)}`;
       });
     }
     tell();

@@ -29,7 +29,7 @@ async function ask(path: string, options: RequestInit = {}): Promise<Response> {
   try {
     response = await fetch(path, { ...options, credentials: 'omit', redirect: 'error', signal: AbortSignal.timeout(30_000) });
   } catch {
-    throw new ServiceError('unreachable', 'The service does not answer. Check your connection; this page tries again.', 0);
+    throw new ServiceError('unreachable', 'The service does not answer. Check your connection, and try again.', 0);
   }
   if (!response.ok) throw await problemOf(response);
   return response;
@@ -51,7 +51,7 @@ async function json(response: Response): Promise<Json> {
   try {
     return parseJson(await response.text(), 'answer');
   } catch {
-    throw new ServiceError('no_answer', 'Something between this page and the service answered in its place. Check your connection; this page tries again.', 0);
+    throw new ServiceError('no_answer', 'Something between this page and the service answered in its place. Check your connection, and try again.', 0);
   }
 }
 
