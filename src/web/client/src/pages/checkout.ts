@@ -243,6 +243,10 @@ async function pay(): Promise<void> {
   byId('pay-amount').textContent = satWords(view.promised);
   addressPanel(byId('pay-address'), output, view.promised, view.refundAddress);
   const later = new AfterPanel(byId('pay-after'), kept);
+  // On regtest the faucet pays it.
+  for (const [field, value] of [['faucet-address', output.address], ['faucet-amount', String(view.promised)]] as const) {
+    (document.getElementById(field) as HTMLInputElement | null)?.setAttribute('value', value);
+  }
   // Whoever loads this page again is shown the pledge, not a new checkout.
   history.replaceState(null, '', pledgePath(id, view.index));
   const follow = (_: unknown, trouble: string | null): void => {

@@ -2,6 +2,7 @@
 // that are there. All words about state are the server's. Parts with `data-live="say"` are also said aloud.
 
 import { follow } from './events.ts';
+import { LOOK } from './faucet.ts';
 import { say } from './page.ts';
 
 /** So often without any event: confirmations, and times that have come nearer. */
@@ -50,7 +51,7 @@ export class Fresh {
     const beat = setInterval(() => { if (this.always || document.visibilityState === 'visible') this.soon(); }, POLL_MS);
     signal.addEventListener('abort', () => clearInterval(beat));
     document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') this.soon(); }, { signal });
-    window.addEventListener('online', () => this.soon(), { signal });
+    for (const event of ['online', LOOK]) window.addEventListener(event, () => this.soon(), { signal });
   }
 
   soon(): void {
