@@ -170,11 +170,10 @@ async function submitBackup(): Promise<void> {
     keeper = await issuing.issue({ charter: id, root, phrase, amount: flow.amount, refundAddress, used: chosen('words') !== 'new' });
     go({ kind: 'checked' });
     byId('backup-form').hidden = true;
-    // Those of the pledge itself: an earlier try may have been issued under other words.
-    const used = keeper.file.parts.origin.phrase ?? phrase;
     if (chosen('backup') === 'file') showFile();
-    else if (typed && used === phrase) go({ kind: 'backedUp' });
-    else showWords(used);
+    else if (typed) go({ kind: 'backedUp' });
+    // Those that the pledge itself was made with.
+    else showWords(keeper.file.parts.origin.phrase ?? phrase);
   } catch (error) {
     stopOr(error, (why) => {
       byId('backup-error').textContent = why;

@@ -4,13 +4,12 @@
 import { isHash } from '../core/bytes.ts';
 import { refuse } from '../core/error.ts';
 import type { Json } from '../core/json.ts';
-import type { KeyPair, Root } from '../core/keys.ts';
-import type { Origin } from '../core/recovery.ts';
+import type { Root } from '../core/keys.ts';
 import { signStatement } from '../core/signature.ts';
 import { pledge as pledgeStatement } from '../core/statement.ts';
 import { getPath, postJson, ServiceError } from '../ui/api.ts';
 import { fileOf, Keeper } from './keeper.ts';
-import { chooseOwn } from './own.ts';
+import { chooseOwn, type Own } from './own.ts';
 import { fetchTask, issuedPledge, type OpenTask } from './task.ts';
 import { pledgeOf, type PledgeView } from './views.ts';
 
@@ -57,14 +56,15 @@ export async function post(charter: string, index: number, sponsorKey: string, r
   }
 }
 
-function keeper(task: OpenTask, view: PledgeView, key: KeyPair, origin: Origin, amount: bigint, refundAddress: string, index: number): Keeper {
+function keeper(task: OpenTask, view: PledgeView, { key, origin, refundAddress }: Own, amount: bigint, index: number): Keeper {
   issuedPledge(task, view, { index, sponsorKey: key.publicKey, refundAddress, amount });
   return new Keeper(task, fileOf(task, { view, key, origin }), view);
 }
 
-/** One pledge of the order, issued and checked. `asked` is told of keys before they are sent, so that a lost answer is found. */
+/** One pledge of the order, issued and checked. */
 export class Issuing {
-  private last: { readonly key: KeyPair; readonly origin: Origin; readonly refundAddress: string } | null = null;
+  /** What was asked for last, and with which key: its answer may have been lost on the way. */
+  private last: { readonly order: Order; readonly own: Own } | null = null;
 
   async issue(order: Order): Promise<Keeper> {
     const others = order.used ? await elsewhere(order.charter).catch(() => []) : [];
@@ -78,18 +78,19 @@ export class Issuing {
       const statement = pledgeStatement({
         network: charter.network.name, charter: charter.id, index, sponsorKey: own.key.publicKey, refundAddress: own.refundAddress,
       });
-      this.last = own;
+      this.last = { order, own };
       const view = await post(charter.id, index, own.key.publicKey, own.refundAddress, signStatement(statement, own.key), order.amount);
-      if (view !== null) return keeper(task, view, own.key, own.origin, order.amount, own.refundAddress, index);
+      if (view !== null) return keeper(task, view, own, order.amount, index);
     }
     return refuse('index_taken', 'index', `${ATTEMPTS} others were faster: try again`);
   }
 
-  /** A pledge of the last attempt whose answer was lost on the way. */
-  private issuedBefore(task: OpenTask, { amount }: Order): Keeper | null {
-    const { last } = this;
-    const view = last && task.view.pledges.find(({ sponsorKey }) => sponsorKey === last.key.publicKey);
-    if (last === null || view === null || view === undefined || view.promised !== amount || view.refundAddress !== last.refundAddress) return null;
-    return keeper(task, view, last.key, last.origin, amount, last.refundAddress, view.index);
+  /** The pledge of the last attempt whose answer was lost; only where the same is asked for again, words and address too. */
+  private issuedBefore(task: OpenTask, order: Order): Keeper | null {
+    if (this.last === null) return null;
+    const { order: before, own } = this.last;
+    if ((['charter', 'phrase', 'refundAddress', 'amount'] as const).some((field) => before[field] !== order[field])) return null;
+    const view = task.view.pledges.find(({ sponsorKey }) => sponsorKey === own.key.publicKey);
+    return view === undefined ? null : keeper(task, view, own, order.amount, view.index);
   }
 }

@@ -50,7 +50,9 @@ function namingTheTerm(view: TaskView, charterText: string, check: () => Checked
   }
 }
 
+/** The task that this page is about. What the page says of that must be what stands in its address, which people compare. */
 export async function fetchTask(id: string): Promise<OpenTask> {
+  if (!location.pathname.startsWith(`/tasks/${id}/`)) untrue('charter', 'this page tells of another task than its address');
   const [charterText, view] = await Promise.all([getText(id, '/charter'), getJson(id, '')]);
   return openTask(id, charterText, taskOf(view));
 }
