@@ -4,7 +4,6 @@ mod desks;
 mod new;
 mod public;
 mod sponsor;
-mod desks;
 
 use super::fakes::World;
 use axum::body::{Body, to_bytes};
@@ -61,7 +60,10 @@ async fn the_front_page_shows_what_raised_most() {
     let (html, json) = world.page("/").await;
     let task = world.id.to_string();
     assert!(html.contains(&format!("/tasks/{task}")), "{html}");
-    assert_eq!(json["tasks"][0]["charter"], task);
+    assert_eq!(json["example"]["charter"], task);
+    for part in ["Three steps for a sponsor", "<title id=\"two-title\">", "og:title", "Who it is for"] {
+        assert!(html.contains(part), "{part}");
+    }
 }
 
 #[tokio::test]
