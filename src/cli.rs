@@ -37,10 +37,11 @@ use exit::{ErrorReport, Exit, Failure};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 /// Bitcoin-native escrow for paying for open-source work before it is written.
 #[derive(Parser)]
-#[command(name = "upfront", version, long_version = LONG_VERSION, after_long_help = exit::HELP)]
+#[command(name = "upfront", version, long_version = long_version(), after_long_help = exit::HELP)]
 struct Cli {
     /// Print answers and errors as JSON, one object a line
     #[arg(long, global = true)]
@@ -55,10 +56,21 @@ struct Cli {
 }
 
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8032";
-const LONG_VERSION: &str = concat!(
-    env!("CARGO_PKG_VERSION"),
-    "\ncharter version 1, recovery file version 1\nnetworks mainnet, testnet4, signet, regtest"
-);
+/// What the program reads and works on, and the SHA-256 of each file that it gives to browsers.
+fn long_version() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let mut text = concat!(
+            env!("CARGO_PKG_VERSION"),
+            "\ncharter version 1, recovery file version 1\nnetworks mainnet, testnet4, signet, regtest"
+        )
+        .to_owned();
+        for (name, sha256) in crate::web::files_for_browsers() {
+            text += &format!("\n{sha256}  {name}");
+        }
+        text
+    });
+    &TEXT
+}
 
 #[derive(Subcommand)]
 enum Command {

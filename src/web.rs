@@ -62,6 +62,14 @@ pub struct App {
     pub faucet: Option<Arc<faucet::Faucet>>,
 }
 
+/// Names and SHA-256 (hex) of all files that browsers are given, also those to be kept and opened from a disk.
+pub fn files_for_browsers() -> Vec<(&'static str, String)> {
+    let assets = assets::all().map(|asset| (asset.name, asset.sha256.clone()));
+    let mut files: Vec<_> = assets.chain(pages::offline_files()).collect();
+    files.sort();
+    files
+}
+
 /// Every route.
 pub fn router(app: App) -> Router {
     let (api, _) = openapi::build(api::router());

@@ -46,7 +46,16 @@ fn help_names_the_exit_statuses_and_usage_errors_end_with_two() {
     assert_eq!(wrong.status, 2);
     let error: serde_json::Value = serde_json::from_str(&wrong.err).unwrap();
     assert_eq!(error["error"]["code"], "usage");
-    assert_eq!(upfront(&["--version"]).status, 0);
+}
+
+#[test]
+fn the_version_names_what_browsers_are_given() {
+    let told = upfront(&["--version", "--verbose"]);
+    assert_eq!(told.status, 0);
+    for published in include_str!("../web/static/SHA256SUMS").lines() {
+        assert!(told.out.lines().any(|line| line == published), "{published}: {}", told.out);
+    }
+    assert!(told.out.contains("  checkout.js"), "{}", told.out);
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod task;
 mod vote;
 pub mod words;
 
+pub use about::offline_files;
 pub use error::for_browsers;
 pub use respond::{Asked, show};
 pub use site::Site;

@@ -28,6 +28,11 @@ static SIGN: Offline = Offline {
     bytes: include_bytes!("../static/sign.html"),
 };
 
+/// Names and SHA-256 of the offline files.
+pub fn offline_files() -> impl Iterator<Item = (&'static str, String)> {
+    [&RECOVER, &SIGN].into_iter().map(|file| (file.name, Digest::of(file.bytes).to_string()))
+}
+
 /// A page without anything that changes.
 macro_rules! plain {
     ($name:ident, $path:literal, $handler:ident) => {
