@@ -15,14 +15,15 @@ import { isLie, lieWords } from '../sponsor/lie.ts';
 import { openForm } from '../sponsor/open.ts';
 import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
 import { guardFields, refusedSecret } from '../sponsor/secret.ts';
-import { fetchTask, type OpenTask } from '../sponsor/task.ts';
+import { addressed, pageTask, type OpenTask } from '../sponsor/task.ts';
 import { WalletSteps } from '../sponsor/wallet-checkout.ts';
 import { element } from '../ui/element.ts';
 import { breathe, byId, fieldError, focusOn, say, valueOf, wordsOf } from '../ui/page.ts';
 import { saveText } from '../ui/save.ts';
 
 const place = byId('checkout');
-const id = place.dataset.charter ?? '';
+const { id } = addressed(location.pathname);
+const told = place.dataset.charter;
 const network = networkOf(place.dataset.network);
 const left = BigInt(place.dataset.leftSat ?? '0');
 
@@ -30,8 +31,8 @@ let flow: Flow = START;
 let keeper: Keeper | null = null;
 const issuing = new Issuing();
 /** Checked once on the way in, so that a lie stops before anybody has chosen anything. */
-let first: Promise<OpenTask> = fetchTask(id);
-const task = (): Promise<OpenTask> => first.catch(() => (first = fetchTask(id)));
+let first: Promise<OpenTask> = pageTask(id, told);
+const task = (): Promise<OpenTask> => first.catch(() => (first = pageTask(id, told)));
 
 // ---- steps
 
@@ -174,8 +175,8 @@ async function submitBackup(): Promise<void> {
     // Those that the pledge itself was made with.
     else showWords(keeper.file.parts.origin.phrase ?? phrase);
   } catch (error) {
-    stopOr(error, (told) => {
-      byId('backup-error').textContent = told;
+    stopOr(error, (why) => {
+      byId('backup-error').textContent = why;
       byId('backup-error').hidden = false;
     });
   }
@@ -307,22 +308,22 @@ byId('quiz-back').addEventListener('click', () => {
 });
 for (const back of document.querySelectorAll('[data-back]')) back.addEventListener('click', () => go({ kind: 'back' }));
 guardFields(['amount', 'amount-btc', 'refund-address', 'wallet-key', 'wallet-refund'], { 'refund-address': 'refund-error', 'amount-btc': 'amount-error' });
-openForm(byId('back-open'), () => fetchTask(id), () => network.name, opened);
+openForm(byId('back-open'), () => pageTask(id, told), () => network.name, opened);
 
 /** Somebody came back: what is not secured is secured, and each pledge has its page. */
 async function opened(keepers: readonly Keeper[]): Promise<void> {
   byId('back-open').replaceChildren(element('p', {}, 'Your pledges of this task:'), element('ul', {}, ...keepers.map(({ view }) =>
     element('li', {}, element('a', { href: pledgePath(id, view.index) }, `Pledge ${view.index}`), `, ${satWords(view.promised)} meant`))),
   element('p', { id: 'back-secured' }, 'Looking…'));
-  const told = byId('back-secured');
+  const secured = byId('back-secured');
   try {
     const views = await Promise.all(keepers.map((each) => each.look()));
     const open = views.filter((view) => waiting(view) === 'unsecured').length;
-    told.textContent = open === 0 ? 'Everything that has arrived is secured.' : `${open} could not be secured now. Open its page.`;
+    secured.textContent = open === 0 ? 'Everything that has arrived is secured.' : `${open} could not be secured now. Open its page.`;
   } catch (error) {
-    told.textContent = wordsOf(error);
+    secured.textContent = wordsOf(error);
   }
-  say(told.textContent);
+  say(secured.textContent);
 }
 
 void keptBoxes(network.name).then((boxes) => { byId('choice-kept').hidden = boxes.length === 0; });
@@ -332,4 +333,4 @@ show(false);
 // Whoever has pledged comes back here also when nothing new is taken.
 if (place.dataset.closed !== undefined) for (const part of ['steps', 'amount-form', 'amount-title']) byId(part).hidden = true;
 // A lie is found while the amount is still being chosen.
-first.catch((error: unknown) => stopOr(error, (told) => { fieldError('amount', told); }));
+first.catch((error: unknown) => stopOr(error, (why) => { fieldError('amount', why); }));

@@ -3,13 +3,13 @@
 import { UpfrontError } from '../core/error.ts';
 import type { Choice } from '../core/statement.ts';
 import { satWords } from '../sponsor/amount.ts';
-import { cast, nextVote, said, signed, signedBy, statementOf, type Receipt } from '../sponsor/ballot.ts';
+import { cast, nextVote, said, signed, signedBy, statementOf, workOf, type Receipt } from '../sponsor/ballot.ts';
 import { pledgePath } from '../sponsor/attend.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
 import { takeKey } from '../sponsor/link.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
 import { refusedSecret } from '../sponsor/secret.ts';
-import { fetchTask, type OpenTask } from '../sponsor/task.ts';
+import { addressed, pageTask, type OpenTask } from '../sponsor/task.ts';
 import { submissionOf, type SubmissionView } from '../sponsor/views.ts';
 import { readWalletKey } from '../sponsor/wallet-psbt.ts';
 import { askWallet } from '../sponsor/wallet-sign.ts';
@@ -20,13 +20,30 @@ import { byId, fieldError, focusOn, maybe, say, valueOf, wordsOf } from '../ui/p
 import { saveText } from '../ui/save.ts';
 
 const page = byId('vote');
-const id = page.dataset.charter ?? '';
+const { id } = addressed(location.pathname);
+const told = page.dataset.charter;
 const network = page.dataset.network ?? '';
-const submission = page.dataset.submission;
+/** The work that is shown now: a later one takes its place while the page is open. */
+const submission = (): string | undefined => maybe('vote-work')?.dataset.submission;
 
-let task: Promise<OpenTask> = fetchTask(id);
-const again = (): Promise<OpenTask> => task.catch(() => (task = fetchTask(id)));
-const look = async (): Promise<SubmissionView> => submissionOf(await getJson(id, `/submissions/${submission ?? ''}`));
+let task: Promise<OpenTask> = pageTask(id, told);
+const again = (): Promise<OpenTask> => task.catch(() => (task = pageTask(id, told)));
+
+/** The work as the service tells it, after it was checked to be what the developer signed. */
+async function look(): Promise<SubmissionView> {
+  const [{ charter }, view] = await Promise.all([again(), getJson(id, `/submissions/${submission() ?? ''}`).then((given) => submissionOf(given))]);
+  if (view.id !== submission()) throw new UpfrontError('untrue', 'submission', 'the service tells of another work than this page');
+  const { link, content } = workOf(charter, view);
+  // What is read is what is voted on.
+  const shown = byId('vote-work');
+  const text = shown.textContent ?? '';
+  const leads = shown.querySelector('a')?.getAttribute('href') ?? link;
+  if (!text.includes(link) || !text.includes(content) || leads !== link) {
+    throw new UpfrontError('untrue', 'submission', 'this page shows other work than the developer signed: do not vote here');
+  }
+  return view;
+}
+
 const fresh = new Fresh(location.pathname);
 
 const weighs = ({ view }: Keeper): bigint =>
@@ -96,13 +113,13 @@ async function send(form: HTMLFormElement, keepers: readonly Keeper[]): Promise<
   const choice = data.get('choice');
   const wanted = new Set(data.getAll('pledge').map(Number));
   const mine = keepers.filter(({ file, view }) => file.key !== null && (keepers.length === 1 || wanted.has(view.index)));
-  const told = (words: string): void => {
+  const tell = (words: string): void => {
     byId('vote-error').textContent = words;
     byId('vote-error').hidden = false;
   };
   byId('vote-error').hidden = true;
-  if (choice !== 'yes' && choice !== 'no') return told('Choose yes or no.');
-  if (mine.length === 0) return told('Choose at least one of your pledges.');
+  if (choice !== 'yes' && choice !== 'no') return tell('Choose yes or no.');
+  if (mine.length === 0) return tell('Choose at least one of your pledges.');
   const submit = form.querySelector<HTMLButtonElement>('button[type="submit"]');
   if (submit !== null) submit.disabled = true;
   const receipts: Receipt[] = [];
@@ -116,8 +133,8 @@ async function send(form: HTMLFormElement, keepers: readonly Keeper[]): Promise<
     }
     done(choice, receipts, () => void choose([...keepers]));
   } catch (error) {
-    if (receipts.length > 0) told(`${wordsOf(error)} Of your pledges ${receipts.length} voted; send the vote again for the others.`);
-    else told(wordsOf(error));
+    if (receipts.length > 0) tell(`${wordsOf(error)} Of your pledges ${receipts.length} voted; send the vote again for the others.`);
+    else tell(wordsOf(error));
   } finally {
     if (submit !== null) submit.disabled = false;
   }
@@ -184,7 +201,7 @@ async function askOwnWallet(form: HTMLFormElement): Promise<void> {
 
 maybe('no-script')?.remove();
 fresh.start(page.dataset.follow ?? '');
-if (submission !== undefined) {
+if (submission() !== undefined) {
   start();
   task.catch((error: unknown) => { fieldError('open-words', wordsOf(error)); });
 }

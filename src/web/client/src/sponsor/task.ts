@@ -57,6 +57,18 @@ export async function fetchTask(id: string): Promise<OpenTask> {
   return openTask(id, charterText, taskOf(view));
 }
 
+/** What a page is about, by its address: what stands in the page itself came over the same way as any lie. */
+export function addressed(path: string): { readonly id: string; readonly index: number } {
+  const [, id = '', index = '0'] = /\/tasks\/([0-9a-f]{64})\/(?:pledges\/(\d{1,10}))?/.exec(path) ?? [];
+  return { id, index: Number(index) };
+}
+
+/** The task that the page's address names; refused where the page itself says that it is about another. */
+export function pageTask(id: string, told: string | undefined): Promise<OpenTask> {
+  if (told === id) return fetchTask(id);
+  return Promise.reject(new UpfrontError('untrue', 'charter', 'charter is not so: the page is about another task than its address'));
+}
+
 /** The payment link (BIP321): the address in lower case. */
 export const paymentLink = (address: string, amount: bigint): string => `bitcoin:${address}?amount=${linkAmount(amount)}`;
 

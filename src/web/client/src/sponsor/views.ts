@@ -41,6 +41,8 @@ export interface SubmissionView {
   readonly id: string;
   readonly closesSecs: number;
   readonly closed: boolean;
+  /** `Signed<Submission>`, as it came. */
+  readonly signed: Json;
   readonly votes: readonly CastVote[];
 }
 
@@ -110,6 +112,7 @@ export function submissionOf(value: Json, field = 'submission'): SubmissionView 
     id: text(given.id, `${field}.id`),
     closesSecs: integer(fields(given.window, `${field}.window`).closes_secs, `${field}.window.closes_secs`, 0, Number.MAX_SAFE_INTEGER),
     closed: flag(given.closed, `${field}.closed`),
+    signed: given.submission ?? null,
     votes: list(given.votes, `${field}.votes`).map((vote, at) => voteOf(vote, `${field}.votes.${at}`)),
   };
 }

@@ -5,15 +5,19 @@ import { test } from 'node:test';
 import decodeQR from 'qr/decode.js';
 import { UpfrontError } from '../../src/core/error.ts';
 import { canonical, parseJson, type Json } from '../../src/core/json.ts';
-import { checkedPledge, firstOtherTerm, issuedPledge, openTask, paymentLink, qrText } from '../../src/sponsor/task.ts';
-import { pledgeOf as readPledge, submissionOf, taskOf, type PledgeView, type TaskView } from '../../src/sponsor/views.ts';
-import { nextVote, said } from '../../src/sponsor/ballot.ts';
+import { addressed, checkedPledge, firstOtherTerm, issuedPledge, openTask, pageTask, paymentLink, qrText } from '../../src/sponsor/task.ts';
+import { pledgeOf as readPledge, submissionOf, taskOf, type PledgeView, type SubmissionView, type TaskView } from '../../src/sponsor/views.ts';
+import { signStatement } from '../../src/core/signature.ts';
+import { submission as submissionStatement, submissionId } from '../../src/core/statement.ts';
+import { nextVote, said, workOf } from '../../src/sponsor/ballot.ts';
 import { isLie, lieWords } from '../../src/sponsor/lie.ts';
 import { ServiceError } from '../../src/ui/api.ts';
 import { StreamReader } from '../../src/ui/events.ts';
 import { sentence } from '../../src/ui/page.ts';
 import { qrPath } from '../../src/ui/qr.ts';
 import { pledgeOf } from '../lib/pledge.ts';
+import { rootOf } from '../lib/root.ts';
+import { at, vectors } from '../lib/vectors.ts';
 
 test('a stream gives the same events however it is cut', () => {
   const text = 'event: hello\nid: 4-0\ndata: {}\n\n: still here\n\nid: 5-0\nevent: payment_seen\ndata: {"a":"id: 9-9"}\n\nevent: payment_credited\r\nid: 5-1\r\ndata: {}\r\n\r\n';
@@ -144,4 +148,31 @@ test('a lie is named in plain words, and the true value is not repeated', () => 
   assert.ok(!isLie(new ServiceError('cap_reached', 'no room', 409)));
   assert.ok(!isLie(new UpfrontError('no_randomness', 'phrase', 'none')));
   assert.ok(!isLie(new Error('a defect')));
+});
+
+test('what a page is about stands in its address', () => {
+  const id = 'ab'.repeat(32);
+  assert.deepEqual(addressed(`/tasks/${id}/pledge`), { id, index: 0 });
+  assert.deepEqual(addressed(`/tasks/${id}/pledges/12`), { id, index: 12 });
+  assert.deepEqual(addressed(`/tasks/${id.toUpperCase()}/vote`), { id: '', index: 0 });
+});
+
+test('a page about another task than its address is refused before anything is asked for', async () => {
+  await assert.rejects(pageTask('ab'.repeat(32), 'cd'.repeat(32)), (error) => isLie(error) && error.field === 'charter');
+});
+
+test('the work that is voted on is what the developer signed', () => {
+  const { developer } = at(vectors.charters, 0);
+  const key = rootOf(developer.phrase, charter.network.name).account(developer.account).statementKey;
+  const statement = { network: charter.network.name, charter: charter.id, number: 0, link: 'https://example.org/pull/7', content: 'c'.repeat(64), block_height: 7, block_hash: 'd'.repeat(64) };
+  const fields = { ...statement, network: charter.network.name, blockHeight: 7, blockHash: statement.block_hash };
+  const signed = { statement, signature: signStatement(submissionStatement(fields), key) };
+  const work = (change: Partial<SubmissionView>): SubmissionView =>
+    ({ id: submissionId(fields), closesSecs: 9, closed: false, signed, votes: [], ...change });
+  assert.equal(workOf(charter, work({})).link, statement.link);
+  const other = { ...statement, link: 'https://example.org/pull/8' };
+  assert.throws(() => workOf(charter, work({ signed: { ...signed, statement: other } })), /not the one under this id/);
+  const id = submissionId({ ...fields, link: other.link });
+  assert.throws(() => workOf(charter, work({ id, signed: { ...signed, statement: other } })), /signature does not verify/);
+  assert.throws(() => workOf(charter, work({ signed: { statement: { ...statement, number: -1 }, signature: signed.signature } })), UpfrontError);
 });
