@@ -3,7 +3,7 @@
 // at one with itself, and each test says how often it was told: a lie that nobody heard proves nothing.
 
 import assert from 'node:assert/strict';
-import { assertNoAddress, checkoutPath, chooseBackup, giveAmount, pledgePath, readPayment, stopped, untilSecured } from '../lib/sponsor.mjs';
+import { assertNoAddress, checkoutPath, chooseBackup, giveAmount, pledgePath, stopped, untilSecured } from '../lib/sponsor.mjs';
 import { screenshots } from '../lib/pictures.mjs';
 import { axe } from '../lib/axe.mjs';
 import { Liar } from '../lib/proxy.mjs';
@@ -51,6 +51,7 @@ const LIES = [
   { name: 'an attestation', at: 'in', tell: (liar) => liar.tellField(TASK, 'attestations.representative', otherHex), field: /^attestations\.representative$/ },
   { name: 'an attestation of another task', at: 'in', tell: (liar, { attestations }) => liar.tellField(TASK, 'attestations.arbiter', attestations.arbiter), field: /^attestations\.arbiter$/, before: async (w) => { w.attestations = (await w.service.get(`/api/v1/tasks/${w.other.id}`)).attestations; } },
   { name: 'an attestation that is left out', at: 'in', tell: (liar) => liar.tell(TASK, (body, { json }) => { delete json.attestations.developer; return json; }), field: /^attestations\.developer$/ },
+  { name: 'which task the page is about', at: 'in', tell: (liar, { task, other }) => liar.tellText(task.id, other.id, /\/pledge$/), field: /^charter$/ },
   { name: 'the open address', at: 'in', tell: (liar, { others }) => liar.tellField(TASK, 'open_address', others.address), field: /^open_address$/ },
   { name: 'the text of the task', at: 'in', tell: (liar) => liar.tellField(TASK, 'text', 'Do something else.'), field: /^text$/ },
   { name: 'the address', at: 'asked', tell: (liar, { others }) => liar.tellField(PLEDGES, 'address', others.address), field: /^address$/ },
@@ -104,20 +105,6 @@ export default function fill(test) {
     await page.locator('#file-done').click();
     await page.locator('#address').waitFor();
     assert.equal(await page.locator('#stopped').isVisible(), false);
-  });
-
-  test('about which task the page is about: the page\'s address decides, and the address to pay is that task\'s', async (t) => {
-    const { liar, task, other, service } = await world(t.stage);
-    t.after(() => liar.repent());
-    const lie = liar.tellText(task.id, other.id, /^\/tasks\/[0-9a-f]{64}\/pledge$/);
-    const page = await t.page({ origins: [liar.url] });
-    await goOn(page, liar.url, task, 'asked');
-    await page.locator('#file-save').click();
-    await page.locator('#file-done').click();
-    const { address } = await readPayment(page);
-    assert.ok(lie.told > 0, 'the lie was not told');
-    assert.equal(address, (await service.get(`/api/v1${new URL(page.url()).pathname}`)).address);
-    assert.ok(new URL(page.url()).pathname.startsWith(`/tasks/${task.id}/pledges/`), page.url());
   });
 
   test('about a pledge that is there already: whoever comes back is not shown where to pay', async (t) => {
