@@ -51,7 +51,7 @@ const LIES = [
   { name: 'an attestation', at: 'in', tell: (liar) => liar.tellField(TASK, 'attestations.representative', otherHex), field: /^attestations\.representative$/ },
   { name: 'an attestation of another task', at: 'in', tell: (liar, { attestations }) => liar.tellField(TASK, 'attestations.arbiter', attestations.arbiter), field: /^attestations\.arbiter$/, before: async (w) => { w.attestations = (await w.service.get(`/api/v1/tasks/${w.other.id}`)).attestations; } },
   { name: 'an attestation that is left out', at: 'in', tell: (liar) => liar.tell(TASK, (body, { json }) => { delete json.attestations.developer; return json; }), field: /^attestations\.developer$/ },
-  { name: 'which task the page is about', at: 'in', tell: (liar, { task, other }) => liar.tellText(`data-charter="${task.id}"`, `data-charter="${other.id}"`, /\/pledge$/), field: /charter/ },
+  { name: 'which task the page is about', at: 'in', tell: (liar, { task, other }) => liar.tellText(task.id, other.id, /\/pledge$/), field: /^charter$/ },
   { name: 'the open address', at: 'in', tell: (liar, { others }) => liar.tellField(TASK, 'open_address', others.address), field: /^open_address$/ },
   { name: 'the text of the task', at: 'in', tell: (liar) => liar.tellField(TASK, 'text', 'Do something else.'), field: /^text$/ },
   { name: 'the address', at: 'asked', tell: (liar, { others }) => liar.tellField(PLEDGES, 'address', others.address), field: /^address$/ },
