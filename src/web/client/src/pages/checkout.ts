@@ -14,15 +14,17 @@ import { keptBoxes, unlockKept } from '../sponsor/keystore.ts';
 import { isLie, lieWords } from '../sponsor/lie.ts';
 import { openForm } from '../sponsor/open.ts';
 import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
+import { placeOf, taskHere } from '../sponsor/place.ts';
 import { guardFields, refusedSecret } from '../sponsor/secret.ts';
-import { fetchTask, type OpenTask } from '../sponsor/task.ts';
+import type { OpenTask } from '../sponsor/task.ts';
 import { WalletSteps } from '../sponsor/wallet-checkout.ts';
 import { element } from '../ui/element.ts';
 import { breathe, byId, fieldError, focusOn, say, valueOf, wordsOf } from '../ui/page.ts';
 import { saveText } from '../ui/save.ts';
 
 const place = byId('checkout');
-const id = place.dataset.charter ?? '';
+const here = placeOf(location.pathname);
+const id = here.charter;
 const network = networkOf(place.dataset.network);
 const left = BigInt(place.dataset.leftSat ?? '0');
 
@@ -30,8 +32,8 @@ let flow: Flow = START;
 let keeper: Keeper | null = null;
 const issuing = new Issuing();
 /** Checked once on the way in, so that a lie stops before anybody has chosen anything. */
-let first: Promise<OpenTask> = fetchTask(id);
-const task = (): Promise<OpenTask> => first.catch(() => (first = fetchTask(id)));
+let first = taskHere(here, place.dataset);
+const task = (): Promise<OpenTask> => first.catch(() => (first = taskHere(here, place.dataset)));
 
 // ---- steps
 
@@ -307,7 +309,7 @@ byId('quiz-back').addEventListener('click', () => {
 });
 for (const back of document.querySelectorAll('[data-back]')) back.addEventListener('click', () => go({ kind: 'back' }));
 guardFields(['amount', 'amount-btc', 'refund-address', 'wallet-key', 'wallet-refund'], { 'refund-address': 'refund-error', 'amount-btc': 'amount-error' });
-openForm(byId('back-open'), () => fetchTask(id), () => network.name, opened);
+openForm(byId('back-open'), () => taskHere(here, place.dataset), () => network.name, opened);
 
 /** Somebody came back: what is not secured is secured, and each pledge has its page. */
 async function opened(keepers: readonly Keeper[]): Promise<void> {

@@ -10,17 +10,20 @@ import { isLie, lieWords } from '../sponsor/lie.ts';
 import { takeKey } from '../sponsor/link.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
 import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
-import { fetchTask } from '../sponsor/task.ts';
+import { placeOf, taskHere } from '../sponsor/place.ts';
+import type { OpenTask } from '../sponsor/task.ts';
 import { WalletRefund } from '../sponsor/wallet-refund.ts';
 import { element } from '../ui/element.ts';
 import { byId, focusOn, say, wordsOf } from '../ui/page.ts';
 
 const place = byId('pledge');
-const id = place.dataset.charter ?? '';
-const index = Number(place.dataset.index);
+const here = placeOf(location.pathname);
+const { charter: id } = here;
+const index = here.index ?? 0;
 const network = place.dataset.network ?? '';
 
-const task = fetchTask(id);
+const again = (): Promise<OpenTask> => taskHere(here, place.dataset);
+const task = again();
 
 /** Says that something lies, in the place of the address. */
 function warn(error: UpfrontError): void {
@@ -87,7 +90,7 @@ function offer(error?: unknown): void {
   const wrong = error === undefined ? [] : [element('p', { class: 'note bad', role: 'alert' }, wordsOf(error))];
   byId('pledge-own').replaceChildren(...wrong, details);
   details.open = error !== undefined || ['waiting', 'lapsed', 'replaced', 'seen', 'confirming', 'credited_unsecured', 'refund_unsigned'].includes(byId('pledge-state').dataset.state ?? '');
-  openForm(form, () => fetchTask(id), () => network, opened);
+  openForm(form, again, () => network, opened);
 }
 
 const fresh = followed(id, index);

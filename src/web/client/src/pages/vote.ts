@@ -9,7 +9,8 @@ import type { Keeper } from '../sponsor/keeper.ts';
 import { takeKey } from '../sponsor/link.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
 import { refusedSecret } from '../sponsor/secret.ts';
-import { fetchTask, type OpenTask } from '../sponsor/task.ts';
+import { placeOf, taskHere } from '../sponsor/place.ts';
+import type { OpenTask } from '../sponsor/task.ts';
 import { submissionOf, type SubmissionView } from '../sponsor/views.ts';
 import { readWalletKey } from '../sponsor/wallet-psbt.ts';
 import { askWallet } from '../sponsor/wallet-sign.ts';
@@ -20,12 +21,13 @@ import { byId, fieldError, focusOn, maybe, say, valueOf, wordsOf } from '../ui/p
 import { saveText } from '../ui/save.ts';
 
 const page = byId('vote');
-const id = page.dataset.charter ?? '';
+const here = placeOf(location.pathname);
+const id = here.charter;
 const network = page.dataset.network ?? '';
 const submission = page.dataset.submission;
 
-let task: Promise<OpenTask> = fetchTask(id);
-const again = (): Promise<OpenTask> => task.catch(() => (task = fetchTask(id)));
+let task = taskHere(here, page.dataset);
+const again = (): Promise<OpenTask> => task.catch(() => (task = taskHere(here, page.dataset)));
 const look = async (): Promise<SubmissionView> => submissionOf(await getJson(id, `/submissions/${submission ?? ''}`));
 const fresh = new Fresh(location.pathname);
 
