@@ -3,14 +3,16 @@
 import { UpfrontError } from '../core/error.ts';
 import type { Choice } from '../core/statement.ts';
 import { satWords } from '../sponsor/amount.ts';
-import { cast, nextVote, said, signed, signedBy, statementOf, type Receipt } from '../sponsor/ballot.ts';
+import type { Charter } from '../core/charter.ts';
+import { cast, checkedWork, counterName, counterOf, isLate, nextVote, said, signed, signedBy, statementOf, type Receipt, type Voter } from '../sponsor/ballot.ts';
 import { pledgePath } from '../sponsor/attend.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
 import { takeKey } from '../sponsor/link.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
 import { refusedSecret } from '../sponsor/secret.ts';
+import { highest, remember } from '../sponsor/memory.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
-import type { OpenTask } from '../sponsor/task.ts';
+import { checkedPledge, type OpenTask } from '../sponsor/task.ts';
 import { submissionOf, type SubmissionView } from '../sponsor/views.ts';
 import { readWalletKey } from '../sponsor/wallet-psbt.ts';
 import { askWallet } from '../sponsor/wallet-sign.ts';
@@ -28,7 +30,9 @@ const submission = page.dataset.submission;
 
 let task = taskHere(here, page.dataset);
 const again = (): Promise<OpenTask> => task.catch(() => (task = taskHere(here, page.dataset)));
-const look = async (): Promise<SubmissionView> => submissionOf(await getJson(id, `/submissions/${submission ?? ''}`));
+const asked = submission ?? '';
+/** The work as the developer signed it. */
+const look = async ({ charter }: OpenTask): Promise<SubmissionView> => checkedWork(charter, submissionOf(await getJson(id, `/submissions/${asked}`)), asked);
 const fresh = new Fresh(location.pathname);
 
 const weighs = ({ view }: Keeper): bigint =>
@@ -55,35 +59,64 @@ function start(): void {
 
 async function choose(keepers: Keeper[]): Promise<void> {
   if (keepers.every(({ file }) => file.key === null)) throw new UpfrontError('no_key', 'file', 'this file holds no key: vote with your own wallet, below');
-  const view = await look();
+  const open = await again();
+  const view = await look(open);
+  const { charter } = open;
   // Whoever comes back with a key comes back to all that is left to do.
   for (const keeper of keepers) await keeper.look().catch(() => undefined);
   const title = element('h2', { id: 'choice-title', tabindex: '-1' }, keepers.length === 1 ? 'What becomes of your money?' : 'What becomes of your pledges?');
   const form = element('form', { id: 'vote-form', novalidate: true },
-    ...(keepers.length === 1 ? [] : [pledgeChoices(keepers, view)]),
-    ...(keepers.length === 1 && keepers[0] !== undefined ? [element('p', {}, pledgeLine(keepers[0], view))] : []),
+    ...(keepers.length === 1 ? [] : [pledgeChoices(charter, keepers, view)]),
+    ...(keepers.length === 1 && keepers[0] !== undefined ? [element('p', {}, pledgeLine(charter, keepers[0], view))] : []),
     choices(),
+    receiptsField(),
     element('p', { class: 'error', id: 'vote-error', role: 'alert', hidden: true }),
     element('p', { class: 'actions' }, element('button', { type: 'submit' }, 'Sign and send my vote')));
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     void send(form, keepers);
   });
-  byId('vote-own').replaceChildren(title, form);
+  byId('vote-own').replaceChildren(title, workPanel(view), form);
   focusOn(title);
 }
 
-function pledgeLine(keeper: Keeper, view: SubmissionView): string {
-  const { choice } = said(view, keeper.view.index);
+/** What the vote is about, from the words that the developer signed. */
+function workPanel({ fields }: SubmissionView): HTMLElement {
+  const link = inert(fields.link);
+  return element('dl', { class: 'rows', id: 'signed-work' },
+    element('div', {}, element('dt', {}, 'You vote on'), element('dd', {}, /^https?:\/\//.test(link) && link === fields.link ? element('a', { href: link, rel: 'noopener noreferrer nofollow' }, link) : link)),
+    element('div', {}, element('dt', {}, 'Its bytes'), element('dd', { class: 'hash' }, `sha256 ${fields.content}`)),
+    element('div', {}, element('dt', {}, 'Checked'), element('dd', {}, 'The developer signed this link and these bytes; your vote names exactly them.')));
+}
+
+/** A text that somebody else wrote, with what cannot be seen made visible. */
+const inert = (text: string): string => text.replace(/\p{C}|\u2028|\u2029/gu, (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`);
+
+const receiptsField = (): HTMLElement => element('details', {}, element('summary', {}, 'I voted before, on another device'),
+  element('div', { class: 'field' }, element('label', { for: 'vote-receipts' }, 'The receipts that you saved then'),
+    element('input', { id: 'vote-receipts', type: 'file', accept: '.json,application/json', multiple: true, 'aria-describedby': 'vote-receipts-hint' }),
+    element('p', { class: 'hint', id: 'vote-receipts-hint' }, 'The later of two votes counts. With them this vote is the later one, even where the service keeps back the ones before.')));
+
+const voterOf = ({ file }: Keeper): Voter => ({ index: file.parts.index, sponsorKey: file.parts.sponsorKey });
+
+/** The highest counter of a pledge's votes that is known here. */
+async function known(charter: Charter, voter: Voter): Promise<number> {
+  const files = [...((maybe('vote-receipts') as HTMLInputElement | null)?.files ?? [])];
+  const saved = await Promise.all(files.map(async (file) => counterOf(await file.text(), charter, asked, voter)));
+  return Math.max(await highest(counterName(asked, voter)), ...saved);
+}
+
+function pledgeLine(charter: Charter, keeper: Keeper, view: SubmissionView): string {
+  const { choice } = said(charter, view, voterOf(keeper));
   const weight = weighs(keeper);
   const words = weight === 0n ? 'nothing of it counts, so its vote weighs nothing' : `it weighs ${satWords(weight)}`;
   return `Pledge ${keeper.view.index}: ${words}. ${choice === null ? 'You have not voted yet.' : `So far you said ${choice}.`}`;
 }
 
-const pledgeChoices = (keepers: readonly Keeper[], view: SubmissionView): HTMLElement => element('fieldset', {},
+const pledgeChoices = (charter: Charter, keepers: readonly Keeper[], view: SubmissionView): HTMLElement => element('fieldset', {},
   element('legend', {}, 'For which of your pledges?'),
   ...keepers.filter(({ file }) => file.key !== null).map((keeper) => element('label', { class: 'choice' },
-    element('input', { type: 'checkbox', name: 'pledge', value: String(keeper.view.index), checked: true }), element('span', {}, pledgeLine(keeper, view)))));
+    element('input', { type: 'checkbox', name: 'pledge', value: String(keeper.view.index), checked: true }), element('span', {}, pledgeLine(charter, keeper, view)))));
 
 const choices = (): HTMLElement => element('fieldset', { id: 'choices' },
   element('legend', {}, 'Your vote'),
@@ -109,14 +142,16 @@ async function send(form: HTMLFormElement, keepers: readonly Keeper[]): Promise<
   if (submit !== null) submit.disabled = true;
   const receipts: Receipt[] = [];
   try {
-    const { charter } = await again();
-    const view = await look();
-    for (const { file } of mine) {
-      if (file.key === null) continue;
-      const fields = nextVote(charter, view, file.parts.index, choice);
-      receipts.push(await cast(charter, signedBy(fields, file.key)));
+    const open = await again();
+    const { charter } = open;
+    const view = await look(open);
+    for (const keeper of mine) {
+      const { key } = keeper.file;
+      if (key === null) continue;
+      const voter = voterOf(keeper);
+      receipts.push(await castOnce(charter, voter, signedBy(nextVote(charter, view, voter, choice, await known(charter, voter)), key)));
     }
-    done(choice, receipts, () => void choose([...keepers]));
+    done(choice, view, receipts, () => void choose([...keepers]));
   } catch (error) {
     if (receipts.length > 0) told(`${wordsOf(error)} Of your pledges ${receipts.length} voted; send the vote again for the others.`);
     else told(wordsOf(error));
@@ -125,20 +160,28 @@ async function send(form: HTMLFormElement, keepers: readonly Keeper[]): Promise<
   }
 }
 
+/** Sends a vote; its counter is taken from now on, whatever becomes of the answer. */
+async function castOnce(charter: Charter, voter: Voter, vote: Parameters<typeof cast>[1]): Promise<Receipt> {
+  await remember(counterName(asked, voter), vote.statement.counter);
+  return cast(charter, vote);
+}
+
 // ---- the receipt
 
-function done(choice: Choice, receipts: readonly Receipt[], change: () => void): void {
+function done(choice: Choice, view: SubmissionView, receipts: readonly Receipt[], change: () => void): void {
+  const late = receipts.some((receipt) => isLate(receipt, view));
   const title = element('h2', { id: 'done-title', tabindex: '-1' }, choice === 'yes' ? 'You said yes' : 'You said no');
   const name = `upfront-vote-${id.slice(0, 12)}.receipts.json`;
   byId('vote-own').replaceChildren(title,
-    element('p', {}, choice === 'yes' ? 'Your money may now be paid to those who did the work.' : 'Your money is held for the arbiter’s ruling.'),
+    ...(late ? [element('p', { class: 'note warn', id: 'late' }, element('strong', {}, 'This vote came late.'), ' Votes were closed when the service took it, and it does not count. What you said in time, if anything, stands.')] : []),
+    element('p', {}, late ? 'The receipt says when it was taken.' : choice === 'yes' ? 'Your money may now be paid to those who did the work.' : 'Your money is held for the arbiter’s ruling.'),
     element('p', {}, element('span', { class: 'state good', id: 'receipt-checked' }, '✓ Receipt checked in this browser'),
       ' The service signed that it has your vote, and when. Keep the receipt: it proves it if your vote were left out.'),
     element('p', { class: 'actions' }, button(receipts.length === 1 ? 'Save the receipt' : 'Save the receipts', '', () => saveText(name, `${JSON.stringify(receipts, null, 2)}\n`)),
       button('Change my vote', 'second', change)),
     element('p', {}, ...receipts.flatMap(({ vote }, at) => [at === 0 ? '' : ', ', element('a', { href: pledgePath(id, vote.statement.pledge) }, `Pledge ${vote.statement.pledge}`)])));
   focusOn(title);
-  say('Your vote was taken, and its receipt is right.');
+  say(late ? 'Your vote came late, and does not count.' : 'Your vote was taken, and its receipt is right.');
   fresh.soon();
 }
 
@@ -166,17 +209,20 @@ async function askOwnWallet(form: HTMLFormElement): Promise<void> {
     const choice = new FormData(form).get('choice');
     if (choice !== 'yes' && choice !== 'no') throw new UpfrontError('choice', 'choice', 'choose yes or no');
     const key = readWalletKey(valueOf('vote-key'), 'key');
-    const { charter, view: open } = await again();
-    const mine = open.pledges.find(({ sponsorKey }) => sponsorKey === key.key);
+    const open = await again();
+    const { charter } = open;
+    const mine = open.view.pledges.find(({ sponsorKey }) => sponsorKey === key.key);
     if (mine === undefined) throw new UpfrontError('no_pledge', 'key', 'this key belongs to no pledge of this task');
-    const fields = nextVote(charter, await look(), mine.index, choice);
+    checkedPledge(open, mine);
+    const view = await look(open);
+    const fields = nextVote(charter, view, mine, choice, await known(charter, mine));
     askWallet(byId('vote-own'), {
       statement: statementOf(fields),
       key,
       name: `upfront-vote-${id.slice(0, 12)}-${mine.index}`,
       words: { kind: 'vote', statement: fields },
       button: 'Send my vote',
-      signed: async (signature) => done(choice, [await cast(charter, signed(fields, signature))], start),
+      signed: async (signature) => done(choice, view, [await castOnce(charter, mine, signed(fields, signature))], start),
     });
   } catch (error) {
     fieldError('vote-key', wordsOf(error));

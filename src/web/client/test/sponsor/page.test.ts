@@ -6,8 +6,7 @@ import decodeQR from 'qr/decode.js';
 import { UpfrontError } from '../../src/core/error.ts';
 import { canonical, parseJson, type Json } from '../../src/core/json.ts';
 import { checkedPledge, firstOtherTerm, issuedPledge, openTask, paymentLink, qrText } from '../../src/sponsor/task.ts';
-import { pledgeOf as readPledge, submissionOf, taskOf, type PledgeView, type TaskView } from '../../src/sponsor/views.ts';
-import { nextVote, said } from '../../src/sponsor/ballot.ts';
+import { pledgeOf as readPledge, taskOf, type PledgeView, type TaskView } from '../../src/sponsor/views.ts';
 import { isLie, lieWords } from '../../src/sponsor/lie.ts';
 import { ServiceError } from '../../src/ui/api.ts';
 import { StreamReader } from '../../src/ui/events.ts';
@@ -64,7 +63,7 @@ const field = (act: () => unknown): string => {
 
 test('every claim of the service beside the charter is compared, and the one that differs is named', () => {
   const task = (): TaskView => ({
-    charter: charter.id, text: '', terms, attestations, openAddress: claims.openAddress, nextIndex: 5, pledges: [view()], submissions: [],
+    charter: charter.id, text: '', terms, attestations, openAddress: claims.openAddress, nextIndex: 5, pledges: [view()],
   });
   // The vectors' charters name a text that is not kept with them.
   const open = (change: Partial<TaskView>, text = charter.text, id = charter.id): string => field(() => openTask(id, text, { ...task(), ...change }));
@@ -109,14 +108,6 @@ test('answers are read with care', () => {
     assert.throws(() => readPledge({ ...pledge, [key]: wrong } as unknown as Json), UpfrontError, key);
   }
   assert.throws(() => taskOf([]), UpfrontError);
-  const vote = (choice: string, counter: number): Json => ({ vote: { statement: { pledge: 1, choice, counter }, signature: '' }, receipt: null });
-  const submission = submissionOf({ id: 'b'.repeat(64), window: { closes_secs: 9 }, closed: false, votes: [vote('yes', 0), vote('no', 2), vote('yes', 1)] });
-  assert.deepEqual(said(submission, 1), { choice: 'no', counter: 2 });
-  assert.deepEqual(said(submission, 2), { choice: null, counter: null });
-  assert.equal(nextVote(charter, submission, 1, 'yes').counter, 3);
-  assert.equal(nextVote(charter, submission, 2, 'yes').counter, 0);
-  const both = submissionOf({ id: 'b', window: { closes_secs: 9 }, closed: false, votes: [vote('no', 1), vote('yes', 1)] });
-  assert.equal(said(both, 1).choice, 'no');
 });
 
 test('a lie is named in plain words, and the true value is not repeated', () => {
@@ -138,7 +129,7 @@ test('a lie is named in plain words, and the true value is not repeated', () => 
   assert.match(untrue('attestations.arbiter'), /agreement of the arbiter/);
   assert.match(untrue('attestations.arbiter', 'not_attested'), /arbiter has not agreed/);
   assert.match(untrue('pledges.3.uri'), /“pledges.3.uri”/);
-  const task = { charter: charter.id, text: '', terms, attestations, openAddress: claims.openAddress, nextIndex: 5, pledges: [], submissions: [] };
+  const task = { charter: charter.id, text: '', terms, attestations, openAddress: claims.openAddress, nextIndex: 5, pledges: [] };
   const later = charter.text.replace(/"refund_time":(\d+)/, (_, secs: string) => `"refund_time":${Number(secs) + 604_800}`);
   assert.equal(field(() => openTask(charter.id, later, task)), 'charter.refund_time');
   assert.ok(!isLie(new ServiceError('cap_reached', 'no room', 409)));
