@@ -2,6 +2,7 @@
 // address is shown before all agree and the backup is done.
 
 import { parseAddress } from '../core/address.ts';
+import type { UpfrontError } from '../core/error.ts';
 import { newPhrase, readPhrase, Root } from '../core/keys.ts';
 import { networkOf } from '../core/network.ts';
 import { attend, embedState, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
@@ -19,6 +20,7 @@ import { guardFields, refusedSecret } from '../sponsor/secret.ts';
 import type { OpenTask } from '../sponsor/task.ts';
 import { WalletSteps } from '../sponsor/wallet-checkout.ts';
 import { element } from '../ui/element.ts';
+import { later as delay } from '../ui/later.ts';
 import { breathe, byId, fieldError, focusOn, say, valueOf, wordsOf } from '../ui/page.ts';
 import { saveText } from '../ui/save.ts';
 
@@ -238,39 +240,44 @@ function checkWords(): void {
 
 async function pay(): Promise<void> {
   if (keeper === null) return;
-  const { file, view } = keeper;
-  const { output } = file;
   const kept = keeper;
+  const { view } = kept;
+  // Held from now on, by themselves: nothing that comes later can take the place of what was checked.
+  const [title, address, trouble, state, then] = ['pay-title', 'pay-address', 'pay-trouble', 'pay-state', 'pay-after'].map((part) => byId(part)) as [HTMLElement, HTMLElement, HTMLElement, HTMLElement, HTMLElement];
   byId('pay-amount').textContent = satWords(view.promised);
-  addressPanel(byId('pay-address'), output, view.promised, view.refundAddress);
-  const later = new AfterPanel(byId('pay-after'), kept);
+  addressPanel(address, kept);
+  const later = new AfterPanel(then, kept);
   // On regtest the faucet pays it.
-  for (const [field, value] of [['faucet-address', output.address], ['faucet-amount', String(view.promised)]] as const) {
+  for (const [field, value] of [['faucet-address', kept.file.output.address], ['faucet-amount', String(view.promised)]] as const) {
     (document.getElementById(field) as HTMLInputElement | null)?.setAttribute('value', value);
   }
   // Whoever loads this page again is shown the pledge, not a new checkout.
   history.replaceState(null, '', pledgePath(id, view.index));
-  const follow = (_: unknown, trouble: string | null): void => {
-    byId('pay-trouble').textContent = trouble ?? '';
-    byId('pay-trouble').hidden = trouble === null;
-    byId('pay-address').hidden = !wantsMoney();
-    byId('pay-title').replaceChildren(...(wantsMoney() ? ['Pay ', satWords(view.promised)] : ['Your pledge']));
+  const follow = (_: unknown, hindrance: string | null, lie: UpfrontError | null): void => {
+    const words = lie === null ? hindrance
+      : `Do not pay. ${lieWords(lie)} What you have paid already is safe: save the recovery file below, and keep this page open. It looks again by itself.`;
+    // Said once, not at every look.
+    if (trouble.textContent !== (words ?? '')) trouble.textContent = words ?? '';
+    trouble.hidden = words === null;
+    address.hidden = lie !== null || !wantsMoney();
+    title.replaceChildren(...(lie !== null ? ['Do not pay now'] : wantsMoney() ? ['Pay ', satWords(view.promised)] : ['Your pledge']));
     later.update();
     wallet.update();
   };
   holdOpen(() => waiting(kept.view) === 'unsecured');
   const fresh = followed(id, view.index);
-  attend(fresh, [kept], kept, { changed: follow, lied: (error) => stopOr(error, () => undefined) });
-  wallet.attend(kept, byId('pay-after'), () => fresh.soon());
-  for (;;) {
+  attend(fresh, [kept], kept, { changed: follow });
+  wallet.attend(kept, then, () => fresh.soon());
+  for (let tries = 1; ; tries += 1) {
     try {
-      await embedState(byId('pay-state'), id, view.index);
+      await embedState(state, id, view.index);
       break;
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      await new Promise((resolve) => setTimeout(resolve, delay(1_000, tries)));
     }
   }
-  follow(null, null);
+  // What was found out meanwhile, a lie too, is not forgotten.
+  fresh.after([]);
   fresh.soon();
 }
 

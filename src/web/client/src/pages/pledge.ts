@@ -25,12 +25,28 @@ const network = place.dataset.network ?? '';
 const again = (): Promise<OpenTask> => taskHere(here, place.dataset);
 const task = again();
 
-/** Says that something lies, in the place of the address. */
+const address = byId('pledge-address');
+/** What stands in the place of the address: the pledge's own panel, or the field that somebody lied about. */
+let standing: Keeper | string | null = null;
+
+/** Says that something lies, in the place of the address, for as long as it does. */
 function warn(error: UpfrontError): void {
-  const heading = element('h2', { tabindex: '-1' }, 'Do not pay');
-  byId('pledge-address').replaceChildren(element('div', { class: 'note bad', role: 'alert', id: 'stopped' }, heading,
+  if (standing === error.field) return;
+  standing = error.field;
+  address.replaceChildren(element('div', { class: 'note bad', role: 'alert', id: 'stopped' }, element('h2', {}, 'Do not pay'),
     element('p', { id: 'stopped-words' }, lieWords(error)),
+    element('p', {}, 'What you have paid already is safe with your words or your recovery file. This page looks again by itself.'),
     element('p', { class: 'small' }, 'What disagrees: ', element('code', { id: 'stopped-field' }, error.field))));
+}
+
+/** Shows where to pay, or nothing; nothing is drawn anew that stands there. */
+function showAddress(mine: Keeper | null): void {
+  if (standing === mine) return;
+  standing = mine;
+  if (mine === null) return address.replaceChildren();
+  const panel = element('div', {});
+  addressPanel(panel, mine);
+  address.replaceChildren(element('h2', {}, `Pay ${satWords(mine.view.promised)}`), panel);
 }
 
 async function opened(keepers: readonly Keeper[]): Promise<void> {
@@ -55,7 +71,7 @@ function show(mine: Keeper, keepers: readonly Keeper[]): void {
       ...others.flatMap(({ view }, at) => [at === 0 ? '' : ', ', element('a', { href: pledgePath(id, view.index) }, `pledge ${view.index}`)]), '. They are kept safe from here, too.')]));
   const panel = new AfterPanel(later, mine);
   const refund = mine.file.key === null ? new WalletRefund(wallet, mine, null, () => fresh.soon()) : null;
-  const update = (_: unknown, trouble: string | null): void => {
+  const update = (_: unknown, trouble: string | null, lie: UpfrontError | null): void => {
     const words = {
       unpaid: 'Nothing has arrived yet. Keep this tab open while you pay: your refund is signed as soon as the payment is seen.',
       unsecured: mine.file.key === null ? 'Your wallet must sign the refund.' : 'Your refund is being secured. Keep this tab open until it is.',
@@ -65,19 +81,14 @@ function show(mine: Keeper, keepers: readonly Keeper[]): void {
     state.textContent = words[waiting(mine.view)];
     hindrance.textContent = trouble ?? '';
     hindrance.hidden = trouble === null;
-    const wanted = wantsMoney();
-    const address = byId('pledge-address');
-    if (wanted && document.getElementById('address') === null) {
-      const panelPlace = element('div', {});
-      addressPanel(panelPlace, mine.file.output, mine.view.promised, mine.view.refundAddress);
-      address.replaceChildren(element('h2', {}, `Pay ${satWords(mine.view.promised)}`), panelPlace);
-    } else if (!wanted) address.replaceChildren();
+    if (lie !== null) warn(lie);
+    else showAddress(wantsMoney() ? mine : null);
     panel.update();
     refund?.update();
   };
   holdOpen(() => waiting(mine.view) === 'unsecured');
-  attend(fresh, keepers, mine, { changed: update, lied: warn });
-  update(null, null);
+  attend(fresh, keepers, mine, { changed: update });
+  update(null, null, null);
   fresh.soon();
   focusOn(title);
   say(state.textContent ?? '');

@@ -33,7 +33,7 @@ const again = (): Promise<OpenTask> => task.catch(() => (task = taskHere(here, p
 const asked = submission ?? '';
 /** The work as the developer signed it. */
 const look = async ({ charter }: OpenTask): Promise<SubmissionView> => checkedWork(charter, submissionOf(await getJson(id, `/submissions/${asked}`)), asked);
-const fresh = new Fresh(location.pathname);
+const fresh = new Fresh(location.pathname, true);
 
 const weighs = ({ view }: Keeper): bigint =>
   view.outpoints.filter(({ standing, ended }) => standing === 'credited' && !ended).reduce((sum, { amount }) => sum + amount, 0n);
