@@ -11,10 +11,11 @@ import { waiting } from '../sponsor/duties.ts';
 import { after, quizPlaces, randomBelow, START, stepOf, type Done, type Flow } from '../sponsor/flow.ts';
 import { Issuing } from '../sponsor/issue.ts';
 import { fileName, type Keeper } from '../sponsor/keeper.ts';
-import { keptBoxes, unlockKept } from '../sponsor/keystore.ts';
+import { keptBoxes, nextName, unlockKept, type Box } from '../sponsor/keystore.ts';
 import { isLie, lieWords } from '../sponsor/lie.ts';
 import { openForm } from '../sponsor/open.ts';
 import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
+import { highest, remember } from '../sponsor/memory.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
 import { guardFields, refusedSecret } from '../sponsor/secret.ts';
 import type { OpenTask } from '../sponsor/task.ts';
@@ -124,19 +125,24 @@ function showFields(): void {
 /** Made once: an answer that is lost on the way must not leave a pledge to words that nobody saw. */
 let made: string | null = null;
 
+interface Words {
+  readonly phrase: string;
+  /** Where they came from the browser's own box. */
+  readonly box?: Box;
+}
+
 /** The words that were chosen; null where a field has an error now. */
-async function words(): Promise<string | null> {
-  const source = chosen('words');
-  if (source === 'new') return (made ??= newPhrase());
+async function words(source: string): Promise<Words | null> {
+  if (source === 'new') return { phrase: (made ??= newPhrase()) };
   const [field, read] = source === 'kept'
-    ? ['kept', (): Promise<string> => unlockKept(network.name, byId<HTMLInputElement>('kept-passphrase').value)] as const
-    : ['typed', (): Promise<string> => Promise.resolve(readPhrase(valueOf('typed-words')))] as const;
+    ? ['kept', (): Promise<Words> => unlockKept(network.name, byId<HTMLInputElement>('kept-passphrase').value)] as const
+    : ['typed', (): Promise<Words> => Promise.resolve({ phrase: readPhrase(valueOf('typed-words')) })] as const;
   const input = field === 'kept' ? 'kept-passphrase' : 'typed-words';
   try {
     fieldError(input, null, `${field}-error`);
-    const phrase = await Promise.resolve().then(read);
+    const taken = await Promise.resolve().then(read);
     byId<HTMLInputElement>(input).value = '';
-    return phrase;
+    return taken;
   } catch (error) {
     fieldError(input, wordsOf(error), `${field}-error`);
     byId(input).focus();
@@ -162,19 +168,25 @@ function ownAddress(): string | null | undefined {
 
 async function submitBackup(): Promise<void> {
   const refundAddress = ownAddress();
-  if (refundAddress === undefined || flow.amount === null || keeper !== null) return;
-  const typed = chosen('words') === 'typed';
+  if (refundAddress === undefined || flow.amount === null || keeper !== null || busy) return;
+  const [source, backup] = [chosen('words'), chosen('backup')];
   byId('backup-error').hidden = true;
+  // Whoever went back now would choose another amount for a pledge that is being issued.
+  setBusy(true);
   try {
-    const phrase = await words();
-    if (phrase === null) return;
+    const taken = await words(source);
+    if (taken === null) return;
+    const { phrase, box } = taken;
     await breathe();
-    const root = Root.fromPhrase(phrase, network);
-    keeper = await issuing.issue({ charter: id, root, phrase, amount: flow.amount, refundAddress, used: chosen('words') !== 'new' });
+    const from = box === undefined ? 0 : Math.max(0, await highest(nextName(box)));
+    keeper = await issuing.issue({
+      charter: id, root: Root.fromPhrase(phrase, network), phrase, amount: flow.amount, refundAddress, used: source !== 'new', from,
+      taken: async (next) => { if (box !== undefined) await remember(nextName(box), next); },
+    });
     go({ kind: 'checked' });
     byId('backup-form').hidden = true;
-    if (chosen('backup') === 'file') showFile();
-    else if (typed) go({ kind: 'backedUp' });
+    if (backup === 'file') showFile();
+    else if (source === 'typed') go({ kind: 'backedUp' });
     // Those that the pledge itself was made with.
     else showWords(keeper.file.parts.origin.phrase ?? phrase);
   } catch (error) {
@@ -182,7 +194,15 @@ async function submitBackup(): Promise<void> {
       byId('backup-error').textContent = told;
       byId('backup-error').hidden = false;
     });
+  } finally {
+    setBusy(false);
   }
+}
+
+let busy = false;
+function setBusy(now: boolean): void {
+  busy = now;
+  for (const back of document.querySelectorAll<HTMLButtonElement>('[data-back]')) back.disabled = now;
 }
 
 function showFile(): void {

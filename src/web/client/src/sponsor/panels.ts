@@ -8,8 +8,9 @@ import { qrPicture } from '../ui/qr.ts';
 import { saveText } from '../ui/save.ts';
 import { btcWords, satWords } from './amount.ts';
 import { fileName, type Keeper } from './keeper.ts';
-import { keep, LEAST_PASSPHRASE, lock } from './keystore.ts';
+import { keep, LEAST_PASSPHRASE, lock, nextName } from './keystore.ts';
 import { privateLink } from './link.ts';
+import { remember } from './memory.ts';
 import { paymentLink, qrText } from './task.ts';
 import { termsPanel } from './terms.ts';
 
@@ -61,7 +62,7 @@ export class AfterPanel {
       element('p', { class: 'actions' }, save),
       this.saveNote,
       ...(key === null ? [] : [this.linkPart(key)]),
-      ...(parts.origin.phrase === null ? [] : [keepPart(parts.origin.phrase, keeper.task.charter.network.name)]),
+      ...(parts.origin.phrase === null ? [] : [keepPart(parts.origin.phrase, keeper)]),
     );
     this.update();
   }
@@ -90,7 +91,7 @@ export class AfterPanel {
   }
 }
 
-function keepPart(phrase: string, network: string): HTMLElement {
+function keepPart(phrase: string, keeper: Keeper): HTMLElement {
   const first = element('input', { id: 'keep-passphrase', type: 'password', autocomplete: 'new-password', 'aria-describedby': 'keep-passphrase-error' });
   const second = element('input', { id: 'keep-again', type: 'password', autocomplete: 'new-password', 'aria-describedby': 'keep-again-error' });
   const form = element('form', { novalidate: true, id: 'keep-form' },
@@ -105,12 +106,12 @@ function keepPart(phrase: string, network: string): HTMLElement {
     element('p', {}, 'Locked by a passphrase, for your next pledge or vote. It is no backup: a browser may forget what it keeps.'), form);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    void keepWords(form, first, second, phrase, network);
+    void keepWords(form, first, second, phrase, keeper);
   });
   return part;
 }
 
-async function keepWords(form: HTMLFormElement, first: HTMLInputElement, second: HTMLInputElement, phrase: string, network: string): Promise<void> {
+async function keepWords(form: HTMLFormElement, first: HTMLInputElement, second: HTMLInputElement, phrase: string, { file, task }: Keeper): Promise<void> {
   fieldError('keep-passphrase', null);
   fieldError('keep-again', null);
   if (first.value !== second.value) {
@@ -121,7 +122,10 @@ async function keepWords(form: HTMLFormElement, first: HTMLInputElement, second:
   const submit = form.querySelector('button');
   if (submit !== null) submit.disabled = true;
   try {
-    await keep(await lock(phrase, first.value, network, new Date().toISOString().slice(0, 10)));
+    const box = await lock(phrase, first.value, task.charter.network.name, new Date().toISOString().slice(0, 10));
+    await keep(box);
+    const { sponsorKeyIndex, refundAddressIndex } = file.parts.origin;
+    await remember(nextName(box), Math.max(sponsorKeyIndex ?? -1, refundAddressIndex ?? -1) + 1);
     form.replaceWith(element('p', {}, 'Your words are kept in this browser.'));
     say('Your words are kept in this browser.');
   } catch (error) {

@@ -85,7 +85,7 @@ export class FakeService {
 
   private page(items: readonly Fields[], query: URLSearchParams): Fields {
     const limit = Math.min(this.perPage, Number(query.get('limit') ?? '100'));
-    const from = Number(query.get('after') ?? '0');
+    const from = Number(query.get('cursor') ?? '0');
     const cut = items.slice(from, from + limit);
     return { items: cut, next: from + limit < items.length ? String(from + limit) : null };
   }
@@ -97,7 +97,7 @@ export class FakeService {
     }
     const other = this.others.find(({ charter }) => path === `/api/v1/tasks/${charter}/pledges`);
     if (other !== undefined) {
-      const number = Number(url.searchParams.get('after') ?? '0');
+      const number = Number(url.searchParams.get('cursor') ?? '0');
       return { items: other.pages[number] ?? [], next: number + 1 < other.pages.length ? String(number + 1) : null };
     }
     const rest = path.slice(this.base.length);
