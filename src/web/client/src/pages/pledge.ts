@@ -119,3 +119,5 @@ async function start(): Promise<void> {
 }
 
 void start();
+// A private link that is pasted over this page's address loads nothing anew.
+window.addEventListener('hashchange', () => { if (location.hash.startsWith('#key=')) void start(); });

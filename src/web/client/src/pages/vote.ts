@@ -234,5 +234,7 @@ maybe('no-script')?.remove();
 fresh.start(page.dataset.follow ?? '');
 if (submission !== undefined) {
   start();
+  // A private link that is pasted over this page's address loads nothing anew.
+  window.addEventListener('hashchange', () => { if (location.hash.startsWith('#key=')) start(); });
   task.catch((error: unknown) => { fieldError('open-words', wordsOf(error)); });
 }
