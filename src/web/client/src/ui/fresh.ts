@@ -7,6 +7,8 @@ import { say } from './page.ts';
 
 /** So often without any event: confirmations, and times that have come nearer. */
 const POLL_MS = 20_000;
+/** Where a page must look although nobody sees it: a payment may be waiting for its refund. */
+const HIDDEN_MS = 10_000;
 /** Events that come together are one look. */
 const GATHER_MS = 150;
 
@@ -79,10 +81,36 @@ export class Fresh {
 
   /** Follows the events of `url` and looks after each, and every now and then. */
   start(url: string, signal: AbortSignal = new AbortController().signal): void {
-    void follow(url, () => this.soon(), signal).catch(() => undefined);
-    const beat = setInterval(() => { if (this.always || document.visibilityState === 'visible') this.soon(); }, POLL_MS);
-    signal.addEventListener('abort', () => clearInterval(beat));
-    document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') this.soon(); }, { signal });
+    // A browser has six connections to a host: pages that nobody sees must not hold them all. They ask now and then instead.
+    let stream: AbortController | null = null;
+    const seen = (): void => {
+      const visible = document.visibilityState === 'visible';
+      if (visible && stream === null) {
+        stream = new AbortController();
+        void follow(url, () => this.soon(), stream.signal).catch(() => undefined);
+      } else if (!visible) {
+        stream?.abort();
+        stream = null;
+      }
+    };
+    let beat: ReturnType<typeof setTimeout>;
+    const next = (): void => {
+      const visible = document.visibilityState === 'visible';
+      beat = setTimeout(() => {
+        if (this.always || document.visibilityState === 'visible') this.soon();
+        next();
+      }, (visible ? POLL_MS : HIDDEN_MS) * (0.75 + Math.random() / 2));
+    };
+    seen();
+    next();
+    signal.addEventListener('abort', () => {
+      clearTimeout(beat);
+      stream?.abort();
+    });
+    document.addEventListener('visibilitychange', () => {
+      seen();
+      if (document.visibilityState === 'visible') this.soon();
+    }, { signal });
     for (const event of ['online', LOOK]) window.addEventListener(event, () => this.soon(), { signal });
   }
 
