@@ -2,10 +2,9 @@
 // address is shown before all agree and the backup is done.
 
 import { parseAddress } from '../core/address.ts';
-import type { UpfrontError } from '../core/error.ts';
 import { newPhrase, readPhrase, Root } from '../core/keys.ts';
 import { networkOf } from '../core/network.ts';
-import { attend, embedState, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
+import { pledgePath } from '../sponsor/attend.ts';
 import { btcWords, readBtc, readSat, refusal, satWords, type Amount } from '../sponsor/amount.ts';
 import { waiting } from '../sponsor/duties.ts';
 import { after, quizPlaces, randomBelow, START, stepOf, type Done, type Flow } from '../sponsor/flow.ts';
@@ -14,14 +13,13 @@ import { fileName, type Keeper } from '../sponsor/keeper.ts';
 import { keptBoxes, nextName, unlockKept, type Box } from '../sponsor/keystore.ts';
 import { isLie, lieWords } from '../sponsor/lie.ts';
 import { openForm } from '../sponsor/open.ts';
-import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
+import { showPay } from '../sponsor/pay.ts';
 import { highest, remember } from '../sponsor/memory.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
 import { guardFields, refusedSecret } from '../sponsor/secret.ts';
 import type { OpenTask } from '../sponsor/task.ts';
-import { WalletSteps } from '../sponsor/wallet-checkout.ts';
+import { ServiceError } from '../ui/api.ts';
 import { element } from '../ui/element.ts';
-import { later as delay } from '../ui/later.ts';
 import { breathe, byId, fieldError, focusOn, say, valueOf, wordsOf } from '../ui/page.ts';
 import { saveText } from '../ui/save.ts';
 
@@ -60,7 +58,7 @@ function show(moved: boolean): void {
     else mark.removeAttribute('aria-current');
   });
   if (step === 'stopped') place.hidden = true;
-  if (step === 'pay') void pay();
+  if (step === 'pay') pay();
   if (moved) focusOn(byId(HEADS[step]));
 }
 
@@ -70,8 +68,12 @@ function stopOr(error: unknown, otherwise: (words: string) => void): void {
     otherwise(wordsOf(error));
     return;
   }
-  byId('stopped-words').textContent = lieWords(error);
-  byId('stopped-field').textContent = error.field;
+  stop(lieWords(error), error.field);
+}
+
+function stop(words: string, field: string): void {
+  byId('stopped-words').textContent = words;
+  byId('stopped-field').textContent = field;
   byId('stopped').hidden = false;
   go({ kind: 'stopped' });
 }
@@ -106,8 +108,8 @@ async function submitAmount(): Promise<void> {
       return;
     }
     const keys = new FormData(byId<HTMLFormElement>('amount-form')).get('keys') === 'wallet' ? 'wallet' : 'browser';
+    if (keys === 'wallet') await ownWallet(read.sat);
     go({ kind: 'amount', sat: read.sat, keys });
-    if (keys === 'wallet') wallet.begin(read.sat);
   } catch (error) {
     stopOr(error, (words) => fieldError('amount', words));
   }
@@ -258,56 +260,30 @@ function checkWords(): void {
 
 // ---- pay
 
-async function pay(): Promise<void> {
-  if (keeper === null) return;
-  const kept = keeper;
-  const { view } = kept;
-  // Held from now on, by themselves: nothing that comes later can take the place of what was checked.
-  const [title, address, trouble, state, then] = ['pay-title', 'pay-address', 'pay-trouble', 'pay-state', 'pay-after'].map((part) => byId(part)) as [HTMLElement, HTMLElement, HTMLElement, HTMLElement, HTMLElement];
-  byId('pay-amount').textContent = satWords(view.promised);
-  addressPanel(address, kept);
-  const later = new AfterPanel(then, kept);
-  // On regtest the faucet pays it.
-  for (const [field, value] of [['faucet-address', kept.file.output.address], ['faucet-amount', String(view.promised)]] as const) {
-    (document.getElementById(field) as HTMLInputElement | null)?.setAttribute('value', value);
-  }
-  // Whoever loads this page again is shown the pledge, not a new checkout.
-  history.replaceState(null, '', pledgePath(id, view.index));
-  const follow = (_: unknown, hindrance: string | null, lie: UpfrontError | null): void => {
-    const words = lie === null ? hindrance
-      : `Do not pay. ${lieWords(lie)} What you have paid already is safe: save the recovery file below, and keep this page open. It looks again by itself.`;
-    // Said once, not at every look.
-    if (trouble.textContent !== (words ?? '')) trouble.textContent = words ?? '';
-    trouble.hidden = words === null;
-    address.hidden = lie !== null || !wantsMoney();
-    title.replaceChildren(...(lie !== null ? ['Do not pay now'] : wantsMoney() ? ['Pay ', satWords(view.promised)] : ['Your pledge']));
-    later.update();
-    wallet.update();
-  };
-  holdOpen(() => waiting(kept.view) === 'unsecured');
-  const fresh = followed(id, view.index);
-  attend(fresh, [kept], kept, { changed: follow });
-  wallet.attend(kept, then, () => fresh.soon());
-  for (let tries = 1; ; tries += 1) {
-    try {
-      await embedState(state, id, view.index);
-      break;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, delay(1_000, tries)));
-    }
-  }
-  // What was found out meanwhile, a lie too, is not forgotten.
-  fresh.after([]);
-  fresh.soon();
+/** Shows the last step; of the sponsor's own wallet, its module does. */
+let pay = (): void => { if (keeper !== null) void showPay(id, keeper); };
+
+// ---- the sponsor's own wallet
+
+/** What a wallet needs is a module of its own: most sponsors never load it. */
+async function ownWallet(sat: bigint): Promise<void> {
+  const { wallet = '', walletIntegrity: integrity = '' } = place.dataset;
+  // Loaded with its hash first: the import takes what was checked then.
+  const link = element('link', { rel: 'modulepreload', href: wallet, integrity });
+  await new Promise<void>((resolve, reject) => {
+    link.onload = (): void => resolve();
+    link.onerror = (): void => reject(new ServiceError('unreachable', 'The part of this page that works with your wallet could not be loaded. Try again.', 0));
+    document.head.append(link);
+  }).finally(() => link.remove());
+  const { begin } = (await import(wallet)) as typeof import('./wallet.ts');
+  pay = begin(here, sat, {
+    issued: () => go({ kind: 'checked' }),
+    backedUp: () => go({ kind: 'backedUp' }),
+    lied: stop,
+  });
 }
 
 // ---- wiring
-
-const wallet = new WalletSteps(id, network, {
-  issued: (made) => { keeper = made; go({ kind: 'checked' }); },
-  backedUp: () => go({ kind: 'backedUp' }),
-  failed: stopOr,
-});
 
 function on(formId: string, act: () => void | Promise<void>): void {
   const form = byId<HTMLFormElement>(formId);
