@@ -70,7 +70,7 @@ site_money() {
   done
   for address in "${!batch[@]}"; do outputs+="${outputs:+,}\"$address\":${batch[$address]}"; done
   fact "one batch pays them all" "$(node sendmany '' "{$outputs}")"
-  mine 1
+  same "blocks that the faucet mines" $(($(node getblockcount) + 1)) "$(faucet mine blocks=1 | jq .height)"
   eventually "the site's payments are credited" site_is_credited
   for name in open working deciding settling voting; do
     for who in peggy victor walter; do
@@ -93,7 +93,9 @@ site_work() {
   quietly accept "${site[deciding]}" --key keys/site-representative --account 3
   now=$(mtp)
   # Past the review of the one and the funding of the other.
-  clock_to $((now + 360))
+  same "where the faucet moves the clock" $((now + 360)) "$(faucet time "to_secs=$((now + 360))" | jq .mtp_secs)"
+  same "the chain's median time past" $((now + 360)) "$(mtp)"
+  everybody_knows_the_tip
   site_submits settling 4
   site_submits voting 5
   site_votes settling peggy yes
@@ -106,7 +108,7 @@ site_work() {
   # Paid and not mined yet, and promised and not paid yet.
   batch=()
   site_pledge open walter 150000
-  fact "on its way, not mined" "$(node sendtoaddress "$site_address" "$(btc 150000)")"
+  fact "on its way, not mined" "$(faucet pay "address=$site_address&amount_sat=150000" | jq -r .txid)"
   site_pledge open sybil 100000
   eventually "walter's payment is seen" site_has_seen
   site_stage draft draft
@@ -117,6 +119,8 @@ site_work() {
   site_stage voting voting
   same "who has signed the settlement" developer "$(api "tasks/${site[settling]}/settlements/$id" | jq -r '.signed_by | join(" ")')"
 }
+# faucet WHAT FORM: as the pages' buttons do.
+faucet() { curl -sSf "$UPFRONT_SERVER/faucet/$1" -d "$2"; }
 site_has_seen() { [ "$(api "tasks/${site[open]}" | jq .totals.seen_sat)" = 150000 ]; }
 site_stage() { same "the stage of the task $1" "$2" "$(api "tasks/${site[$1]}" | jq -r .stage)"; }
 

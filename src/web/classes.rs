@@ -57,12 +57,16 @@ pub fn needs_identity(method: &Method, route: &str) -> bool {
 
 /// Looks a request up by its method and the pattern of its route, as `/api/v1/tasks/{charter}`.
 pub fn kind(method: &Method, route: &str) -> Kind {
-    let path = route.strip_prefix("/api/v1").unwrap_or(route);
+    let of_api = route.strip_prefix("/api/v1");
+    let path = of_api.unwrap_or(route);
     // How parameters are called is the router's affair.
     let shape: Vec<&str> =
         path.split('/').skip(1).map(|part| if part.starts_with('{') { "*" } else { part }).collect();
     let (class, max_body_bytes) = match (reads(method), &shape[..]) {
         (true, ["tasks", "*", "proof"]) => (Class::Costly, SMALL_BODY_BYTES),
+        // Pages that look at all tasks, or try out what could be proposed.
+        (true, ["desk", _]) => (Class::Costly, SMALL_BODY_BYTES),
+        (true, ["tasks", "*", "settlements"]) if of_api.is_none() => (Class::Costly, SMALL_BODY_BYTES),
         (true, _) => (Class::Read, SMALL_BODY_BYTES),
         (false, ["tasks"]) => (Class::Write, DRAFT_BODY_BYTES),
         // A charter is made of it, and forgotten.
@@ -87,6 +91,9 @@ mod tests {
         };
         let small = SMALL_BODY_BYTES;
         assert_eq!(of(Method::GET, "/api/v1/tasks/{charter}"), (Class::Read, small, false));
+        assert_eq!(of(Method::GET, "/api/v1/tasks/{charter}/settlements"), (Class::Read, small, false));
+        assert_eq!(of(Method::GET, "/tasks/{charter}/settlements"), (Class::Costly, small, false));
+        assert_eq!(of(Method::GET, "/desk/arbiter"), (Class::Costly, small, false));
         assert_eq!(of(Method::GET, "/api/v1/tasks/{id}/proof"), (Class::Costly, small, false));
         assert_eq!(of(Method::POST, "/api/v1/tasks/{charter}/pledges"), (Class::Costly, small, true));
         assert_eq!(of(Method::GET, "/api/v1/tasks/{charter}/pledges"), (Class::Read, small, false));

@@ -415,7 +415,7 @@ fn wrong_merkle_branches(company: Company) {
 fn a_transaction_of_64_bytes(company: Company) {
     let scene = Scene::set(company);
     scene.liar().lie(Lie::SixtyFour { outpoint: scene.outpoint, script: scene.script(&scene.kept) });
-    scene.named("64");
+    scene.named("64 bytes");
     scene.nothing_false();
     scene.kept_is_there();
     // His header is valid, and work is free here: the node needs one block more to be ahead.

@@ -90,6 +90,7 @@ struct TaskPage {
     pledge_count: usize,
     /// Pledges that something arrived on.
     sponsors: usize,
+    /// Where gifts go; none once no gift should be made any more.
     open_address: Option<String>,
     gifts: Vec<Arrival>,
     gift_count: usize,
@@ -174,7 +175,7 @@ fn page(
         pledges: PledgeRow::last(task, tip, list),
         pledge_count: task.pledges().len(),
         sponsors: money::sponsors(task),
-        open_address: task.opened().then(|| task.open_output().address.to_string()),
+        open_address: takes_gifts(task, stage).then(|| task.open_output().address.to_string()),
         gift_count: gifts.len(),
         gifts: gifts.into_iter().take(list).collect(),
         submissions: task
@@ -209,6 +210,11 @@ fn takes_pledges(task: &Task, stage: Stage, tip: Option<&Tip>, left_sat: u64) ->
     let before_close = tip.is_some_and(|tip| tip.mtp_secs <= task.charter().fields().funding_close);
     let running = matches!(stage, Stage::Open | Stage::Voting | Stage::Deciding | Stage::Settling);
     task.opened() && before_close && running && left_sat >= task.charter().minimum_pledge().to_sat()
+}
+
+/// Whether a gift could still reach the developer. Later it would lie where nothing returns it.
+fn takes_gifts(task: &Task, stage: Stage) -> bool {
+    task.opened() && matches!(stage, Stage::Open | Stage::Working | Stage::Voting | Stage::Deciding)
 }
 
 /// What a visitor can do now, the most likely first.

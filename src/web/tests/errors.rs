@@ -40,7 +40,8 @@ async fn router_and_extractors_refuse_in_one_shape() {
     };
     let task = world.path("");
     let task = task.trim_end_matches('/');
-    for path in ["/none", "/api/v1", "/api/v1/none", "/api/v2/status", "/problems/none", "/api/v1/tasks/xyz"] {
+    for path in ["/none", "/api/v1", "/api/v1/none", "/api/v2/status", "/problems/none", "/api/v1/tasks/xyz"]
+    {
         ask(Method::GET, path, vec![], 404, "not_found").await;
     }
     for path in [

@@ -45,9 +45,9 @@ export default function fill(test) {
     for (const name of ['ada', 'bea', 'cyd']) await stage.pledgePaid(task, 50_000, name);
     await stage.submit(task);
     for (const [name, path, limit] of [
-      ['front page', '/', TASK_PAGE_BYTES], ['task page', `/tasks/${task.id}`, TASK_PAGE_BYTES],
+      ['task page', `/tasks/${task.id}`, TASK_PAGE_BYTES],
       ['checkout page', `/tasks/${task.id}/pledge`, Infinity], ['pledge page', `/tasks/${task.id}/pledges/1`, Infinity],
-      ['vote page', `/tasks/${task.id}/vote`, Infinity],
+      ['vote page', `/tasks/${task.id}/vote`, Infinity], ['front page', '/', Infinity],
     ]) {
       const page = await t.page();
       const { total, kinds, files, blocking } = await weigh(page, stage.url + path);

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { axe } from '../lib/axe.mjs';
 import { pages, STATUS } from '../lib/pages.mjs';
 import { screenshots } from '../lib/pictures.mjs';
-import { directives, POLICY } from '../lib/policy.mjs';
+import { fixture, html } from '../lib/fixture.mjs';
+import { directives, EMBED_POLICY, POLICY } from '../lib/policy.mjs';
 
 let made;
 /** A site with something on every page: pledges that said yes, no and nothing, a submission, a payout that one has signed. */
@@ -31,6 +32,8 @@ function site(stage) {
   return made;
 }
 
+const LONG = ['api', 'problems'];
+
 export default function fill(test) {
   for (const name of Object.keys(pages({}))) {
     const status = STATUS[name] ?? 200;
@@ -41,13 +44,12 @@ export default function fill(test) {
       const response = await page.goto(url, { waitUntil: 'load' });
       assert.equal(response.status(), status);
       assert.match(response.headers()['content-type'], /^text\/html/);
-      const wanted = directives(POLICY);
-      if (name === 'embed') wanted['frame-ancestors'] = '*';
-      assert.deepEqual(directives(response.headers()['content-security-policy']), wanted);
+      assert.deepEqual(directives(response.headers()['content-security-policy']), directives(name === 'embed' ? EMBED_POLICY : POLICY));
       assert.equal(await page.locator('h1').count(), 1, 'one heading tells what the page is');
       await axe(page);
+      // What the dark theme may spoil are colours; long lists have those of all others.
       await page.emulateMedia({ colorScheme: 'dark' });
-      await axe(page, ['color-contrast']);
+      if (!LONG.includes(name)) await axe(page, ['color-contrast']);
       await screenshots(page, name);
       // The same without JavaScript: a heading, and words.
       const plain = await t.page({ javaScriptEnabled: false });
@@ -65,4 +67,22 @@ export default function fill(test) {
       }
     });
   }
+
+  test('the widget may be framed by others and leads here; no other page may', async (t) => {
+    const { charter } = await site(t.stage);
+    const frames = `<iframe title="a widget" src="${t.stage.url}/embed/tasks/${charter}"></iframe>` +
+      `<iframe title="a page" src="${t.stage.url}/tasks/${charter}"></iframe>`;
+    const { url } = await fixture(t, { '/': { type: 'text/html', body: html(frames), policy: null } });
+    const page = await t.page({ origins: [url, t.stage.url] });
+    page.guard.allow(/no content security policy/);
+    page.guard.allow(/frame-ancestors/);
+    await page.goto(`${url}/`);
+    const widget = page.frameLocator('iframe[title="a widget"]');
+    assert.equal(await widget.getByRole('link', { name: 'Fund this' }).getAttribute('href'), `${t.stage.url}/tasks/${charter}`);
+    assert.equal(await page.frameLocator('iframe[title="a page"]').locator('h1').count(), 0);
+    const badge = await fetch(`${t.stage.url}/badge/${charter}.svg`);
+    assert.match(badge.headers.get('content-type'), /^image\/svg\+xml/);
+    const shield = await (await fetch(`${t.stage.url}/badge/${charter}.json`)).json();
+    assert.equal(shield.schemaVersion, 1);
+  });
 }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { axe } from '../lib/axe.mjs';
+import { fixture } from '../lib/fixture.mjs';
 import { screenshots } from '../lib/pictures.mjs';
 import { assertAskedNothing, check, giveFiles, offlinePage, signWith, takeAll } from '../lib/signer.mjs';
 import { saveFile, untilState } from '../lib/sponsor.mjs';
@@ -94,12 +95,24 @@ export default function fill(test) {
       assert.equal(response.status, 200, name);
       const hash = createHash('sha256').update(Buffer.from(await response.arrayBuffer())).digest('hex');
       assert.equal(hash, published[name], name);
+      // It is a file to keep, never a page to be opened in place.
+      assert.match(response.headers.get('content-disposition') ?? '', /^attachment/, name);
     }
-    // A copy that came from a server takes no key.
-    const page = await t.page();
-    await page.goto(`${t.stage.url}/sign.html`);
+  });
+
+  test('a copy of the signing page that came from a server shows files and takes no key', async (t) => {
+    const { stage } = t;
+    const { task } = await workDone(stage);
+    const { url } = await fixture(t, { '/': { type: 'text/html', body: readFileSync(join(ROOT, 'src/web/static/sign.html'), 'utf8'), policy: null } });
+    const page = await t.page({ origins: [url], unguarded: true });
+    await page.goto(`${url}/`);
     await page.locator('#served').waitFor();
+    await page.locator('input[name=action][value=accept]').check();
+    await giveFiles(page, { name: 'proof.json', mimeType: 'application/json', buffer: Buffer.from(await proofOf(task)) });
+    await page.locator('input[name=accepted][value=yes]').check();
+    assert.match(await check(page), /These words are signed/);
     assert.equal(await page.locator('#signing').isVisible(), false);
+    assert.equal(await page.locator('#phrase').isVisible(), false);
   });
 
   test('a payout: checked and signed offline by two, brought back on its page, and mined', async (t) => {
@@ -194,7 +207,7 @@ export default function fill(test) {
     await stage.pastReview(task);
     const ruled = await sayOffline(t, 'arbiter', 'rule', await proofOf(task), async (offline) => {
       await offline.locator('#bps').fill('0');
-      await offline.locator('#bps-words', { hasText: '100 % returns' }).waitFor();
+      await offline.locator('#bps-words', { hasText: /100(\.00)? % returns/ }).waitFor();
     });
     await page.goto(`${stage.url}/desk/arbiter/${task.id}/${submission}`);
     await axe(page);

@@ -7,6 +7,8 @@ import { ROOT } from '../stage.mjs';
 
 export const PICTURES = join(ROOT, 'target/screenshots');
 const WIDTHS = { 360: 740, 1280: 900 };
+/** Of a page that is longer its beginning is enough. */
+const TALLEST = 8_000;
 const THEMES = ['light', 'dark'];
 
 /** Takes all four; the page is then again as it was. Fails if it has to be scrolled sideways at 360 px. */
@@ -21,7 +23,9 @@ export async function screenshots(page, name, { folder = PICTURES } = {}) {
     for (const colorScheme of THEMES) {
       await page.emulateMedia({ colorScheme });
       const path = join(folder, `${name}-${width}-${colorScheme}.png`);
-      await page.screenshot({ path, fullPage: true, animations: 'disabled' });
+      const tall = await page.evaluate(() => document.documentElement.scrollHeight);
+      const clip = { x: 0, y: 0, width: Number(width), height: Math.min(tall, TALLEST) };
+      await page.screenshot({ path, fullPage: true, clip, animations: 'disabled' });
       taken.push(path);
     }
   }

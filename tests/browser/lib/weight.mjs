@@ -1,8 +1,9 @@
 // What a page costs: bytes over the wire as the browser counts them, and what the first paint waits for.
 
 /**
- * Loads `url` in a page and measures: `total`, and by kind (`Document`, `Stylesheet`, `Script`, ...), bytes with headers;
- * `files`, each with its kind and bytes; `blocking`, what the browser held the first paint back for.
+ * Loads `url` in a page that has loaded nothing before and measures: `total`, and by kind (`Document`, `Stylesheet`,
+ * `Script`, ...), bytes with headers; `files`, each with its kind and bytes; `blocking`, what the browser held the first
+ * paint back for.
  */
 export async function weigh(page, url) {
   const session = await page.context().newCDPSession(page);
@@ -14,7 +15,6 @@ export async function weigh(page, url) {
     if (response && !response.url.startsWith('data:')) files.push({ ...response, bytes: encodedDataLength });
   });
   await session.send('Network.enable');
-  await session.send('Network.setCacheDisabled', { cacheDisabled: true });
   await page.goto(url, { waitUntil: 'load' });
   // Modules, and what they ask for, come after `load`; a stream of events never ends.
   await page.waitForTimeout(500);

@@ -149,7 +149,7 @@ async fn a_payment_hidden_in_a_64_byte_transaction() {
         client.until("first", |c| c.height() == Some(15) && c.views.len() == 1).await;
         client.looking("it watches", |c| c.status(0).watches && c.status(0).subscriptions == 1).await;
         two.liar.change(forge);
-        client.looking("dropped", |c| dropped_for(c, "64-byte") || dropped_for(c, "transaction")).await;
+        client.looking("dropped", |c| dropped_for(c, "64 bytes")).await;
         assert!(client.deposits(&a).is_empty());
     }
 }

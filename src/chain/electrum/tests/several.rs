@@ -214,3 +214,51 @@ async fn a_command_asks_the_next_server_when_one_cannot_be_used() {
     assert!(matches!(at(bad).await.unwrap(), Err(ChainError::Wrong { .. })));
     assert!(matches!(at(String::new()).await.unwrap(), Err(ChainError::NoAnswer { .. })));
 }
+
+/// Twenty thousand live scripts, a real cut: all are subscribed to again, and not one history is read for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_thousand_scripts_are_watched_again_without_reading_a_history() {
+    const SCRIPTS: usize = 20_000;
+    let scripts: Vec<ScriptBuf> = (0..SCRIPTS)
+        .map(|number| {
+            let mut bytes = vec![0x51, 0x20];
+            bytes.extend([7; 24]);
+            bytes.extend(number.to_be_bytes());
+            ScriptBuf::from_bytes(bytes)
+        })
+        .collect();
+    // Few blocks: the double looks through all of them for each script.
+    let server = Server::start(1).await;
+    server.change(|m| m.mine(scripts[..4].iter().zip(1..).map(|(s, salt)| pay(salt, s, 50)).collect()));
+    // One machine plays both ends, and other tests run beside: only silence is a failure.
+    let mut config = config(&[&server]);
+    config.request_timeout = Duration::from_secs(60);
+    let mut client = Client::at(config, &scripts, Arc::default());
+    let all = |c: &Client| c.views.len() == SCRIPTS && c.status(0).subscriptions == SCRIPTS;
+    while !all(&client) {
+        let update = timeout(Duration::from_secs(120), client.updates.recv()).await;
+        client.apply(update.expect("the first round ends").expect("the watcher runs"));
+    }
+    let calls = |method: &str| server.model().calls.get(method).copied().unwrap_or_default();
+    let (reads, asked) =
+        (calls("blockchain.scripthash.get_history"), calls("blockchain.scripthash.subscribe"));
+    assert!(reads >= 4 && asked == SCRIPTS, "{reads} {asked}");
+
+    server.stop();
+    client.until("cut", |c| !c.reasons.is_empty()).await;
+    let since = std::time::Instant::now();
+    server.restart().await;
+    while !(client.connected == 2
+        && client.status(0).subscriptions == SCRIPTS
+        && client.status(0).at_best_tip)
+    {
+        assert!(since.elapsed() < Duration::from_secs(120), "{:?}", client.status(0));
+        client.for_a_while(20).await;
+    }
+    assert_eq!(calls("blockchain.scripthash.subscribe"), 2 * SCRIPTS, "each once more");
+    assert_eq!(calls("blockchain.scripthash.get_history") - reads, 0, "no history is read for a cut");
+    // And they are live.
+    server.change(|m| m.mempool.push(pay(101, &scripts[SCRIPTS - 1], 61)));
+    client.until("live", |c| c.deposits(&scripts[SCRIPTS - 1]) == [(61, None)]).await;
+    assert_eq!(calls("blockchain.scripthash.get_history") - reads, 1);
+}

@@ -93,9 +93,13 @@ pub async fn frame(
     let name = file.strip_suffix(".svg").ok_or_else(missing)?;
     let [chunk, form, number] = numbers(name).ok_or_else(missing)?;
     let psbt = psbt(&app, &charter, &settlement, chunk, form)?;
-    let frames = bbqr::frames(&psbt).unwrap_or_default();
-    let frame = usize::try_from(number).ok().and_then(|number| frames.get(number)).ok_or_else(missing)?;
-    let picture = bbqr::picture(frame).ok_or_else(ApiError::internal)?;
+    // Packing a PSBT is no work for the thread that answers others.
+    let drawn = tokio::task::spawn_blocking(move || {
+        let frames = bbqr::frames(&psbt).unwrap_or_default();
+        let frame = usize::try_from(number).ok().and_then(|number| frames.get(number)).ok_or_else(missing)?;
+        bbqr::picture(frame).ok_or_else(ApiError::internal)
+    });
+    let picture = drawn.await.map_err(|_| ApiError::internal())??;
     Ok(answer("image/svg+xml", None, picture.into_bytes()))
 }
 

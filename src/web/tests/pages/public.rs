@@ -193,7 +193,11 @@ async fn a_task_after_its_refund_time_says_that_money_went_back() {
     world.advance_to(world.charter.refund_time_secs() + 1).await;
     let (html, json) = world.page(&world.task_path("")).await;
     assert_eq!((&json["stage"], &json["takes_pledges"]), (&json!("refunding"), &json!(false)));
-    assert!(!html.contains("Fund this"), "nobody is led to pay");
+    assert!(
+        !html.contains("Fund this") && !html.contains("the open address</summary>"),
+        "nobody is led to pay"
+    );
+    assert_eq!(json["open_address"], Value::Null);
     world.mine(1).await;
     let (html, json) = world.page(&world.task_path("")).await;
     assert_eq!(json["pledges"][0]["arrivals"][0]["state"], "refunded");

@@ -26,13 +26,24 @@ const page = byId('vote');
 const here = placeOf(location.pathname);
 const id = here.charter;
 const network = page.dataset.network ?? '';
-const submission = page.dataset.submission;
 
 let task = taskHere(here, page.dataset);
 const again = (): Promise<OpenTask> => task.catch(() => (task = taskHere(here, page.dataset)));
-const asked = submission ?? '';
-/** The work as the developer signed it. */
-const look = async ({ charter }: OpenTask): Promise<SubmissionView> => checkedWork(charter, submissionOf(await getJson(id, `/submissions/${asked}`)), asked);
+/** Which work the page shows: a live part, since newer work may be delivered while somebody reads. */
+const shownWork = (): string => maybe('vote-work')?.dataset.submission ?? '';
+
+/** The work under this id as the developer signed it; it must be what stands on the page, since that is what people read. */
+async function look({ charter }: OpenTask, asked: string): Promise<SubmissionView> {
+  const view = checkedWork(charter, submissionOf(await getJson(id, `/submissions/${asked}`)), asked);
+  const shown = byId('vote-work');
+  const { link, content } = view.fields;
+  const leads = shown.querySelector('a')?.getAttribute('href') ?? link;
+  if (shownWork() === asked && (leads !== link || !(shown.textContent ?? '').includes(content))) {
+    throw new UpfrontError('untrue', 'submission', 'this page shows other work than the developer signed: do not vote here');
+  }
+  return view;
+}
+
 const fresh = new Fresh(location.pathname, true);
 
 const weighs = ({ view }: Keeper): bigint =>
@@ -60,7 +71,8 @@ function start(): void {
 async function choose(keepers: Keeper[]): Promise<void> {
   if (keepers.every(({ file }) => file.key === null)) throw new UpfrontError('no_key', 'file', 'this file holds no key: vote with your own wallet, below');
   const open = await again();
-  const view = await look(open);
+  const asked = shownWork();
+  const view = await look(open, asked);
   const { charter } = open;
   // Whoever comes back with a key comes back to all that is left to do.
   for (const keeper of keepers) await keeper.look().catch(() => undefined);
@@ -74,7 +86,7 @@ async function choose(keepers: Keeper[]): Promise<void> {
     element('p', { class: 'actions' }, element('button', { type: 'submit' }, 'Sign and send my vote')));
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    void send(form, keepers);
+    void send(form, keepers, asked);
   });
   byId('vote-own').replaceChildren(title, workPanel(view), form);
   focusOn(title);
@@ -100,7 +112,7 @@ const receiptsField = (): HTMLElement => element('details', {}, element('summary
 const voterOf = ({ file }: Keeper): Voter => ({ index: file.parts.index, sponsorKey: file.parts.sponsorKey });
 
 /** The highest counter of a pledge's votes that is known here. */
-async function known(charter: Charter, voter: Voter): Promise<number> {
+async function known(charter: Charter, asked: string, voter: Voter): Promise<number> {
   const files = [...((maybe('vote-receipts') as HTMLInputElement | null)?.files ?? [])];
   const saved = await Promise.all(files.map(async (file) => counterOf(await file.text(), charter, asked, voter)));
   return Math.max(await highest(counterName(asked, voter)), ...saved);
@@ -126,7 +138,7 @@ const choices = (): HTMLElement => element('fieldset', { id: 'choices' },
 const choiceBox = (value: Choice, title: string, words: string): HTMLElement => element('label', { class: 'choice box' },
   element('input', { type: 'radio', name: 'choice', value }), element('span', {}, element('strong', {}, title), element('br'), element('span', { class: 'quiet' }, words)));
 
-async function send(form: HTMLFormElement, keepers: readonly Keeper[]): Promise<void> {
+async function send(form: HTMLFormElement, keepers: readonly Keeper[], asked: string): Promise<void> {
   const data = new FormData(form);
   const choice = data.get('choice');
   const wanted = new Set(data.getAll('pledge').map(Number));
@@ -138,18 +150,22 @@ async function send(form: HTMLFormElement, keepers: readonly Keeper[]): Promise<
   byId('vote-error').hidden = true;
   if (choice !== 'yes' && choice !== 'no') return told('Choose yes or no.');
   if (mine.length === 0) return told('Choose at least one of your pledges.');
+  if (shownWork() !== asked) {
+    await choose([...keepers]);
+    return told('Newer work was delivered meanwhile. Look at it, and vote on that.');
+  }
   const submit = form.querySelector<HTMLButtonElement>('button[type="submit"]');
   if (submit !== null) submit.disabled = true;
   const receipts: Receipt[] = [];
   try {
     const open = await again();
     const { charter } = open;
-    const view = await look(open);
+    const view = await look(open, asked);
     for (const keeper of mine) {
       const { key } = keeper.file;
       if (key === null) continue;
       const voter = voterOf(keeper);
-      receipts.push(await castOnce(charter, voter, signedBy(nextVote(charter, view, voter, choice, await known(charter, voter)), key)));
+      receipts.push(await castOnce(charter, voter, signedBy(nextVote(charter, view, voter, choice, await known(charter, asked, voter)), key)));
     }
     done(choice, view, receipts, () => void choose([...keepers]));
   } catch (error) {
@@ -162,7 +178,7 @@ async function send(form: HTMLFormElement, keepers: readonly Keeper[]): Promise<
 
 /** Sends a vote; its counter is taken from now on, whatever becomes of the answer. */
 async function castOnce(charter: Charter, voter: Voter, vote: Parameters<typeof cast>[1]): Promise<Receipt> {
-  await remember(counterName(asked, voter), vote.statement.counter);
+  await remember(counterName(vote.statement.submission, voter), vote.statement.counter);
   return cast(charter, vote);
 }
 
@@ -214,8 +230,9 @@ async function askOwnWallet(form: HTMLFormElement): Promise<void> {
     const mine = open.view.pledges.find(({ sponsorKey }) => sponsorKey === key.key);
     if (mine === undefined) throw new UpfrontError('no_pledge', 'key', 'this key belongs to no pledge of this task');
     checkedPledge(open, mine);
-    const view = await look(open);
-    const fields = nextVote(charter, view, mine, choice, await known(charter, mine));
+    const asked = shownWork();
+    const view = await look(open, asked);
+    const fields = nextVote(charter, view, mine, choice, await known(charter, asked, mine));
     askWallet(byId('vote-own'), {
       statement: statementOf(fields),
       key,
@@ -232,7 +249,7 @@ async function askOwnWallet(form: HTMLFormElement): Promise<void> {
 
 maybe('no-script')?.remove();
 fresh.start(page.dataset.follow ?? '');
-if (submission !== undefined) {
+if (shownWork() !== '') {
   start();
   // A private link that is pasted over this page's address loads nothing anew.
   window.addEventListener('hashchange', () => { if (location.hash.startsWith('#key=')) start(); });
