@@ -22,7 +22,9 @@ const UNWANTED = 'img,picture,video,audio,canvas,object,embed,iframe,meta,base,l
  * no form, no script, no name of another element. Null where it tells an address that `old` does not.
  */
 export function cleaned(part: Element, old: Element): Element | null {
-  const put = document.importNode(part, true);
+  // Cleaned in the document it came in, where nothing is loaded.
+  const put = part.cloneNode(true) as Element;
+  if (put.matches(UNWANTED)) return null;
   for (const each of put.querySelectorAll(UNWANTED)) each.remove();
   for (const svg of put.querySelectorAll('svg')) {
     const inside = [...svg.querySelectorAll('*')];
@@ -36,7 +38,7 @@ export function cleaned(part: Element, old: Element): Element | null {
     named.removeAttribute('name');
   }
   const before = new Set(old.textContent?.match(ADDRESS));
-  return [...(put.textContent?.match(ADDRESS) ?? [])].every((address) => before.has(address)) ? put : null;
+  return [...(put.textContent?.match(ADDRESS) ?? [])].every((address) => before.has(address)) ? document.importNode(put, true) : null;
 }
 
 /** Puts the live parts of `fresh` in the place of those in the document; the parts that changed. `clean`: see `cleaned`. */
