@@ -57,6 +57,7 @@ static ASSETS: LazyLock<BTreeMap<&'static str, Asset>> = LazyLock::new(|| {
         "settlement.js",
         "settlements.js",
         "vote.js",
+        "wallet.js",
     ];
     files.into_iter().map(|(name, bytes)| (name, Asset::new(name, bytes))).collect()
 });

@@ -68,7 +68,9 @@ pub fn sentence(stage: Stage) -> &'static str {
         Stage::Deciding => {
             "Voting is over. The representative accepts or refuses the work, and the arbiter rules over the noes."
         }
-        Stage::Settling => "Two signers have signed. The transactions are on their way into a block.",
+        Stage::Settling => {
+            "Signers are moving money. It goes out when two of them have signed, and is done when it is mined deep enough."
+        }
         Stage::Paid => "The work was paid, and nothing is left at the task's addresses.",
         Stage::Returned => "The signers gave everything back before the refund time.",
         Stage::Expired => "The refund time has passed, and there is nothing to give back.",

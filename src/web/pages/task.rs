@@ -231,7 +231,8 @@ fn actions(task: &Task, stage: Stage, takes_pledges: bool) -> Vec<Action> {
         Stage::Deciding => {
             actions.extend(submission.as_deref().map(|rest| go("See the vote", rest)));
         }
-        Stage::Settling | Stage::Paid | Stage::Returned => {
+        Stage::Settling => actions.extend(settlement.as_deref().map(|rest| go("See the settlement", rest))),
+        Stage::Paid | Stage::Returned => {
             actions.extend(settlement.as_deref().map(|rest| go("See where the money went", rest)));
         }
         Stage::Refunding => actions.push(Action { label: "Where is my refund?", href: "/recover".into() }),

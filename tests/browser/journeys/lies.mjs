@@ -3,7 +3,7 @@
 // at one with itself, and each test says how often it was told: a lie that nobody heard proves nothing.
 
 import assert from 'node:assert/strict';
-import { assertNoAddress, checkoutPath, chooseBackup, giveAmount, pledgePath, stopped, untilSecured } from '../lib/sponsor.mjs';
+import { checkoutPath, chooseBackup, giveAmount, openPledges, pledgePath, readPayment, shownAddress, stopped, untilSecured, votePath } from '../lib/sponsor.mjs';
 import { screenshots } from '../lib/pictures.mjs';
 import { axe } from '../lib/axe.mjs';
 import { Liar } from '../lib/proxy.mjs';
@@ -51,7 +51,8 @@ const LIES = [
   { name: 'an attestation', at: 'in', tell: (liar) => liar.tellField(TASK, 'attestations.representative', otherHex), field: /^attestations\.representative$/ },
   { name: 'an attestation of another task', at: 'in', tell: (liar, { attestations }) => liar.tellField(TASK, 'attestations.arbiter', attestations.arbiter), field: /^attestations\.arbiter$/, before: async (w) => { w.attestations = (await w.service.get(`/api/v1/tasks/${w.other.id}`)).attestations; } },
   { name: 'an attestation that is left out', at: 'in', tell: (liar) => liar.tell(TASK, (body, { json }) => { delete json.attestations.developer; return json; }), field: /^attestations\.developer$/ },
-  { name: 'which task the page is about', at: 'in', tell: (liar, { task, other }) => liar.tellText(task.id, other.id, /\/pledge$/), field: /^charter$/ },
+  { name: 'which task the page is about', at: 'in', tell: (liar, { task, other }) => liar.tellText(`data-charter="${task.id}"`, `data-charter="${other.id}"`, /\/pledge$/), field: /charter/ },
+  { name: 'which network the page is of', at: 'in', tell: (liar) => liar.tellText('data-network="regtest"', 'data-network="signet"', /\/pledge$/), field: /network/ },
   { name: 'the open address', at: 'in', tell: (liar, { others }) => liar.tellField(TASK, 'open_address', others.address), field: /^open_address$/ },
   { name: 'the text of the task', at: 'in', tell: (liar) => liar.tellField(TASK, 'text', 'Do something else.'), field: /^text$/ },
   { name: 'the address', at: 'asked', tell: (liar, { others }) => liar.tellField(PLEDGES, 'address', others.address), field: /^address$/ },
@@ -73,6 +74,9 @@ async function goOn(page, base, task, at) {
   await giveAmount(page, 30_000);
   await chooseBackup(page, 'file');
 }
+
+/** Has the page look at its service at once, as it does after every event. */
+const lookNow = (page) => page.evaluate(() => window.dispatchEvent(new Event('upfront-look')));
 
 export default function fill(test) {
   for (const { name, at, tell, field, before } of LIES) {
@@ -139,11 +143,154 @@ export default function fill(test) {
     await t.stage.eventually('the lie is told again', () => lie.told > before);
     assert.deepEqual(page.guard.requests.filter((url) => url.endsWith('/refunds')), []);
     assert.equal((await t.stage.pledgeView(task, pledged.index)).outpoints[0].secured, false);
+    // The warning stands in the place of the address for as long as the lie lasts, and goes with it.
+    await page.locator('#stopped').waitFor();
+    assert.match(await page.locator('#stopped-words').innerText(), /address to pay/);
+    assert.equal(await page.locator('#stopped-field').innerText(), 'address');
+    assert.equal(await page.locator('#address, .qr, a[href^="bitcoin:"]').count(), 0);
     liar.repent();
-    await page.reload();
-    await page.locator('#open-words').fill(await t.stage.words('deceived'));
-    await page.getByRole('button', { name: 'Open my pledges' }).click();
     await untilSecured(page);
+    await page.locator('#stopped').waitFor({ state: 'hidden' });
     assert.equal((await t.stage.pledgeView(task, pledged.index)).outpoints[0].secured, true);
+  });
+
+  test('about the address after it was shown: it is hidden while the lie lasts, and file, link and words stay', async (t) => {
+    const { liar, task, others } = await world(t.stage);
+    t.after(() => liar.repent());
+    const page = await t.page({ origins: [liar.url] });
+    await goOn(page, liar.url, task, 'asked');
+    await page.locator('#file-save').click();
+    await page.locator('#file-done').click();
+    const { address } = await readPayment(page);
+    const lie = liar.tellField(PLEDGE, 'address', others.address);
+    await lookNow(page);
+    await page.locator('#pay-trouble', { hasText: 'Do not pay' }).waitFor();
+    assert.ok(lie.told > 0, 'the lie was not told');
+    assert.equal(await page.locator('#address').isVisible(), false);
+    assert.equal(await page.locator('#checkout').isVisible(), true);
+    assert.equal(await page.locator('#after-save').isVisible(), true);
+    assert.doesNotMatch(await page.locator('main').innerText(), /Nothing was paid/);
+    assert.match(await page.locator('#pay-title').innerText(), /Do not pay/);
+    // It lasts over another look.
+    const told = lie.told;
+    await lookNow(page);
+    await t.stage.eventually('the lie is told again', () => lie.told > told);
+    assert.equal(await page.locator('#address').isVisible(), false);
+    liar.repent();
+    await lookNow(page);
+    await page.locator('#address').waitFor();
+    assert.equal(await shownAddress(page), address);
+    assert.equal(await page.locator('#pay-trouble').isVisible(), false);
+  });
+
+  /** What a swapped page would like to have beside the checked address. */
+  const bait = (address) => `<h2>Pay here instead</h2><a href="bitcoin:${address}?amount=1" id="pay-link" class="button">Open in a wallet</a>
+    <img src="/badge/x.svg" alt="code"><div class="qr"><svg viewBox="0 0 9 9"><path d="M0 0h9v9z"/></svg></div><p class="address" id="address"><span>${address}</span></p>
+    <span id="checked">Checked in this browser</span><form id="checkout" action="/tasks"><button>Pay</button></form><meta http-equiv="refresh" content="9">`;
+
+  test('about the words beside a checked address: no link, picture, form or other address comes with them', async (t) => {
+    const { liar, task, others } = await world(t.stage);
+    t.after(() => liar.repent());
+    const page = await t.page({ origins: [liar.url] });
+    await goOn(page, liar.url, task, 'asked');
+    await page.locator('#file-save').click();
+    // Told from the first words on, and in every later look.
+    const lie = liar.tellText('<div id="pledge-remarks" data-live>', `<div id="pledge-remarks" data-live>${bait(others.address)}`, /^\/tasks\//);
+    await page.locator('#file-done').click();
+    const alone = async (address) => {
+      assert.equal(await page.locator('#address, #checked, #pay-link, .qr').count(), 4, 'one of each');
+      assert.equal(await page.locator('a[href^="bitcoin:"]').count(), 1);
+      assert.equal(await page.locator('#pay-state img, #pay-state form, #pay-state meta, #pay-state button').count(), 0);
+      assert.equal((await page.locator('main').innerText()).replaceAll(/\s/g, '').includes(others.address), false, 'another address stands beside');
+      assert.equal(await shownAddress(page), address);
+    };
+    const { address } = await readPayment(page);
+    await page.locator('#pledge-state').waitFor();
+    assert.ok(lie.told > 0, 'the lie was not told');
+    await alone(address);
+    const told = lie.told;
+    await t.stage.mine(1);
+    await lookNow(page);
+    await t.stage.eventually('the lie is told again', () => lie.told > told);
+    await page.locator('#tip-height', { hasText: String(await t.stage.node.height()) }).waitFor();
+    await alone(address);
+  });
+
+  test('about the terms in the page\'s own words: what stands by the address is the charter\'s', async (t) => {
+    const { liar, task } = await world(t.stage);
+    t.after(() => liar.repent());
+    const { charter } = task;
+    const lie = liar.tell(/^\/tasks\/[0-9a-f]{64}\/pledge$/, (body) => body.replace(/from [^<]{6,40} on it comes back to you/, 'from tomorrow on it comes back to you').replaceAll('Two of three signers', 'Nobody'));
+    const page = await t.page({ origins: [liar.url] });
+    await goOn(page, liar.url, task, 'asked');
+    assert.match(await page.locator('main').innerText(), /from tomorrow on/);
+    assert.ok(lie.told > 0, 'the lie was not told');
+    await page.locator('#file-save').click();
+    await page.locator('#file-done').click();
+    await page.locator('#address').waitFor();
+    const terms = await page.locator('#checked-terms').innerText();
+    const at = new Date(task.T * 1000);
+    assert.ok(terms.includes(`${at.getUTCDate()} ${at.toLocaleString('en-GB', { month: 'long', timeZone: 'UTC' })} ${at.getUTCFullYear()}`), terms);
+    for (const role of ['developer', 'representative', 'arbiter']) {
+      assert.ok(terms.includes(/^\[([0-9a-f]{8})/.exec(charter[role].key)[1]), `${role}: ${terms}`);
+      assert.ok(terms.includes(charter[role].nominated_by), `${role}: ${terms}`);
+    }
+    for (const { address } of charter.payees) assert.ok(terms.includes(address.slice(0, 12)) && terms.includes(address.slice(-6)), terms);
+    assert.ok(terms.includes(charter.minimum_pledge_sat.toLocaleString('en-US')), terms);
+    assert.match(terms, charter.acceptance.silence === 'pay' ? /it is paid if/ : /your money stays/);
+    assert.match(terms, /It comes back to\s+bcrt1/);
+  });
+
+  test('about which pledge the page is of: nothing is opened', async (t) => {
+    const { liar, task, pledged } = await world(t.stage);
+    t.after(() => liar.repent());
+    const lie = liar.tellText(`data-index="${pledged.index}"`, `data-index="${pledged.index + 1}"`, /\/pledges\/\d+$/);
+    const page = await t.page({ origins: [liar.url] });
+    await page.goto(liar.url + pledgePath(task, pledged.index));
+    await page.locator('#stopped').waitFor();
+    assert.equal(await page.locator('#stopped-field').innerText(), 'index');
+    assert.ok(lie.told > 0, 'the lie was not told');
+    await openPledges(page, { words: await t.stage.words('deceived') });
+    await page.locator('#open-words-error:not([hidden])').waitFor();
+    assert.equal(await page.locator('#address, .qr, a[href^="bitcoin:"]').count(), 0);
+  });
+
+  test('about the work that is voted on: no vote is signed', async (t) => {
+    const { stage } = t;
+    const { liar, service } = await world(stage);
+    t.after(() => liar.repent());
+    const task = await stage.newTask({ service });
+    await stage.pledgePaid(task, 60_000, 'deceived-voter');
+    const submission = await stage.submit(task);
+    const words = await stage.words('deceived-voter');
+    const VIEW = /^\/api\/v1\/tasks\/[0-9a-f]{64}\/submissions\/[0-9a-f]{64}$/;
+    for (const [what, tell] of [
+      ['another submission', () => liar.tellField(VIEW, 'id', otherHex)],
+      ['another link', () => liar.tellField(VIEW, 'submission.statement.link', 'https://example.org/evil')],
+      ['other bytes', () => liar.tellField(VIEW, 'submission.statement.content', otherHex)],
+      ['another signature', () => liar.tellField(VIEW, 'submission.signature', otherHex)],
+      ['another id in the page', () => liar.tellText(submission, otherHex(submission), /\/vote$|\/submissions\//)],
+      ['other bytes in the page', () => liar.tell(/\/vote$/, (body) => body.replace(/sha256 [0-9a-f]{64}/, (text) => otherHex(text)))],
+    ]) {
+      liar.repent();
+      const lie = tell();
+      const page = await t.page({ origins: [liar.url], unguarded: true });
+      await page.goto(liar.url + votePath(task));
+      await page.locator('#open-form').waitFor();
+      await openPledges(page, { words });
+      await page.locator('#open-words-error:not([hidden])').waitFor();
+      assert.ok(lie.told > 0, `${what}: the lie was not told`);
+      assert.equal(await page.locator('#vote-form').count(), 0, what);
+      await page.close();
+    }
+    liar.repent();
+    const page = await t.page({ origins: [liar.url] });
+    await page.goto(liar.url + votePath(task));
+    await page.locator('#open-form').waitFor();
+    await openPledges(page, { words });
+    await page.locator('#signed-work').waitFor();
+    const { submission: signed } = await service.get(`/api/v1/tasks/${task.id}/submissions/${submission}`);
+    const shown = await page.locator('#signed-work').innerText();
+    assert.ok(shown.includes(signed.statement.link) && shown.includes(signed.statement.content), shown);
   });
 }

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { axe } from '../lib/axe.mjs';
 import { screenshots } from '../lib/pictures.mjs';
 import {
-  assertNoAddress, checkoutPath, chooseBackup, giveAmount, indexOf, openCheckout, quizFields, readPayment, saveFile, stateOf,
+  assertNoAddress, checkoutPath, chooseBackup, giveAmount, indexOf, openCheckout, privateLink, quizFields, readPayment, saveFile, stateOf,
   untilSecured, untilState, writeDown,
 } from '../lib/sponsor.mjs';
 
@@ -228,5 +228,97 @@ export default function fill(test) {
     for (const page of pages) assert.equal(await stateOf(page), 'credited_secured');
     const heights = await Promise.all(pages.map((page) => page.locator('#tip-height').innerText()));
     assert.deepEqual(heights, [String(await stage.node.height()), String(await stage.node.height())]);
+  });
+
+  test('an answer that is lost: the words that are shown are those of the pledge, and nobody is asked to write down others', async (t) => {
+    const { stage } = t;
+    const task = await stage.newTask();
+    const page = await t.page();
+    let lost = 0;
+    await page.route('**/api/v1/tasks/*/pledges', async (route) => {
+      if (lost > 0) return route.fallback();
+      // Taken by the service; its answer never arrives.
+      await route.fetch();
+      lost += 1;
+      return route.abort('connectionreset');
+    });
+    page.guard.allow(/ERR_CONNECTION_RESET/);
+    await openCheckout(page, stage.url, task);
+    await giveAmount(page, 45_000);
+    await chooseBackup(page, 'paper');
+    await page.locator('#backup-error:not([hidden])').waitFor();
+    assert.equal(lost, 1);
+    await chooseBackup(page, 'paper');
+    const words = await writeDown(page);
+    await page.locator('#words-done').click();
+    for (const { number, field } of await quizFields(page)) await field.fill(words[number - 1]);
+    await page.locator('#words-quiz button[type=submit]').click();
+    await readPayment(page);
+    const { file } = await saveFile(page, page.locator('#after-save'));
+    const view = await stage.pledgeView(task, indexOf(page));
+    assert.equal(file.phrase, words.join(' '), 'other words than those of the pledge were written down');
+    assert.equal(file.sponsor_key, view.sponsor_key);
+    assert.equal((await stage.service.get(`/api/v1/tasks/${task.id}/pledges`)).items.length, 1);
+  });
+
+  test('while a pledge is being issued there is no way back to another amount', async (t) => {
+    const { stage } = t;
+    const task = await stage.newTask();
+    const page = await t.page();
+    let answer;
+    const held = new Promise((resolve) => { answer = resolve; });
+    await page.route('**/api/v1/tasks/*/pledges', async (route) => {
+      await held;
+      return route.continue();
+    });
+    await openCheckout(page, stage.url, task);
+    await giveAmount(page, 45_000);
+    const asked = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/pledges'));
+    await chooseBackup(page, 'file');
+    await asked;
+    const back = page.locator('#backup-form [data-back]');
+    assert.equal(await back.isDisabled(), true);
+    answer();
+    await page.locator('#file-save').waitFor();
+    assert.equal(await page.locator('#step-amount').isVisible(), false);
+  });
+
+  test('a private link pasted over the open page opens the pledge, and the key stands in the page only while it is looked at', async (t) => {
+    const { stage } = t;
+    const task = await stage.newTask();
+    const page = await t.page();
+    await openCheckout(page, stage.url, task);
+    await giveAmount(page, 45_000);
+    await chooseBackup(page, 'file');
+    await page.locator('#file-save').click();
+    await page.locator('#file-done').click();
+    await readPayment(page);
+    assert.equal(await page.locator('#private-link').textContent(), '', 'the key stands in the page before anybody asked for it');
+    const link = await privateLink(page);
+    await page.getByText('The private link to this pledge').click();
+    await page.locator('#private-link', { hasText: /^$/ }).waitFor({ state: 'attached' });
+    const other = await t.page();
+    await other.goto(link.split('#')[0]);
+    await other.locator('#open-form').waitFor();
+    await other.evaluate((hash) => { location.hash = hash; }, link.split('#')[1]);
+    await other.locator('#own-title').waitFor();
+    assert.equal(new URL(other.url()).hash, '');
+    });
+
+  test('a wallet of one\'s own: what it needs is loaded when it is chosen, with its hash', async (t) => {
+    const { stage } = t;
+    const task = await stage.newTask();
+    const page = await t.page();
+    await openCheckout(page, stage.url, task);
+    assert.equal(page.guard.requests.some((url) => url.endsWith('/wallet.js')), false);
+    await page.locator('#amount').fill('45000');
+    await page.locator('input[name=keys][value=wallet]').check();
+    await page.locator('#amount-form button[type=submit]').click();
+    await page.locator('#step-wallet').waitFor();
+    assert.equal(page.guard.requests.filter((url) => url.endsWith('/wallet.js')).length, 1);
+    await page.locator('#wallet-key').fill('79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798');
+    await page.locator('#wallet-refund').fill((await stage.node.rpc('getnewaddress', '', 'bech32m')));
+    await page.locator('#wallet-form button[type=submit]').click();
+    await page.locator('#sign-words', { hasText: task.id }).waitFor();
   });
 }

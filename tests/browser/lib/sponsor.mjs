@@ -118,7 +118,7 @@ export async function readPayment(page) {
 /** The private link of a pledge, from the page it was made on. */
 export async function privateLink(page) {
   await page.getByText('The private link to this pledge').click();
-  return (await page.locator('#private-link').innerText()).trim();
+  return (await page.locator('#private-link', { hasText: '#key=' }).innerText()).trim();
 }
 
 /** The words under which a page stopped, and the field it names. */

@@ -17,6 +17,9 @@ import { STATEMENT_GENERATION } from './signer-key.ts';
 export { keyPair, tweakedKeyPair, type KeyPair } from './point.ts';
 export { wordlist };
 
+/** Keys of a phrase that are looked at, here and on the command line. */
+export const KEYS_TRIED = 1_000;
+
 const ENTROPY_BYTES = 16;
 const WORD_COUNTS = [12, 15, 18, 21, 24];
 
@@ -74,6 +77,7 @@ export interface RefundAddress {
 export class Root {
   readonly network: Network;
   private readonly key: ExtendedKey;
+  private readonly branches: [ExtendedKey?, ExtendedKey?] = [];
 
   constructor(key: ExtendedKey, network: Network) {
     this.key = key;
@@ -92,7 +96,9 @@ export class Root {
   private sponsor(branch: 0 | 1, index: number): PathKey {
     const { coinType } = this.network;
     integer(index, 'index of the path', 0, MAX_31);
-    const key = this.at(86 + HARDENED, coinType + HARDENED, branch + HARDENED, 0, index);
+    // A search takes a thousand of them: the way to the branch is gone once.
+    const above = (this.branches[branch] ??= this.key.derive(86 + HARDENED, coinType + HARDENED, branch + HARDENED, 0));
+    const key = keyPair(above.derive(index).secret, 'key');
     return { ...key, path: `m/86'/${coinType}'/${branch}'/0/${index}` };
   }
 

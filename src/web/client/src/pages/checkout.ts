@@ -4,26 +4,28 @@
 import { parseAddress } from '../core/address.ts';
 import { newPhrase, readPhrase, Root } from '../core/keys.ts';
 import { networkOf } from '../core/network.ts';
-import { attend, embedState, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
+import { pledgePath } from '../sponsor/attend.ts';
 import { btcWords, readBtc, readSat, refusal, satWords, type Amount } from '../sponsor/amount.ts';
 import { waiting } from '../sponsor/duties.ts';
 import { after, quizPlaces, randomBelow, START, stepOf, type Done, type Flow } from '../sponsor/flow.ts';
 import { Issuing } from '../sponsor/issue.ts';
 import { fileName, type Keeper } from '../sponsor/keeper.ts';
-import { keptBoxes, unlockKept } from '../sponsor/keystore.ts';
+import { keptBoxes, nextName, unlockKept, type Box } from '../sponsor/keystore.ts';
 import { isLie, lieWords } from '../sponsor/lie.ts';
 import { openForm } from '../sponsor/open.ts';
-import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
+import { showPay } from '../sponsor/pay.ts';
+import { highest, remember } from '../sponsor/memory.ts';
+import { placeOf, taskHere } from '../sponsor/place.ts';
 import { guardFields, refusedSecret } from '../sponsor/secret.ts';
-import { addressed, pageTask, type OpenTask } from '../sponsor/task.ts';
-import { WalletSteps } from '../sponsor/wallet-checkout.ts';
+import type { OpenTask } from '../sponsor/task.ts';
+import { ServiceError } from '../ui/api.ts';
 import { element } from '../ui/element.ts';
 import { breathe, byId, fieldError, focusOn, say, valueOf, wordsOf } from '../ui/page.ts';
 import { saveText } from '../ui/save.ts';
 
 const place = byId('checkout');
-const { id } = addressed(location.pathname);
-const told = place.dataset.charter;
+const here = placeOf(location.pathname);
+const id = here.charter;
 const network = networkOf(place.dataset.network);
 const left = BigInt(place.dataset.leftSat ?? '0');
 
@@ -31,8 +33,8 @@ let flow: Flow = START;
 let keeper: Keeper | null = null;
 const issuing = new Issuing();
 /** Checked once on the way in, so that a lie stops before anybody has chosen anything. */
-let first: Promise<OpenTask> = pageTask(id, told);
-const task = (): Promise<OpenTask> => first.catch(() => (first = pageTask(id, told)));
+let first = taskHere(here, place.dataset);
+const task = (): Promise<OpenTask> => first.catch(() => (first = taskHere(here, place.dataset)));
 
 // ---- steps
 
@@ -56,7 +58,7 @@ function show(moved: boolean): void {
     else mark.removeAttribute('aria-current');
   });
   if (step === 'stopped') place.hidden = true;
-  if (step === 'pay') void pay();
+  if (step === 'pay') pay();
   if (moved) focusOn(byId(HEADS[step]));
 }
 
@@ -66,8 +68,12 @@ function stopOr(error: unknown, otherwise: (words: string) => void): void {
     otherwise(wordsOf(error));
     return;
   }
-  byId('stopped-words').textContent = lieWords(error);
-  byId('stopped-field').textContent = error.field;
+  stop(lieWords(error), error.field);
+}
+
+function stop(words: string, field: string): void {
+  byId('stopped-words').textContent = words;
+  byId('stopped-field').textContent = field;
   byId('stopped').hidden = false;
   go({ kind: 'stopped' });
 }
@@ -102,8 +108,8 @@ async function submitAmount(): Promise<void> {
       return;
     }
     const keys = new FormData(byId<HTMLFormElement>('amount-form')).get('keys') === 'wallet' ? 'wallet' : 'browser';
+    if (keys === 'wallet') await ownWallet(read.sat);
     go({ kind: 'amount', sat: read.sat, keys });
-    if (keys === 'wallet') wallet.begin(read.sat);
   } catch (error) {
     stopOr(error, (words) => fieldError('amount', words));
   }
@@ -121,19 +127,24 @@ function showFields(): void {
 /** Made once: an answer that is lost on the way must not leave a pledge to words that nobody saw. */
 let made: string | null = null;
 
+interface Words {
+  readonly phrase: string;
+  /** Where they came from the browser's own box. */
+  readonly box?: Box;
+}
+
 /** The words that were chosen; null where a field has an error now. */
-async function words(): Promise<string | null> {
-  const source = chosen('words');
-  if (source === 'new') return (made ??= newPhrase());
+async function words(source: string): Promise<Words | null> {
+  if (source === 'new') return { phrase: (made ??= newPhrase()) };
   const [field, read] = source === 'kept'
-    ? ['kept', (): Promise<string> => unlockKept(network.name, byId<HTMLInputElement>('kept-passphrase').value)] as const
-    : ['typed', (): Promise<string> => Promise.resolve(readPhrase(valueOf('typed-words')))] as const;
+    ? ['kept', (): Promise<Words> => unlockKept(network.name, byId<HTMLInputElement>('kept-passphrase').value)] as const
+    : ['typed', (): Promise<Words> => Promise.resolve({ phrase: readPhrase(valueOf('typed-words')) })] as const;
   const input = field === 'kept' ? 'kept-passphrase' : 'typed-words';
   try {
     fieldError(input, null, `${field}-error`);
-    const phrase = await Promise.resolve().then(read);
+    const taken = await Promise.resolve().then(read);
     byId<HTMLInputElement>(input).value = '';
-    return phrase;
+    return taken;
   } catch (error) {
     fieldError(input, wordsOf(error), `${field}-error`);
     byId(input).focus();
@@ -159,27 +170,41 @@ function ownAddress(): string | null | undefined {
 
 async function submitBackup(): Promise<void> {
   const refundAddress = ownAddress();
-  if (refundAddress === undefined || flow.amount === null || keeper !== null) return;
-  const typed = chosen('words') === 'typed';
+  if (refundAddress === undefined || flow.amount === null || keeper !== null || busy) return;
+  const [source, backup] = [chosen('words'), chosen('backup')];
   byId('backup-error').hidden = true;
+  // Whoever went back now would choose another amount for a pledge that is being issued.
+  setBusy(true);
   try {
-    const phrase = await words();
-    if (phrase === null) return;
+    const taken = await words(source);
+    if (taken === null) return;
+    const { phrase, box } = taken;
     await breathe();
-    const root = Root.fromPhrase(phrase, network);
-    keeper = await issuing.issue({ charter: id, root, phrase, amount: flow.amount, refundAddress, used: chosen('words') !== 'new' });
+    const from = box === undefined ? 0 : Math.max(0, await highest(nextName(box)));
+    keeper = await issuing.issue({
+      charter: id, root: Root.fromPhrase(phrase, network), phrase, amount: flow.amount, refundAddress, used: source !== 'new', from,
+      taken: async (next) => { if (box !== undefined) await remember(nextName(box), next); },
+    });
     go({ kind: 'checked' });
     byId('backup-form').hidden = true;
-    if (chosen('backup') === 'file') showFile();
-    else if (typed) go({ kind: 'backedUp' });
+    if (backup === 'file') showFile();
+    else if (source === 'typed') go({ kind: 'backedUp' });
     // Those that the pledge itself was made with.
     else showWords(keeper.file.parts.origin.phrase ?? phrase);
   } catch (error) {
-    stopOr(error, (why) => {
-      byId('backup-error').textContent = why;
+    stopOr(error, (told) => {
+      byId('backup-error').textContent = told;
       byId('backup-error').hidden = false;
     });
+  } finally {
+    setBusy(false);
   }
+}
+
+let busy = false;
+function setBusy(now: boolean): void {
+  busy = now;
+  for (const back of document.querySelectorAll<HTMLButtonElement>('[data-back]')) back.disabled = now;
 }
 
 function showFile(): void {
@@ -235,51 +260,30 @@ function checkWords(): void {
 
 // ---- pay
 
-async function pay(): Promise<void> {
-  if (keeper === null) return;
-  const { file, view } = keeper;
-  const { output } = file;
-  const kept = keeper;
-  byId('pay-amount').textContent = satWords(view.promised);
-  addressPanel(byId('pay-address'), output, view.promised, view.refundAddress);
-  const later = new AfterPanel(byId('pay-after'), kept);
-  // On regtest the faucet pays it.
-  for (const [field, value] of [['faucet-address', output.address], ['faucet-amount', String(view.promised)]] as const) {
-    (document.getElementById(field) as HTMLInputElement | null)?.setAttribute('value', value);
-  }
-  // Whoever loads this page again is shown the pledge, not a new checkout.
-  history.replaceState(null, '', pledgePath(id, view.index));
-  const follow = (_: unknown, trouble: string | null): void => {
-    byId('pay-trouble').textContent = trouble ?? '';
-    byId('pay-trouble').hidden = trouble === null;
-    byId('pay-address').hidden = !wantsMoney();
-    byId('pay-title').replaceChildren(...(wantsMoney() ? ['Pay ', satWords(view.promised)] : ['Your pledge']));
-    later.update();
-    wallet.update();
-  };
-  holdOpen(() => waiting(kept.view) === 'unsecured');
-  const fresh = followed(id, view.index);
-  attend(fresh, [kept], kept, { changed: follow, lied: (error) => stopOr(error, () => undefined) });
-  wallet.attend(kept, byId('pay-after'), () => fresh.soon());
-  for (;;) {
-    try {
-      await embedState(byId('pay-state'), id, view.index);
-      break;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 3_000));
-    }
-  }
-  follow(null, null);
-  fresh.soon();
+/** Shows the last step; of the sponsor's own wallet, its module does. */
+let pay = (): void => { if (keeper !== null) void showPay(id, keeper); };
+
+// ---- the sponsor's own wallet
+
+/** What a wallet needs is a module of its own: most sponsors never load it. */
+async function ownWallet(sat: bigint): Promise<void> {
+  const { wallet = '', walletIntegrity: integrity = '' } = place.dataset;
+  // Loaded with its hash first: the import takes what was checked then.
+  const link = element('link', { rel: 'modulepreload', href: wallet, integrity });
+  await new Promise<void>((resolve, reject) => {
+    link.onload = (): void => resolve();
+    link.onerror = (): void => reject(new ServiceError('unreachable', 'The part of this page that works with your wallet could not be loaded. Try again.', 0));
+    document.head.append(link);
+  }).finally(() => link.remove());
+  const { begin } = (await import(wallet)) as typeof import('./wallet.ts');
+  pay = begin(here, sat, {
+    issued: () => go({ kind: 'checked' }),
+    backedUp: () => go({ kind: 'backedUp' }),
+    lied: stop,
+  });
 }
 
 // ---- wiring
-
-const wallet = new WalletSteps(id, network, {
-  issued: (made) => { keeper = made; go({ kind: 'checked' }); },
-  backedUp: () => go({ kind: 'backedUp' }),
-  failed: stopOr,
-});
 
 function on(formId: string, act: () => void | Promise<void>): void {
   const form = byId<HTMLFormElement>(formId);
@@ -308,22 +312,22 @@ byId('quiz-back').addEventListener('click', () => {
 });
 for (const back of document.querySelectorAll('[data-back]')) back.addEventListener('click', () => go({ kind: 'back' }));
 guardFields(['amount', 'amount-btc', 'refund-address', 'wallet-key', 'wallet-refund'], { 'refund-address': 'refund-error', 'amount-btc': 'amount-error' });
-openForm(byId('back-open'), () => pageTask(id, told), () => network.name, opened);
+openForm(byId('back-open'), () => taskHere(here, place.dataset), () => network.name, opened);
 
 /** Somebody came back: what is not secured is secured, and each pledge has its page. */
 async function opened(keepers: readonly Keeper[]): Promise<void> {
   byId('back-open').replaceChildren(element('p', {}, 'Your pledges of this task:'), element('ul', {}, ...keepers.map(({ view }) =>
     element('li', {}, element('a', { href: pledgePath(id, view.index) }, `Pledge ${view.index}`), `, ${satWords(view.promised)} meant`))),
   element('p', { id: 'back-secured' }, 'Looking…'));
-  const secured = byId('back-secured');
+  const told = byId('back-secured');
   try {
     const views = await Promise.all(keepers.map((each) => each.look()));
     const open = views.filter((view) => waiting(view) === 'unsecured').length;
-    secured.textContent = open === 0 ? 'Everything that has arrived is secured.' : `${open} could not be secured now. Open its page.`;
+    told.textContent = open === 0 ? 'Everything that has arrived is secured.' : `${open} could not be secured now. Open its page.`;
   } catch (error) {
-    secured.textContent = wordsOf(error);
+    told.textContent = wordsOf(error);
   }
-  say(secured.textContent);
+  say(told.textContent);
 }
 
 void keptBoxes(network.name).then((boxes) => { byId('choice-kept').hidden = boxes.length === 0; });
@@ -333,4 +337,4 @@ show(false);
 // Whoever has pledged comes back here also when nothing new is taken.
 if (place.dataset.closed !== undefined) for (const part of ['steps', 'amount-form', 'amount-title']) byId(part).hidden = true;
 // A lie is found while the amount is still being chosen.
-first.catch((error: unknown) => stopOr(error, (why) => { fieldError('amount', why); }));
+first.catch((error: unknown) => stopOr(error, (told) => { fieldError('amount', told); }));

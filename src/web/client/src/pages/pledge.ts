@@ -10,24 +10,43 @@ import { isLie, lieWords } from '../sponsor/lie.ts';
 import { takeKey } from '../sponsor/link.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
 import { addressPanel, AfterPanel } from '../sponsor/panels.ts';
-import { addressed, pageTask, type OpenTask } from '../sponsor/task.ts';
+import { placeOf, taskHere } from '../sponsor/place.ts';
+import type { OpenTask } from '../sponsor/task.ts';
 import { WalletRefund } from '../sponsor/wallet-refund.ts';
 import { element } from '../ui/element.ts';
 import { byId, focusOn, say, wordsOf } from '../ui/page.ts';
 
 const place = byId('pledge');
-const { id, index } = addressed(location.pathname);
+const here = placeOf(location.pathname);
+const { charter: id } = here;
+const index = here.index ?? 0;
 const network = place.dataset.network ?? '';
 
-const open = (): Promise<OpenTask> => pageTask(id, place.dataset.charter);
-const task = open();
+const again = (): Promise<OpenTask> => taskHere(here, place.dataset);
+const task = again();
 
-/** Says that something lies, in the place of the address. */
+const address = byId('pledge-address');
+/** What stands in the place of the address: the pledge's own panel, or the field that somebody lied about. */
+let standing: Keeper | string | null = null;
+
+/** Says that something lies, in the place of the address, for as long as it does. */
 function warn(error: UpfrontError): void {
-  const heading = element('h2', { tabindex: '-1' }, 'Do not pay');
-  byId('pledge-address').replaceChildren(element('div', { class: 'note bad', role: 'alert', id: 'stopped' }, heading,
+  if (standing === error.field) return;
+  standing = error.field;
+  address.replaceChildren(element('div', { class: 'note bad', role: 'alert', id: 'stopped' }, element('h2', {}, 'Do not pay'),
     element('p', { id: 'stopped-words' }, lieWords(error)),
+    element('p', {}, 'What you have paid already is safe with your words or your recovery file. This page looks again by itself.'),
     element('p', { class: 'small' }, 'What disagrees: ', element('code', { id: 'stopped-field' }, error.field))));
+}
+
+/** Shows where to pay, or nothing; nothing is drawn anew that stands there. */
+function showAddress(mine: Keeper | null): void {
+  if (standing === mine) return;
+  standing = mine;
+  if (mine === null) return address.replaceChildren();
+  const panel = element('div', {});
+  addressPanel(panel, mine);
+  address.replaceChildren(element('h2', {}, `Pay ${satWords(mine.view.promised)}`), panel);
 }
 
 async function opened(keepers: readonly Keeper[]): Promise<void> {
@@ -52,7 +71,7 @@ function show(mine: Keeper, keepers: readonly Keeper[]): void {
       ...others.flatMap(({ view }, at) => [at === 0 ? '' : ', ', element('a', { href: pledgePath(id, view.index) }, `pledge ${view.index}`)]), '. They are kept safe from here, too.')]));
   const panel = new AfterPanel(later, mine);
   const refund = mine.file.key === null ? new WalletRefund(wallet, mine, null, () => fresh.soon()) : null;
-  const update = (_: unknown, trouble: string | null): void => {
+  const update = (_: unknown, trouble: string | null, lie: UpfrontError | null): void => {
     const words = {
       unpaid: 'Nothing has arrived yet. Keep this tab open while you pay: your refund is signed as soon as the payment is seen.',
       unsecured: mine.file.key === null ? 'Your wallet must sign the refund.' : 'Your refund is being secured. Keep this tab open until it is.',
@@ -62,19 +81,14 @@ function show(mine: Keeper, keepers: readonly Keeper[]): void {
     state.textContent = words[waiting(mine.view)];
     hindrance.textContent = trouble ?? '';
     hindrance.hidden = trouble === null;
-    const wanted = wantsMoney();
-    const address = byId('pledge-address');
-    if (wanted && document.getElementById('address') === null) {
-      const panelPlace = element('div', {});
-      addressPanel(panelPlace, mine.file.output, mine.view.promised, mine.view.refundAddress);
-      address.replaceChildren(element('h2', {}, `Pay ${satWords(mine.view.promised)}`), panelPlace);
-    } else if (!wanted) address.replaceChildren();
+    if (lie !== null) warn(lie);
+    else showAddress(wantsMoney() ? mine : null);
     panel.update();
     refund?.update();
   };
   holdOpen(() => waiting(mine.view) === 'unsecured');
-  attend(fresh, keepers, mine, { changed: update, lied: warn });
-  update(null, null);
+  attend(fresh, keepers, mine, { changed: update });
+  update(null, null, null);
   fresh.soon();
   focusOn(title);
   say(state.textContent ?? '');
@@ -87,7 +101,7 @@ function offer(error?: unknown): void {
   const wrong = error === undefined ? [] : [element('p', { class: 'note bad', role: 'alert' }, wordsOf(error))];
   byId('pledge-own').replaceChildren(...wrong, details);
   details.open = error !== undefined || ['waiting', 'lapsed', 'replaced', 'seen', 'confirming', 'credited_unsecured', 'refund_unsigned'].includes(byId('pledge-state').dataset.state ?? '');
-  openForm(form, open, () => network, opened);
+  openForm(form, again, () => network, opened);
 }
 
 const fresh = followed(id, index);
@@ -105,3 +119,5 @@ async function start(): Promise<void> {
 }
 
 void start();
+// A private link that is pasted over this page's address loads nothing anew.
+window.addEventListener('hashchange', () => { if (location.hash.startsWith('#key=')) void start(); });

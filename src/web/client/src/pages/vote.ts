@@ -3,13 +3,16 @@
 import { UpfrontError } from '../core/error.ts';
 import type { Choice } from '../core/statement.ts';
 import { satWords } from '../sponsor/amount.ts';
-import { cast, nextVote, said, signed, signedBy, statementOf, workOf, type Receipt } from '../sponsor/ballot.ts';
+import type { Charter } from '../core/charter.ts';
+import { cast, checkedWork, counterName, counterOf, isLate, nextVote, said, signed, signedBy, statementOf, type Receipt, type Voter } from '../sponsor/ballot.ts';
 import { pledgePath } from '../sponsor/attend.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
 import { takeKey } from '../sponsor/link.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
 import { refusedSecret } from '../sponsor/secret.ts';
-import { addressed, pageTask, type OpenTask } from '../sponsor/task.ts';
+import { highest, remember } from '../sponsor/memory.ts';
+import { placeOf, taskHere } from '../sponsor/place.ts';
+import { checkedPledge, type OpenTask } from '../sponsor/task.ts';
 import { submissionOf, type SubmissionView } from '../sponsor/views.ts';
 import { readWalletKey } from '../sponsor/wallet-psbt.ts';
 import { askWallet } from '../sponsor/wallet-sign.ts';
@@ -20,31 +23,28 @@ import { byId, fieldError, focusOn, maybe, say, valueOf, wordsOf } from '../ui/p
 import { saveText } from '../ui/save.ts';
 
 const page = byId('vote');
-const { id } = addressed(location.pathname);
-const told = page.dataset.charter;
+const here = placeOf(location.pathname);
+const id = here.charter;
 const network = page.dataset.network ?? '';
-/** The work that is shown now: a later one takes its place while the page is open. */
-const submission = (): string | undefined => maybe('vote-work')?.dataset.submission;
 
-let task: Promise<OpenTask> = pageTask(id, told);
-const again = (): Promise<OpenTask> => task.catch(() => (task = pageTask(id, told)));
+let task = taskHere(here, page.dataset);
+const again = (): Promise<OpenTask> => task.catch(() => (task = taskHere(here, page.dataset)));
+/** Which work the page shows: a live part, since newer work may be delivered while somebody reads. */
+const shownWork = (): string => maybe('vote-work')?.dataset.submission ?? '';
 
-/** The work as the service tells it, after it was checked to be what the developer signed. */
-async function look(): Promise<SubmissionView> {
-  const [{ charter }, view] = await Promise.all([again(), getJson(id, `/submissions/${submission() ?? ''}`).then((given) => submissionOf(given))]);
-  if (view.id !== submission()) throw new UpfrontError('untrue', 'submission', 'the service tells of another work than this page');
-  const { link, content } = workOf(charter, view);
-  // What is read is what is voted on.
+/** The work under this id as the developer signed it; it must be what stands on the page, since that is what people read. */
+async function look({ charter }: OpenTask, asked: string): Promise<SubmissionView> {
+  const view = checkedWork(charter, submissionOf(await getJson(id, `/submissions/${asked}`)), asked);
   const shown = byId('vote-work');
-  const text = shown.textContent ?? '';
+  const { link, content } = view.fields;
   const leads = shown.querySelector('a')?.getAttribute('href') ?? link;
-  if (!text.includes(link) || !text.includes(content) || leads !== link) {
+  if (shownWork() === asked && (leads !== link || !(shown.textContent ?? '').includes(content))) {
     throw new UpfrontError('untrue', 'submission', 'this page shows other work than the developer signed: do not vote here');
   }
   return view;
 }
 
-const fresh = new Fresh(location.pathname);
+const fresh = new Fresh(location.pathname, true);
 
 const weighs = ({ view }: Keeper): bigint =>
   view.outpoints.filter(({ standing, ended }) => standing === 'credited' && !ended).reduce((sum, { amount }) => sum + amount, 0n);
@@ -70,35 +70,65 @@ function start(): void {
 
 async function choose(keepers: Keeper[]): Promise<void> {
   if (keepers.every(({ file }) => file.key === null)) throw new UpfrontError('no_key', 'file', 'this file holds no key: vote with your own wallet, below');
-  const view = await look();
+  const open = await again();
+  const asked = shownWork();
+  const view = await look(open, asked);
+  const { charter } = open;
   // Whoever comes back with a key comes back to all that is left to do.
   for (const keeper of keepers) await keeper.look().catch(() => undefined);
   const title = element('h2', { id: 'choice-title', tabindex: '-1' }, keepers.length === 1 ? 'What becomes of your money?' : 'What becomes of your pledges?');
   const form = element('form', { id: 'vote-form', novalidate: true },
-    ...(keepers.length === 1 ? [] : [pledgeChoices(keepers, view)]),
-    ...(keepers.length === 1 && keepers[0] !== undefined ? [element('p', {}, pledgeLine(keepers[0], view))] : []),
+    ...(keepers.length === 1 ? [] : [pledgeChoices(charter, keepers, view)]),
+    ...(keepers.length === 1 && keepers[0] !== undefined ? [element('p', {}, pledgeLine(charter, keepers[0], view))] : []),
     choices(),
+    receiptsField(),
     element('p', { class: 'error', id: 'vote-error', role: 'alert', hidden: true }),
     element('p', { class: 'actions' }, element('button', { type: 'submit' }, 'Sign and send my vote')));
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    void send(form, keepers);
+    void send(form, keepers, asked);
   });
-  byId('vote-own').replaceChildren(title, form);
+  byId('vote-own').replaceChildren(title, workPanel(view), form);
   focusOn(title);
 }
 
-function pledgeLine(keeper: Keeper, view: SubmissionView): string {
-  const { choice } = said(view, keeper.view.index);
+/** What the vote is about, from the words that the developer signed. */
+function workPanel({ fields }: SubmissionView): HTMLElement {
+  const link = inert(fields.link);
+  return element('dl', { class: 'rows', id: 'signed-work' },
+    element('div', {}, element('dt', {}, 'You vote on'), element('dd', {}, /^https?:\/\//.test(link) && link === fields.link ? element('a', { href: link, rel: 'noopener noreferrer nofollow' }, link) : link)),
+    element('div', {}, element('dt', {}, 'Its bytes'), element('dd', { class: 'hash' }, `sha256 ${fields.content}`)),
+    element('div', {}, element('dt', {}, 'Checked'), element('dd', {}, 'The developer signed this link and these bytes; your vote names exactly them.')));
+}
+
+/** A text that somebody else wrote, with what cannot be seen made visible. */
+const inert = (text: string): string => text.replace(/\p{C}|\u2028|\u2029/gu, (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`);
+
+const receiptsField = (): HTMLElement => element('details', {}, element('summary', {}, 'I voted before, on another device'),
+  element('div', { class: 'field' }, element('label', { for: 'vote-receipts' }, 'The receipts that you saved then'),
+    element('input', { id: 'vote-receipts', type: 'file', accept: '.json,application/json', multiple: true, 'aria-describedby': 'vote-receipts-hint' }),
+    element('p', { class: 'hint', id: 'vote-receipts-hint' }, 'The later of two votes counts. With them this vote is the later one, even where the service keeps back the ones before.')));
+
+const voterOf = ({ file }: Keeper): Voter => ({ index: file.parts.index, sponsorKey: file.parts.sponsorKey });
+
+/** The highest counter of a pledge's votes that is known here. */
+async function known(charter: Charter, asked: string, voter: Voter): Promise<number> {
+  const files = [...((maybe('vote-receipts') as HTMLInputElement | null)?.files ?? [])];
+  const saved = await Promise.all(files.map(async (file) => counterOf(await file.text(), charter, asked, voter)));
+  return Math.max(await highest(counterName(asked, voter)), ...saved);
+}
+
+function pledgeLine(charter: Charter, keeper: Keeper, view: SubmissionView): string {
+  const { choice } = said(charter, view, voterOf(keeper));
   const weight = weighs(keeper);
   const words = weight === 0n ? 'nothing of it counts, so its vote weighs nothing' : `it weighs ${satWords(weight)}`;
   return `Pledge ${keeper.view.index}: ${words}. ${choice === null ? 'You have not voted yet.' : `So far you said ${choice}.`}`;
 }
 
-const pledgeChoices = (keepers: readonly Keeper[], view: SubmissionView): HTMLElement => element('fieldset', {},
+const pledgeChoices = (charter: Charter, keepers: readonly Keeper[], view: SubmissionView): HTMLElement => element('fieldset', {},
   element('legend', {}, 'For which of your pledges?'),
   ...keepers.filter(({ file }) => file.key !== null).map((keeper) => element('label', { class: 'choice' },
-    element('input', { type: 'checkbox', name: 'pledge', value: String(keeper.view.index), checked: true }), element('span', {}, pledgeLine(keeper, view)))));
+    element('input', { type: 'checkbox', name: 'pledge', value: String(keeper.view.index), checked: true }), element('span', {}, pledgeLine(charter, keeper, view)))));
 
 const choices = (): HTMLElement => element('fieldset', { id: 'choices' },
   element('legend', {}, 'Your vote'),
@@ -108,52 +138,71 @@ const choices = (): HTMLElement => element('fieldset', { id: 'choices' },
 const choiceBox = (value: Choice, title: string, words: string): HTMLElement => element('label', { class: 'choice box' },
   element('input', { type: 'radio', name: 'choice', value }), element('span', {}, element('strong', {}, title), element('br'), element('span', { class: 'quiet' }, words)));
 
-async function send(form: HTMLFormElement, keepers: readonly Keeper[]): Promise<void> {
+async function send(form: HTMLFormElement, keepers: readonly Keeper[], asked: string): Promise<void> {
   const data = new FormData(form);
   const choice = data.get('choice');
   const wanted = new Set(data.getAll('pledge').map(Number));
   const mine = keepers.filter(({ file, view }) => file.key !== null && (keepers.length === 1 || wanted.has(view.index)));
-  const tell = (words: string): void => {
+  const told = (words: string): void => {
     byId('vote-error').textContent = words;
     byId('vote-error').hidden = false;
   };
   byId('vote-error').hidden = true;
-  if (choice !== 'yes' && choice !== 'no') return tell('Choose yes or no.');
-  if (mine.length === 0) return tell('Choose at least one of your pledges.');
+  if (choice !== 'yes' && choice !== 'no') return told('Choose yes or no.');
+  if (mine.length === 0) return told('Choose at least one of your pledges.');
+  if (shownWork() !== asked) {
+    await choose([...keepers]);
+    return told('Newer work was delivered meanwhile. Look at it, and vote on that.');
+  }
   const submit = form.querySelector<HTMLButtonElement>('button[type="submit"]');
   if (submit !== null) submit.disabled = true;
   const receipts: Receipt[] = [];
   try {
-    const { charter } = await again();
-    const view = await look();
-    for (const { file } of mine) {
-      if (file.key === null) continue;
-      const fields = nextVote(charter, view, file.parts.index, choice);
-      receipts.push(await cast(charter, signedBy(fields, file.key)));
+    const open = await again();
+    const { charter } = open;
+    const view = await look(open, asked);
+    for (const keeper of mine) {
+      const { key } = keeper.file;
+      if (key === null) continue;
+      const voter = voterOf(keeper);
+      receipts.push(await castOnce(charter, voter, signedBy(nextVote(charter, view, voter, choice, await known(charter, asked, voter)), key)));
     }
-    done(choice, receipts, () => void choose([...keepers]));
+    done(choice, view, receipts, () => void choose([...keepers]));
   } catch (error) {
-    if (receipts.length > 0) tell(`${wordsOf(error)} Of your pledges ${receipts.length} voted; send the vote again for the others.`);
-    else tell(wordsOf(error));
+    if (receipts.length > 0) told(`${wordsOf(error)} Of your pledges ${receipts.length} voted; send the vote again for the others.`);
+    else told(wordsOf(error));
   } finally {
     if (submit !== null) submit.disabled = false;
   }
 }
 
+/** Sends a vote; its counter is taken from now on, whatever becomes of the answer. */
+async function castOnce(charter: Charter, voter: Voter, vote: Parameters<typeof cast>[1]): Promise<Receipt> {
+  await remember(counterName(vote.statement.submission, voter), vote.statement.counter);
+  return cast(charter, vote);
+}
+
 // ---- the receipt
 
-function done(choice: Choice, receipts: readonly Receipt[], change: () => void): void {
+function done(choice: Choice, view: SubmissionView, receipts: readonly Receipt[], change: () => void): void {
+  const late = receipts.some((receipt) => isLate(receipt, view));
   const title = element('h2', { id: 'done-title', tabindex: '-1' }, choice === 'yes' ? 'You said yes' : 'You said no');
-  const name = `upfront-vote-${id.slice(0, 12)}.receipts.json`;
+  // One file a vote, as the command line writes it and signers take it.
+  const keep = (receipt: Receipt): HTMLElement => {
+    const { pledge } = receipt.vote.statement;
+    const words = receipts.length === 1 ? 'Save the receipt' : `Save the receipt of pledge ${pledge}`;
+    return button(words, '', () => saveText(`upfront-vote-${id.slice(0, 12)}-${pledge}.receipt.json`, `${JSON.stringify(receipt, null, 2)}\n`));
+  };
   byId('vote-own').replaceChildren(title,
-    element('p', {}, choice === 'yes' ? 'Your money may now be paid to those who did the work.' : 'Your money is held for the arbiter’s ruling.'),
+    ...(late ? [element('p', { class: 'note warn', id: 'late' }, element('strong', {}, 'This vote came late.'), ' Votes were closed when the service took it, and it does not count. What you said in time, if anything, stands.')] : []),
+    element('p', {}, late ? 'The receipt says when it was taken.' : choice === 'yes' ? 'Your money may now be paid to those who did the work.' : 'Your money is held for the arbiter’s ruling.'),
     element('p', {}, element('span', { class: 'state good', id: 'receipt-checked' }, '✓ Receipt checked in this browser'),
-      ' The service signed that it has your vote, and when. Keep the receipt: it proves it if your vote were left out.'),
-    element('p', { class: 'actions' }, button(receipts.length === 1 ? 'Save the receipt' : 'Save the receipts', '', () => saveText(name, `${JSON.stringify(receipts, null, 2)}\n`)),
+      ' The service signed that it has your vote, and when. Keep the receipt: it proves it if your vote were left out, and a signer counts it when you hand it over.'),
+    element('p', { class: 'actions' }, ...receipts.map(keep),
       button('Change my vote', 'second', change)),
     element('p', {}, ...receipts.flatMap(({ vote }, at) => [at === 0 ? '' : ', ', element('a', { href: pledgePath(id, vote.statement.pledge) }, `Pledge ${vote.statement.pledge}`)])));
   focusOn(title);
-  say('Your vote was taken, and its receipt is right.');
+  say(late ? 'Your vote came late, and does not count.' : 'Your vote was taken, and its receipt is right.');
   fresh.soon();
 }
 
@@ -181,17 +230,21 @@ async function askOwnWallet(form: HTMLFormElement): Promise<void> {
     const choice = new FormData(form).get('choice');
     if (choice !== 'yes' && choice !== 'no') throw new UpfrontError('choice', 'choice', 'choose yes or no');
     const key = readWalletKey(valueOf('vote-key'), 'key');
-    const { charter, view: open } = await again();
-    const mine = open.pledges.find(({ sponsorKey }) => sponsorKey === key.key);
+    const open = await again();
+    const { charter } = open;
+    const mine = open.view.pledges.find(({ sponsorKey }) => sponsorKey === key.key);
     if (mine === undefined) throw new UpfrontError('no_pledge', 'key', 'this key belongs to no pledge of this task');
-    const fields = nextVote(charter, await look(), mine.index, choice);
+    checkedPledge(open, mine);
+    const asked = shownWork();
+    const view = await look(open, asked);
+    const fields = nextVote(charter, view, mine, choice, await known(charter, asked, mine));
     askWallet(byId('vote-own'), {
       statement: statementOf(fields),
       key,
       name: `upfront-vote-${id.slice(0, 12)}-${mine.index}`,
       words: { kind: 'vote', statement: fields },
       button: 'Send my vote',
-      signed: async (signature) => done(choice, [await cast(charter, signed(fields, signature))], start),
+      signed: async (signature) => done(choice, view, [await castOnce(charter, mine, signed(fields, signature))], start),
     });
   } catch (error) {
     fieldError('vote-key', wordsOf(error));
@@ -201,7 +254,9 @@ async function askOwnWallet(form: HTMLFormElement): Promise<void> {
 
 maybe('no-script')?.remove();
 fresh.start(page.dataset.follow ?? '');
-if (submission() !== undefined) {
+if (shownWork() !== '') {
   start();
+  // A private link that is pasted over this page's address loads nothing anew.
+  window.addEventListener('hashchange', () => { if (location.hash.startsWith('#key=')) start(); });
   task.catch((error: unknown) => { fieldError('open-words', wordsOf(error)); });
 }

@@ -6,7 +6,7 @@ import { unhex } from '../core/bytes.ts';
 import { Charter } from '../core/charter.ts';
 import { UpfrontError, refuse } from '../core/error.ts';
 import { parseJson, type Json } from '../core/json.ts';
-import { Root, readKey, readPhrase } from '../core/keys.ts';
+import { KEYS_TRIED, Root, readKey, readPhrase } from '../core/keys.ts';
 import { MAX_31, integer } from '../core/number.ts';
 import { Contract, type EscrowOutput } from '../core/output.ts';
 import type { KeyPair } from '../core/point.ts';
@@ -19,8 +19,6 @@ import { pledge as pledgeStatement } from '../core/statement.ts';
 import { outpointText, parseOutpoint, parseTransaction, transactionHex, txid } from '../core/tx.ts';
 import { isSealed, openSealed } from '../sign/sealed.ts';
 
-/** How many keys of a phrase are tried: nobody makes that many pledges with one. */
-const KEYS_TRIED = 300;
 
 export interface Payment {
   readonly outpoint: string;

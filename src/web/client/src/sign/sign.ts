@@ -321,13 +321,17 @@ async function sign(): Promise<void> {
     requireSeat(ready.charter, ready.role, account);
     const signed = await ready.sign(account);
     // Something else is asked for by now: what was signed is not shown, and goes.
-    if (prepared !== ready) return;
+    if (prepared !== ready) {
+      forgetKey();
+      return;
+    }
     page.resultBody.replaceChildren(...signed);
     page.signStatus.textContent = '';
     show(page.result, true);
     show(page.signing, false);
     page.result.focus();
   } catch (error) {
+    if (prepared !== ready) forgetKey();
     page.signStatus.textContent = `${inWords(error).problem}`;
     page.sign.disabled = !page.confirmed.checked;
     return;

@@ -2,33 +2,34 @@
 
 import { hex } from '../core/bytes.ts';
 import { refuse } from '../core/error.ts';
-import type { Json } from '../core/json.ts';
+import { parseJson, type Json } from '../core/json.ts';
 import type { Charter } from '../core/charter.ts';
 import { networkOf } from '../core/network.ts';
 import type { KeyPair } from '../core/keys.ts';
-import { submission, vote as voteStatement, type Choice, type Statement, type VoteFields } from '../core/statement.ts';
-import { parseSignature, signStatement, verifyStatement } from '../core/signature.ts';
+import { submission as submissionStatement, vote as voteStatement, type Choice, type Statement, type VoteFields } from '../core/statement.ts';
+import { parseSignature, signStatement, sponsorSpeaker, verifies, verifyStatement } from '../core/signature.ts';
 import { checkReceipt, type SignedReceipt, type SignedVote } from '../core/vote.ts';
-import { MAX_U32, integer } from '../core/number.ts';
+import { MAX_U32 } from '../core/number.ts';
 import { postJson } from '../ui/api.ts';
-import type { SubmissionView } from './views.ts';
+import { voteOf, type CastVote, type SubmissionView } from './views.ts';
 
-/** Checks that the developer signed this very work under this id; its link, as signed. */
-export function workOf(charter: Charter, { id, signed: given }: SubmissionView): { readonly link: string; readonly content: string } {
-  const { statement, signature } = given as { readonly statement: { readonly [key: string]: Json }; readonly signature: Json };
-  const { number, link, content, block_height: height, block_hash: hash } = statement;
-  const said = submission({
-    network: charter.network.name,
-    charter: charter.id,
-    number: integer(number, 'submission.number', 0, MAX_U32),
-    link: String(link),
-    content: String(content),
-    blockHeight: integer(height, 'submission.block_height', 0, MAX_U32),
-    blockHash: String(hash),
-  });
-  if (hex(said.digest) !== id) refuse('untrue', 'submission', 'submission is not so: the work shown is not the one under this id');
-  verifyStatement(said, parseSignature(signature, 'submission.signature'), charter.speaker('developer'), 'submission.signature');
-  return { link: String(link), content: String(content) };
+/**
+ * The work that is voted on: the submission that the page names, as the developer signed it. Its id is the digest of what
+ * was signed, so nothing else can be put under a vote.
+ */
+export function checkedWork(charter: Charter, view: SubmissionView, asked: string): SubmissionView {
+  const statement = submissionStatement(view.fields);
+  if (view.id !== asked || hex(statement.digest) !== asked || view.fields.charter !== charter.id || view.fields.network !== charter.network.name) {
+    refuse('untrue', 'submission', 'submission is not so: the service tells of other work than this page. Do not vote');
+  }
+  verifyStatement(statement, parseSignature(view.signature, 'submission.signature'), charter.speaker('developer'), 'submission.signature');
+  return view;
+}
+
+/** A pledge that votes: its number, and the key under which it does. */
+export interface Voter {
+  readonly index: number;
+  readonly sponsorKey: string;
 }
 
 /** What a pledge has said so far. */
@@ -37,20 +38,46 @@ export interface Said {
   readonly counter: number | null;
 }
 
-/** The highest counter decides; under one counter two choices are a no. */
-export function said(work: SubmissionView, pledge: number): Said {
+/** Whether a vote is this pledge's own, on this submission: the service cannot make one. */
+export function isOwn(charter: Charter, submission: string, voter: Voter, vote: CastVote): boolean {
+  if (vote.pledge !== voter.index || vote.submission !== submission || vote.charter !== charter.id || vote.network !== charter.network.name) return false;
+  try {
+    return verifies(voteStatement(vote), parseSignature(vote.signature, 'vote'), sponsorSpeaker(voter.sponsorKey));
+  } catch {
+    return false;
+  }
+}
+
+/** The highest counter decides; under one counter two choices are a no. What is not signed by the pledge's key counts nothing. */
+export function said(charter: Charter, submission: SubmissionView, voter: Voter): Said {
   let best: Said = { choice: null, counter: null };
-  for (const vote of work.votes.filter((each) => each.pledge === pledge)) {
+  for (const vote of submission.votes.filter((each) => isOwn(charter, submission.id, voter, each))) {
     if (best.counter === null || vote.counter > best.counter) best = { choice: vote.choice, counter: vote.counter };
     else if (vote.counter === best.counter && vote.choice !== best.choice) best = { choice: 'no', counter: vote.counter };
   }
   return best;
 }
 
-export function nextVote(charter: Charter, work: SubmissionView, pledge: number, choice: Choice): VoteFields {
-  const { counter } = said(work, pledge);
-  if (counter === MAX_U32) refuse('too_many_votes', 'counter', 'counter: this vote can change no more');
-  return { network: charter.network.name, charter: charter.id, submission: work.id, pledge, choice, counter: counter === null ? 0 : counter + 1 };
+/** What the counter of a pledge's votes is remembered under. */
+export const counterName = (submission: string, voter: Voter): string => `vote ${submission} ${voter.sponsorKey}`;
+
+/** The next vote: above what the service tells, and above `own`, the highest counter that is known here (-1: none). */
+export function nextVote(charter: Charter, submission: SubmissionView, voter: Voter, choice: Choice, own = -1): VoteFields {
+  const counter = Math.max(said(charter, submission, voter).counter ?? -1, own) + 1;
+  if (counter > MAX_U32) refuse('too_many_votes', 'counter', 'counter: this vote can change no more');
+  return { network: charter.network.name, charter: charter.id, submission: submission.id, pledge: voter.index, choice, counter };
+}
+
+/** Whether a vote came after the window had closed, by the chain's time in its receipt. */
+export const isLate = ({ receipt }: Receipt, view: SubmissionView): boolean => receipt.statement.tip_mtp_secs > view.closesSecs;
+
+/** The highest counter in receipts that somebody saved; those of other pledges or other work do not count. -1: none. */
+export function counterOf(text: string, charter: Charter, submission: string, voter: Voter): number {
+  const read = parseJson(text, 'receipts');
+  // The command line saves one by itself.
+  const receipts: readonly Json[] = Array.isArray(read) ? (read as readonly Json[]) : [read];
+  const votes = receipts.map((receipt, at) => voteOf(receipt, `receipts.${at}`));
+  return Math.max(-1, ...votes.filter((vote) => isOwn(charter, submission, voter, vote)).map(({ counter }) => counter));
 }
 
 export const statementOf = (fields: VoteFields): Statement => voteStatement(fields);

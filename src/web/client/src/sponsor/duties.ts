@@ -19,11 +19,12 @@ export interface Duties {
 /** Where a pledge stands for whoever waits. */
 export type Waiting = 'unpaid' | 'unsecured' | 'secured' | 'over';
 
-/** More outputs than a recovery file holds; whoever floods an address must not make the file unreadable. */
+/** More outputs than a recovery file holds; whoever floods an address must not make the file unreadable, nor crowd out what counts. */
 export const MOST_OUTPOINTS = 500;
 
 const present = ({ outpoints }: PledgeView): Held[] =>
-  outpoints.filter(({ standing, ended }) => standing !== 'vanished' && !ended).slice(0, MOST_OUTPOINTS);
+  outpoints.filter(({ standing, ended }) => standing !== 'vanished' && !ended)
+    .sort((a, b) => (a.amount < b.amount ? 1 : a.amount > b.amount ? -1 : 0)).slice(0, MOST_OUTPOINTS);
 
 export function duties(view: PledgeView, signed: readonly Signed[], pairsOnly = false): Duties {
   const held = present(view);
@@ -38,5 +39,5 @@ export function waiting(view: PledgeView): Waiting {
   const there = view.outpoints.filter(({ standing }) => standing !== 'vanished');
   if (there.length === 0) return 'unpaid';
   if (there.every(({ ended }) => ended)) return 'over';
-  return there.every(({ ended, secured }) => ended || secured) ? 'secured' : 'unsecured';
+  return present(view).every(({ secured }) => secured) ? 'secured' : 'unsecured';
 }

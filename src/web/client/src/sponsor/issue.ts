@@ -9,7 +9,7 @@ import { signStatement } from '../core/signature.ts';
 import { pledge as pledgeStatement } from '../core/statement.ts';
 import { getPath, postJson, ServiceError } from '../ui/api.ts';
 import { fileOf, Keeper } from './keeper.ts';
-import { chooseOwn, type Own } from './own.ts';
+import { chooseOwn, type Own, type Used } from './own.ts';
 import { fetchTask, issuedPledge, type OpenTask } from './task.ts';
 import { pledgeOf, type PledgeView } from './views.ts';
 
@@ -22,27 +22,41 @@ export interface Order {
   readonly amount: bigint;
   /** Whether the words are older than this checkout: other tasks may have pledges of theirs. */
   readonly used: boolean;
+  /** The first key and address that may be taken, where this browser remembers more than the service tells. */
+  readonly from?: number;
+  /** Is told, before anything is sent, which index may be taken next. */
+  readonly taken?: (next: number) => Promise<void>;
   /** An address of the person's own, checked for its network; null for the phrase's next. */
   readonly refundAddress: string | null;
 }
 
-/** Other tasks that are looked at, and pledges of each. */
-const OTHERS = 20;
-const PLEDGES = 200;
+/** Pages of a list that are followed: a list without an end is an answer that is not used. */
+const MOST_PAGES = 200;
 
-/** Pledges of the service's other tasks, so that no key or address of a phrase is used twice. What cannot be read now is left out. */
-async function elsewhere(charter: string): Promise<PledgeView[]> {
-  const found: PledgeView[] = [];
-  const items = async (path: string): Promise<readonly Json[]> => {
-    const page = await getPath(path).catch(() => null);
-    return page !== null && typeof page === 'object' && 'items' in page && Array.isArray(page.items) ? (page.items as readonly Json[]) : [];
-  };
-  for (const task of (await items(`/tasks?limit=${OTHERS}`)) as readonly { readonly charter?: Json }[]) {
-    const id = task.charter;
-    if (!isHash(id) || id === charter) continue;
-    for (const pledge of await items(`/tasks/${id}/pledges?limit=${PLEDGES}`)) found.push(pledgeOf(pledge));
+async function items(path: string): Promise<{ readonly [key: string]: Json }[]> {
+  const found: { readonly [key: string]: Json }[] = [];
+  let cursor = '';
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const { items: some, next } = (await getPath(`${path}?limit=100${cursor}`)) as { readonly [key: string]: Json };
+    found.push(...(some as { readonly [key: string]: Json }[]));
+    if (typeof next !== 'string') return found;
+    cursor = `&cursor=${encodeURIComponent(next)}`;
   }
-  return found;
+  return refuse('answer', 'next', 'this list has no end');
+}
+
+/** Keys and addresses in the service's other tasks, so that none of a phrase is used twice. All of them, or an error. */
+async function elsewhere(charter: string): Promise<Used[]> {
+  try {
+    const tasks = (await items('/tasks')).map((task) => task.charter).filter((id) => isHash(id) && id !== charter);
+    const found: Used[] = [];
+    for (const id of tasks) {
+      for (const pledge of await items(`/tasks/${String(id)}/pledges`)) found.push({ sponsorKey: String(pledge.sponsor_key), refundAddress: String(pledge.refund_address) });
+    }
+    return found;
+  } catch {
+    throw new ServiceError('elsewhere', 'It cannot be seen now which keys of these words are used in other tasks, and none may be used twice. Try again a little later, or take new words.', 0);
+  }
 }
 
 /** Posts a signed pledge; null where somebody else has taken its index. */
@@ -66,13 +80,21 @@ export class Issuing {
   /** What was asked for last, and with which key: its answer may have been lost on the way. */
   private last: { readonly order: Order; readonly own: Own } | null = null;
 
-  async issue(order: Order): Promise<Keeper> {
-    const others = order.used ? await elsewhere(order.charter).catch(() => []) : [];
+  /** One at a time in this browser: two tabs would choose the same key. */
+  issue(order: Order): Promise<Keeper> {
+    const locks = (globalThis.navigator as { readonly locks?: LockManager } | undefined)?.locks;
+    return locks === undefined ? this.issueAlone(order) : locks.request('upfront-issue', () => this.issueAlone(order));
+  }
+
+  private async issueAlone(order: Order): Promise<Keeper> {
+    const others = order.used ? await elsewhere(order.charter) : [];
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const task = await fetchTask(order.charter);
       const lost = this.issuedBefore(task, order);
       if (lost !== null) return lost;
-      const own = chooseOwn(order.root, order.phrase, [...task.view.pledges, ...others], order.refundAddress);
+      const own = chooseOwn(order.root, order.phrase, [...task.view.pledges, ...others], order.refundAddress, order.from);
+      const { sponsorKeyIndex, refundAddressIndex } = own.origin;
+      await order.taken?.(Math.max(sponsorKeyIndex ?? -1, refundAddressIndex ?? -1) + 1);
       const index = task.view.nextIndex;
       const { charter } = task;
       const statement = pledgeStatement({

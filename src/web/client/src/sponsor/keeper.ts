@@ -71,7 +71,19 @@ export class Keeper {
     if (this.file.key === null) return view;
     const { sign, handIn } = duties(view, this.signed);
     for (const { outpoint, amount } of sign) this.file.sign(outpoint, amount);
-    for (const held of handIn) view = (await this.handIn(held)) ?? view;
+    // One that is refused must not keep the others from being secured.
+    let refused: unknown = null;
+    for (const held of handIn) {
+      try {
+        view = (await this.handIn(held)) ?? view;
+      } catch (error) {
+        refused ??= error;
+      }
+    }
+    if (refused !== null) {
+      this.view = view;
+      throw refused;
+    }
     return view;
   }
 

@@ -104,12 +104,15 @@ export async function keptBoxes(network: string): Promise<Box[]> {
 
 export const keep = (box: Box): Promise<IDBValidKey> => withStore('readwrite', (store) => store.add(box));
 
+/** What the next index of these words is remembered under: what was taken for them here is not taken again. */
+export const nextName = (box: Box): string => `next ${box.salt}`;
+
 /** The words that the passphrase opens, among all that are kept. */
-export async function unlockKept(network: string, passphrase: string): Promise<string> {
+export async function unlockKept(network: string, passphrase: string): Promise<{ readonly phrase: string; readonly box: Box }> {
   const boxes = await keptBoxes(network);
   for (const box of boxes) {
     try {
-      return await unlock(box, passphrase);
+      return { phrase: await unlock(box, passphrase), box };
     } catch (error) {
       if (!(error instanceof UpfrontError) || error.code !== 'wrong_passphrase') throw error;
     }

@@ -47,5 +47,5 @@ export function lieWords({ code, field }: UpfrontError): string {
     return `Among the terms, ${TERMS[second] ?? `the field “${second}”`} is not the one that this page’s address stands for.`;
   }
   const name = NAMES[first] ?? `the field “${field}”`;
-  return `${name[0]?.toUpperCase() ?? ''}${name.slice(1)} is not the one that follows from the task’s terms and the keys.`;
+  return `${name[0]?.toUpperCase() ?? ''}${name.slice(1)} does not follow from the task’s terms and the keys.`;
 }

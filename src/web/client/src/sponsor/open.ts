@@ -98,7 +98,7 @@ export function openForm(place: HTMLElement, task: () => Promise<OpenTask>, netw
     event.preventDefault();
     const [chosen] = file.files ?? [];
     if (passphrase.value !== '') {
-      void run('open-kept', async (open) => keepersOf(open, { kind: 'phrase', phrase: await unlockKept(network(), passphrase.value) }));
+      void run('open-kept', async (open) => keepersOf(open, { kind: 'phrase', phrase: (await unlockKept(network(), passphrase.value)).phrase }));
     } else if (words.value.trim() === '' && chosen !== undefined) {
       void run('open-file', async (open) => keepersOfFile(open, await bytesOfFile(chosen)));
     } else {

@@ -2,14 +2,12 @@
 // are a phrase's already.
 
 import { refuse } from '../core/error.ts';
-import type { KeyPair, PathKey, Root } from '../core/keys.ts';
+import { KEYS_TRIED, type KeyPair, type PathKey, type Root } from '../core/keys.ts';
 import type { Origin } from '../core/recovery.ts';
 import type { PledgeView } from './views.ts';
 
-/** Keys looked at, as the command line does. */
-const MOST = 1_000;
-/** Unused keys in a row after which a search ends; more are looked at where a task has more pledges. */
-const GAP = 20;
+/** An address is as low as the keys before it, or a little higher where pledges were taken elsewhere. */
+const ADDRESSES_BEYOND = 20;
 
 export interface Own {
   readonly key: PathKey;
@@ -17,22 +15,28 @@ export interface Own {
   readonly origin: Origin;
 }
 
-/** The lowest key and the lowest BIP86 address that no pledge known here has; or the address that the person gave. */
-export function chooseOwn(root: Root, phrase: string, pledges: readonly PledgeView[], ownAddress: string | null): Own {
+/** What must not be used twice. */
+export type Used = Pick<PledgeView, 'sponsorKey' | 'refundAddress'>;
+
+/**
+ * The lowest key and the lowest BIP86 address from index `from` on that no pledge known here has; or the address that the
+ * person gave.
+ */
+export function chooseOwn(root: Root, phrase: string, pledges: readonly Used[], ownAddress: string | null, from = 0): Own {
   const keys = new Set(pledges.map((pledge) => pledge.sponsorKey));
   const addresses = new Set(pledges.map((pledge) => pledge.refundAddress));
-  const key = lowest((index) => root.sponsorKey(index), ({ publicKey }) => !keys.has(publicKey));
-  const refund = ownAddress === null ? lowest((index) => root.refundAddress(index), ({ address }) => !addresses.has(address)) : null;
+  const key = lowest(from, (index) => root.sponsorKey(index), ({ publicKey }) => !keys.has(publicKey));
+  const refund = ownAddress === null ? lowest(from, (index) => root.refundAddress(index), ({ address }) => !addresses.has(address)) : null;
   const origin = { sponsorKeyIndex: key.at, refundAddressIndex: refund?.at ?? null, phrase };
   return { key: key.found, refundAddress: refund?.found.address ?? ownAddress ?? '', origin };
 }
 
-function lowest<T>(make: (index: number) => T, fits: (made: T) => boolean): { at: number; found: T } {
-  for (let at = 0; at < MOST; at += 1) {
+function lowest<T>(from: number, make: (index: number) => T, fits: (made: T) => boolean): { at: number; found: T } {
+  for (let at = from; at < KEYS_TRIED; at += 1) {
     const found = make(at);
     if (fits(found)) return { at, found };
   }
-  return refuse('no_index_left', 'phrase', `the first ${MOST} keys of these words are all used: take new words`);
+  return refuse('no_index_left', 'phrase', `the first ${KEYS_TRIED} keys of these words are all used: take new words`);
 }
 
 /** A pledge of the task that a key at hand belongs to. */
@@ -42,29 +46,28 @@ export interface Mine {
   readonly origin: Origin;
 }
 
-/** Which pledges are a phrase's. */
+/** Which pledges are a phrase's. A gap ends no search: other tasks may have taken any number of keys in between. */
 export function pledgesOf(root: Root, phrase: string, pledges: readonly PledgeView[]): Mine[] {
   const byKey = new Map(pledges.map((view) => [view.sponsorKey, view]));
-  const mine: Mine[] = [];
-  let unused = 0;
-  for (let index = 0; index < MOST && unused < GAP && mine.length < byKey.size; index += 1) {
-    const key = root.sponsorKey(index);
+  const found: { view: PledgeView; key: KeyPair; at: number }[] = [];
+  for (let at = 0; at < KEYS_TRIED && found.length < byKey.size; at += 1) {
+    const key = root.sponsorKey(at);
     const view = byKey.get(key.publicKey);
-    if (view === undefined) unused += 1;
-    else {
-      unused = 0;
-      mine.push({ view, key, origin: { sponsorKeyIndex: index, refundAddressIndex: addressIndex(root, view.refundAddress), phrase } });
-    }
+    if (view !== undefined) found.push({ view, key, at });
   }
-  return mine;
+  const places = addressIndices(root, found.map(({ view }) => view.refundAddress), (found.at(-1)?.at ?? 0) + ADDRESSES_BEYOND);
+  return found.map(({ view, key, at }) => ({ view, key, origin: { sponsorKeyIndex: at, refundAddressIndex: places.get(view.refundAddress) ?? null, phrase } }));
 }
 
-/** j of a refund address of this phrase; null for an address of another wallet. */
-function addressIndex(root: Root, address: string): number | null {
-  for (let index = 0; index < GAP; index += 1) {
-    if (root.refundAddress(index).address === address) return index;
+/** j of each refund address that is this phrase's; those of another wallet have none. */
+function addressIndices(root: Root, addresses: readonly string[], most: number): Map<string, number> {
+  const left = new Set(addresses);
+  const places = new Map<string, number>();
+  for (let index = 0; index < most && left.size > 0; index += 1) {
+    const { address } = root.refundAddress(index);
+    if (left.delete(address)) places.set(address, index);
   }
-  return null;
+  return places;
 }
 
 /** Which pledge is a single key's. */

@@ -1,6 +1,5 @@
 // Parts that checkout and pledge page share: where to pay, once it was checked; and what to keep for later.
 
-import type { EscrowOutput } from '../core/output.ts';
 import type { KeyPair } from '../core/keys.ts';
 import { copyButton, grouped } from '../ui/copy.ts';
 import { button, element } from '../ui/element.ts';
@@ -9,36 +8,36 @@ import { qrPicture } from '../ui/qr.ts';
 import { saveText } from '../ui/save.ts';
 import { btcWords, satWords } from './amount.ts';
 import { fileName, type Keeper } from './keeper.ts';
-import { keep, LEAST_PASSPHRASE, lock } from './keystore.ts';
+import { keep, LEAST_PASSPHRASE, lock, nextName } from './keystore.ts';
 import { privateLink } from './link.ts';
+import { remember } from './memory.ts';
 import { paymentLink, qrText } from './task.ts';
+import { termsPanel } from './terms.ts';
 
-/** `Mon, 7 December 2026`, as the pages write days. */
-export const day = (secs: number): string =>
-  new Date(secs * 1000).toLocaleDateString('en-GB', { weekday: 'short', day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' });
-
-/** Address, code and link of an output that was derived here. */
-export function addressPanel(place: HTMLElement, output: EscrowOutput, amount: bigint, refundAddress: string): void {
+/** Address, code and link of a pledge that was checked here, and the terms it is under. */
+export function addressPanel(place: HTMLElement, { file, view: { promised } }: Keeper): void {
+  const { output, charter } = file;
+  const { refundAddress } = file.parts;
   const shown = grouped(output.address);
   shown.id = 'address';
-  const link = paymentLink(output.address, amount);
-  const open = element('a', { href: link, class: 'button', id: 'pay-link' }, 'Open in a wallet');
+  const open = element('a', { href: paymentLink(output.address, promised), class: 'button', id: 'pay-link' }, 'Open in a wallet');
   const facts = element('div', {},
-    element('p', { class: 'big amount' }, satWords(amount), ' ', element('span', { class: 'btc' }, `${btcWords(amount)} BTC`)),
+    element('p', { class: 'big amount' }, satWords(promised), ' ', element('span', { class: 'btc' }, `${btcWords(promised)} BTC`)),
     element('p', {}, element('span', { class: 'state good', id: 'checked' }, '✓ Checked in this browser')),
     shown,
     element('p', { class: 'actions' }, open, copyButton('Copy the address', output.address, shown)),
   );
   place.replaceChildren(
-    element('div', { class: 'pay' }, qrPicture(qrText(output.address, amount), `QR code of the payment link to ${output.address}`), facts),
+    element('div', { class: 'pay' }, qrPicture(qrText(output.address, promised), `QR code of the payment link to ${output.address}`), facts),
+    element('h3', {}, 'The terms, as checked'),
+    termsPanel(charter, refundAddress),
     element('details', {},
       element('summary', {}, 'What was checked'),
       element('ul', {},
-        element('li', {}, 'The terms are those whose hash stands in this page’s address.'),
+        element('li', {}, 'The terms are those whose hash stands in this page’s address: ', element('span', { class: 'hash' }, charter.id), '.'),
         element('li', {}, 'All three signers agreed to exactly these terms.'),
         element('li', {}, 'The address follows from their three keys, from your key, and from the terms; it was computed here and equals the service’s.'),
-        element('li', {}, `From ${day(output.refundTime)} on your key alone can take the money back.`),
-        element('li', {}, 'Refunds and returns go to ', element('span', { class: 'hash' }, refundAddress), '.'),
+        ...charter.shares.map(({ name, address }) => element('li', {}, `Of a payout, the share of ${name} goes to `, element('span', { class: 'hash' }, address.text), '.')),
       ),
       element('p', {}, 'The output’s descriptor: ', element('span', { class: 'hash' }, output.descriptor)),
     ),
@@ -63,7 +62,7 @@ export class AfterPanel {
       element('p', { class: 'actions' }, save),
       this.saveNote,
       ...(key === null ? [] : [this.linkPart(key)]),
-      ...(parts.origin.phrase === null ? [] : [keepPart(parts.origin.phrase, keeper.task.charter.network.name)]),
+      ...(parts.origin.phrase === null ? [] : [keepPart(parts.origin.phrase, keeper)]),
     );
     this.update();
   }
@@ -79,17 +78,20 @@ export class AfterPanel {
 
   private linkPart(key: KeyPair): HTMLElement {
     const link = privateLink(location.origin, this.keeper.task.charter.id, this.keeper.file.parts.index, key);
-    const shown = element('p', { class: 'hash', id: 'private-link' }, link);
-    return element('details', {},
+    const shown = element('p', { class: 'hash', id: 'private-link' });
+    const part = element('details', {},
       element('summary', {}, 'The private link to this pledge'),
       element('p', {}, 'It opens this pledge on another device, secures its refund and votes. ', element('strong', {}, 'It is as good as the pledge’s key: give it to nobody'), ', and do not send it through a service that reads messages.'),
       shown,
       element('p', { class: 'actions' }, copyButton('Copy the link', link, shown)),
     );
+    // A key stands in the page only while somebody looks at it.
+    part.addEventListener('toggle', () => { shown.textContent = part.open ? link : ''; });
+    return part;
   }
 }
 
-function keepPart(phrase: string, network: string): HTMLElement {
+function keepPart(phrase: string, keeper: Keeper): HTMLElement {
   const first = element('input', { id: 'keep-passphrase', type: 'password', autocomplete: 'new-password', 'aria-describedby': 'keep-passphrase-error' });
   const second = element('input', { id: 'keep-again', type: 'password', autocomplete: 'new-password', 'aria-describedby': 'keep-again-error' });
   const form = element('form', { novalidate: true, id: 'keep-form' },
@@ -104,12 +106,12 @@ function keepPart(phrase: string, network: string): HTMLElement {
     element('p', {}, 'Locked by a passphrase, for your next pledge or vote. It is no backup: a browser may forget what it keeps.'), form);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    void keepWords(form, first, second, phrase, network);
+    void keepWords(form, first, second, phrase, keeper);
   });
   return part;
 }
 
-async function keepWords(form: HTMLFormElement, first: HTMLInputElement, second: HTMLInputElement, phrase: string, network: string): Promise<void> {
+async function keepWords(form: HTMLFormElement, first: HTMLInputElement, second: HTMLInputElement, phrase: string, { file, task }: Keeper): Promise<void> {
   fieldError('keep-passphrase', null);
   fieldError('keep-again', null);
   if (first.value !== second.value) {
@@ -120,7 +122,10 @@ async function keepWords(form: HTMLFormElement, first: HTMLInputElement, second:
   const submit = form.querySelector('button');
   if (submit !== null) submit.disabled = true;
   try {
-    await keep(await lock(phrase, first.value, network, new Date().toISOString().slice(0, 10)));
+    const box = await lock(phrase, first.value, task.charter.network.name, new Date().toISOString().slice(0, 10));
+    await keep(box);
+    const { sponsorKeyIndex, refundAddressIndex } = file.parts.origin;
+    await remember(nextName(box), Math.max(sponsorKeyIndex ?? -1, refundAddressIndex ?? -1) + 1);
     form.replaceWith(element('p', {}, 'Your words are kept in this browser.'));
     say('Your words are kept in this browser.');
   } catch (error) {

@@ -50,23 +50,9 @@ function namingTheTerm(view: TaskView, charterText: string, check: () => Checked
   }
 }
 
-/** The task that this page is about. What the page says of that must be what stands in its address, which people compare. */
 export async function fetchTask(id: string): Promise<OpenTask> {
-  if (!location.pathname.startsWith(`/tasks/${id}/`)) untrue('charter', 'this page tells of another task than its address');
   const [charterText, view] = await Promise.all([getText(id, '/charter'), getJson(id, '')]);
   return openTask(id, charterText, taskOf(view));
-}
-
-/** What a page is about, by its address: what stands in the page itself came over the same way as any lie. */
-export function addressed(path: string): { readonly id: string; readonly index: number } {
-  const [, id = '', index = '0'] = /\/tasks\/([0-9a-f]{64})\/(?:pledges\/(\d{1,10}))?/.exec(path) ?? [];
-  return { id, index: Number(index) };
-}
-
-/** The task that the page's address names; refused where the page itself says that it is about another. */
-export function pageTask(id: string, told: string | undefined): Promise<OpenTask> {
-  if (told === id) return fetchTask(id);
-  return Promise.reject(new UpfrontError('untrue', 'charter', 'charter is not so: the page is about another task than its address'));
 }
 
 /** The payment link (BIP321): the address in lower case. */

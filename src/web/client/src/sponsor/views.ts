@@ -2,10 +2,11 @@
 
 import { refuse } from '../core/error.ts';
 import type { Json } from '../core/json.ts';
+import { networkOf } from '../core/network.ts';
 import { MAX_31, MAX_U32, integer, sat } from '../core/number.ts';
 import type { Attestations } from '../core/check.ts';
 import { ROLES } from '../core/signer-key.ts';
-import type { Choice } from '../core/statement.ts';
+import type { SubmissionFields, VoteFields } from '../core/statement.ts';
 
 type Fields = { readonly [key: string]: Json };
 
@@ -31,18 +32,18 @@ export interface PledgeView {
   readonly outpoints: readonly Held[];
 }
 
-export interface CastVote {
-  readonly pledge: number;
-  readonly choice: Choice;
-  readonly counter: number;
+/** A vote as it is told: whose it is, its signature says. */
+export interface CastVote extends VoteFields {
+  readonly signature: string;
 }
 
 export interface SubmissionView {
   readonly id: string;
+  /** As the developer signed it. */
+  readonly fields: SubmissionFields;
+  readonly signature: string;
   readonly closesSecs: number;
   readonly closed: boolean;
-  /** `Signed<Submission>`, as it came. */
-  readonly signed: Json;
   readonly votes: readonly CastVote[];
 }
 
@@ -55,7 +56,6 @@ export interface TaskView {
   readonly openAddress: string | null;
   readonly nextIndex: number;
   readonly pledges: readonly PledgeView[];
-  readonly submissions: readonly SubmissionView[];
 }
 
 const no = (field: string): never => refuse('answer', field, `${field}: the service's answer is not one; it is broken, or something stands between`);
@@ -99,20 +99,32 @@ export function pledgeOf(value: Json, field = 'pledge'): PledgeView {
   };
 }
 
-function voteOf(value: Json, field: string): CastVote {
-  const given = fields(fields(fields(value, field).vote, field).statement, field);
+export function voteOf(value: Json, field: string): CastVote {
+  const vote = fields(fields(value, field).vote, field);
+  const given = fields(vote.statement, field);
   const choice = text(given.choice, `${field}.choice`);
   if (choice !== 'yes' && choice !== 'no') return no(`${field}.choice`);
-  return { pledge: integer(given.pledge, `${field}.pledge`, 1, MAX_31), choice, counter: integer(given.counter, `${field}.counter`, 0, MAX_U32) };
+  return {
+    network: networkOf(given.network).name, charter: text(given.charter, field), submission: text(given.submission, field), choice,
+    pledge: integer(given.pledge, `${field}.pledge`, 1, MAX_31), counter: integer(given.counter, `${field}.counter`, 0, MAX_U32),
+    signature: text(vote.signature, field),
+  };
 }
 
 export function submissionOf(value: Json, field = 'submission'): SubmissionView {
   const given = fields(value, field);
+  const signed = fields(given.submission, field);
+  const said = fields(signed.statement, field);
   return {
     id: text(given.id, `${field}.id`),
+    fields: {
+      network: networkOf(said.network).name, charter: text(said.charter, field), number: integer(said.number, `${field}.number`, 0, MAX_U32),
+      link: text(said.link, field), content: text(said.content, field),
+      blockHeight: integer(said.block_height, `${field}.block_height`, 0, MAX_U32), blockHash: text(said.block_hash, field),
+    },
+    signature: text(signed.signature, field),
     closesSecs: integer(fields(given.window, `${field}.window`).closes_secs, `${field}.window.closes_secs`, 0, Number.MAX_SAFE_INTEGER),
     closed: flag(given.closed, `${field}.closed`),
-    signed: given.submission ?? null,
     votes: list(given.votes, `${field}.votes`).map((vote, at) => voteOf(vote, `${field}.votes.${at}`)),
   };
 }
@@ -131,6 +143,5 @@ export function taskOf(value: Json): TaskView {
     openAddress: open === null ? null : text(open, 'open_address'),
     nextIndex: integer(given.next_index, 'next_index', 1, MAX_U32),
     pledges: list(given.pledges, 'pledges').map((pledge, at) => pledgeOf(pledge, `pledges.${at}`)),
-    submissions: list(given.submissions, 'submissions').map((submission, at) => submissionOf(submission, `submissions.${at}`)),
   };
 }

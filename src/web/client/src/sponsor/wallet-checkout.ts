@@ -118,7 +118,6 @@ export class WalletSteps {
 
   /** Offers the refund to be signed as payments arrive. */
   attend(keeper: Keeper, before: HTMLElement, done: () => void): void {
-    if (keeper.file.key !== null) return;
     const place = element('section', { id: 'wallet-refund-parts' });
     before.before(place);
     this.refund = new WalletRefund(place, keeper, this.key?.origin ?? null, done);

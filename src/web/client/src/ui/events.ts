@@ -1,8 +1,9 @@
 // What happens, as it happens: the service's stream of events (text/event-stream), read so that every type is heard
 // and a cut is taken up where it was (Last-Event-ID). Where a stream cannot be had, pages are asked for that wait.
 
+import { later } from './later.ts';
+
 const RETRY_MS = 1_000;
-const MOST_RETRY_MS = 30_000;
 /** A stream says that it is alive every 15 s. */
 const SILENCE_MS = 40_000;
 const WAIT_SECS = 25;
@@ -64,7 +65,7 @@ export async function follow(url: string, heard: (told: Told) => void, signal: A
     }
     signal.throwIfAborted();
     if (last === before) cuts += 1;
-    await pause(Math.min(MOST_RETRY_MS, RETRY_MS * 2 ** Math.min(Math.max(cuts - 1, 0), 5)) * (0.75 + Math.random() / 2), signal);
+    await pause(later(RETRY_MS, Math.max(cuts, 1)), signal);
   }
 }
 

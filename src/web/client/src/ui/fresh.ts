@@ -7,19 +7,51 @@ import { say } from './page.ts';
 
 /** So often without any event: confirmations, and times that have come nearer. */
 const POLL_MS = 20_000;
+/** Where a page must look although nobody sees it: a payment may be waiting for its refund. */
+const HIDDEN_MS = 10_000;
 /** Events that come together are one look. */
 const GATHER_MS = 150;
 
-/** Puts the live parts of `fresh` in the place of those in the document; the parts that changed. */
-export function swap(fresh: Document): Element[] {
+/** Addresses as people read them: in words about state none is needed that was not there before. */
+const ADDRESS = /\b(?:(?:bc|tb|bcrt)1[a-z0-9]{20,}|[123mn][1-9A-HJ-NP-Za-km-z]{25,34})\b/gi;
+/** What no words about state need: pictures, forms, whatever loads or runs, and what looks like a checked address. */
+const UNWANTED = 'img,picture,video,audio,canvas,object,embed,iframe,meta,base,link,form,input,textarea,select,button,script,style,template,.qr,.address';
+
+/**
+ * A part of the server's words as it may stand beside what was checked here: no payment link, no picture but our own chart,
+ * no form, no script, no name of another element. Null where it tells an address that `old` does not.
+ */
+export function cleaned(part: Element, old: Element): Element | null {
+  // Cleaned in the document it came in, where nothing is loaded.
+  const put = part.cloneNode(true) as Element;
+  if (put.matches(UNWANTED)) return null;
+  for (const each of put.querySelectorAll(UNWANTED)) each.remove();
+  for (const svg of put.querySelectorAll('svg')) {
+    const inside = [...svg.querySelectorAll('*')];
+    if (inside.length > 4 || inside.some(({ localName }) => localName !== 'rect')) svg.remove();
+  }
+  for (const link of put.querySelectorAll('a, area')) {
+    if (!/^https?:$/.test((link as HTMLAnchorElement).protocol)) link.remove();
+  }
+  for (const named of put.querySelectorAll('[id], [name]')) {
+    if (![...old.querySelectorAll('[id]')].some(({ id }) => id === named.id)) named.removeAttribute('id');
+    named.removeAttribute('name');
+  }
+  const before = new Set(old.textContent?.match(ADDRESS));
+  return [...(put.textContent?.match(ADDRESS) ?? [])].every((address) => before.has(address)) ? document.importNode(put, true) : null;
+}
+
+/** Puts the live parts of `fresh` in the place of those in the document; the parts that changed. `clean`: see `cleaned`. */
+export function swap(fresh: Document, clean = false): Element[] {
   const changed: Element[] = [];
   for (const part of fresh.querySelectorAll('[data-live][id]')) {
     const old = document.getElementById(part.id);
     if (old === null || !old.hasAttribute('data-live') || old.isEqualNode(part)) continue;
+    const put = clean ? cleaned(part, old) : document.importNode(part, true);
+    if (put === null || old.isEqualNode(put)) continue;
     // What holds the focus is not taken away from under somebody's hands, but for its own successor.
     const focused = old.contains(document.activeElement) ? document.activeElement?.id ?? '' : null;
     const open = [...old.querySelectorAll('details')].map((details) => details.open);
-    const put = document.importNode(part, true);
     put.querySelectorAll('details').forEach((details, at) => { details.open = open[at] ?? details.open; });
     old.replaceWith(put);
     if (focused !== null && focused !== '') document.getElementById(focused)?.focus({ preventScroll: true });
@@ -41,16 +73,46 @@ export class Fresh {
   private looking = false;
   private wanted = false;
 
-  constructor(path: string) {
+  /** On a page that holds a key, the server's words come without anything that could pass for what was checked there. */
+  private readonly clean: boolean;
+
+  constructor(path: string, clean = false) {
     this.path = path;
+    this.clean = clean;
   }
 
   /** Follows the events of `url` and looks after each, and every now and then. */
   start(url: string, signal: AbortSignal = new AbortController().signal): void {
-    void follow(url, () => this.soon(), signal).catch(() => undefined);
-    const beat = setInterval(() => { if (this.always || document.visibilityState === 'visible') this.soon(); }, POLL_MS);
-    signal.addEventListener('abort', () => clearInterval(beat));
-    document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') this.soon(); }, { signal });
+    // A browser has six connections to a host: pages that nobody sees must not hold them all. They ask now and then instead.
+    let stream: AbortController | null = null;
+    const seen = (): void => {
+      const visible = document.visibilityState === 'visible';
+      if (visible && stream === null) {
+        stream = new AbortController();
+        void follow(url, () => this.soon(), stream.signal).catch(() => undefined);
+      } else if (!visible) {
+        stream?.abort();
+        stream = null;
+      }
+    };
+    let beat: ReturnType<typeof setTimeout>;
+    const next = (): void => {
+      const visible = document.visibilityState === 'visible';
+      beat = setTimeout(() => {
+        if (this.always || document.visibilityState === 'visible') this.soon();
+        next();
+      }, (visible ? POLL_MS : HIDDEN_MS) * (0.75 + Math.random() / 2));
+    };
+    seen();
+    next();
+    signal.addEventListener('abort', () => {
+      clearTimeout(beat);
+      stream?.abort();
+    });
+    document.addEventListener('visibilitychange', () => {
+      seen();
+      if (document.visibilityState === 'visible') this.soon();
+    }, { signal });
     for (const event of ['online', LOOK]) window.addEventListener(event, () => this.soon(), { signal });
   }
 
@@ -83,7 +145,7 @@ export class Fresh {
   }
 
   private show(fresh: Document): void {
-    const changed = swap(fresh);
+    const changed = swap(fresh, this.clean);
     const height = fresh.getElementById('tip-height');
     if (height !== null) document.getElementById('tip-height')?.replaceChildren(height.textContent ?? '');
     const spoken = changed.filter((part) => part.getAttribute('data-live') === 'say').map((part) => (part.textContent ?? '').replace(/\s+/g, ' ').trim());

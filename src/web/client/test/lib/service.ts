@@ -24,6 +24,9 @@ export class FakeService {
   others: { charter: string; pages: Fields[][] }[] = [];
   /** How many tasks a page of the list has. */
   perPage = 20;
+  /** The outpoint whose refund is refused. */
+  refuse: string | null = null;
+  readonly refunds: string[] = [];
   alter: Alter = () => undefined;
   readonly asked: string[] = [];
   readonly text = 'Read truncated files.\n';
@@ -85,7 +88,7 @@ export class FakeService {
 
   private page(items: readonly Fields[], query: URLSearchParams): Fields {
     const limit = Math.min(this.perPage, Number(query.get('limit') ?? '100'));
-    const from = Number(query.get('after') ?? '0');
+    const from = Number(query.get('cursor') ?? '0');
     const cut = items.slice(from, from + limit);
     return { items: cut, next: from + limit < items.length ? String(from + limit) : null };
   }
@@ -97,13 +100,21 @@ export class FakeService {
     }
     const other = this.others.find(({ charter }) => path === `/api/v1/tasks/${charter}/pledges`);
     if (other !== undefined) {
-      const number = Number(url.searchParams.get('after') ?? '0');
+      const number = Number(url.searchParams.get('cursor') ?? '0');
       return { items: other.pages[number] ?? [], next: number + 1 < other.pages.length ? String(number + 1) : null };
     }
     const rest = path.slice(this.base.length);
     if (rest === '') return this.task;
     if (rest === '/charter') return this.charter.text;
     if (rest === '/pledges' && method === 'POST') return this.issue(body);
+    if (rest === '/refunds' && method === 'POST') {
+      const outpoint = String(body.outpoint);
+      if (outpoint === this.refuse) return null;
+      this.refunds.push(outpoint);
+      const pledge = this.pledges.find(({ outpoints }) => (outpoints as Fields[]).some((at) => at.outpoint === outpoint));
+      for (const at of (pledge?.outpoints ?? []) as Fields[]) if (at.outpoint === outpoint) at.secured = true;
+      return pledge ?? null;
+    }
     const one = /^\/pledges\/(\d+)$/.exec(rest);
     if (one !== null) return this.pledges.find(({ index }) => index === Number(one[1])) ?? null;
     const work = /^\/submissions\/([0-9a-f]{64})$/.exec(rest);
@@ -118,7 +129,7 @@ export class FakeService {
     this.asked.push(`${method} ${url.pathname}${url.search}`);
     const body = typeof options.body === 'string' ? (JSON.parse(options.body) as Fields) : {};
     const answer = this.answer(method, url, body);
-    if (answer === null) return new Response(JSON.stringify({ code: 'not_found', detail: 'there is no such thing' }), { status: 404 });
+    if (answer === null) return new Response(JSON.stringify({ code: 'refused', detail: 'there is no such thing' }), { status: 404 });
     if (typeof answer === 'string') return new Response(answer);
     const altered = this.alter(structuredClone(answer), url.pathname, method);
     if (altered === null) throw new TypeError('the connection broke');

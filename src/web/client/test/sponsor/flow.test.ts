@@ -70,6 +70,10 @@ test('every output that is there is signed once for its amount, and handed in un
   assert.deepEqual(names(duties(view(held('a:0', { ended: true })), []).sign), []);
   assert.deepEqual(names(duties(view(held('a:0', { secured: true, pairOnly: true })), signed).handIn), ['a:0'], 'a pair is completed');
   assert.equal(duties(view(...Array.from({ length: 900 }, (_, at) => held(`${at}:0`))), []).sign.length, 500, 'a flood has an end');
+  const dust = Array.from({ length: 500 }, (_, at) => held(`${at}:0`));
+  const flooded = duties(view(...dust, held('real:0', { amount: 250_000n })), []);
+  assert.equal(flooded.sign[0]?.outpoint, 'real:0', 'dust crowds nothing out');
+  assert.equal(flooded.handIn[0]?.outpoint, 'real:0');
 });
 
 test('a pledge waits, is open, safe or over', () => {
@@ -80,4 +84,6 @@ test('a pledge waits, is open, safe or over', () => {
   assert.equal(waiting(view(held('a:0', { secured: true }), held('b:0', { standing: 'vanished' }))), 'secured');
   assert.equal(waiting(view(held('a:0', { ended: true, secured: true }), held('b:0', { secured: true }))), 'secured');
   assert.equal(waiting(view(held('a:0', { ended: true }))), 'over');
+  const dust = Array.from({ length: 500 }, (_, at) => held(`${at}:0`));
+  assert.equal(waiting(view(held('real:0', { amount: 2_000n, secured: true }), ...dust.slice(0, 499).map((at) => ({ ...at, secured: true })), held('late:0', { amount: 1n }))), 'secured', 'more than can be secured is not waited for');
 });

@@ -104,6 +104,10 @@ test('all pledges of a phrase are found, across gaps, and a single key finds its
   const pledges = [view(7, root.sponsorKey(0).publicKey, root.refundAddress(3).address), view(9, 'e'.repeat(64), 'x'), view(12, root.sponsorKey(15).publicKey, 'bcrt1qown')];
   const mine = pledgesOf(root, PHRASE, pledges);
   assert.deepEqual(mine.map(({ view: { index }, origin }) => [index, origin.sponsorKeyIndex, origin.refundAddressIndex]), [[7, 0, 3], [12, 15, null]]);
+  // Other tasks may have taken any number of keys in between, and other people's pledges end no search.
+  const far = [0, 20, 21, 300, 999].map((key, at) => view(at + 1, root.sponsorKey(key).publicKey, root.refundAddress(key).address));
+  const found = pledgesOf(root, PHRASE, [...far, view(40, 'e'.repeat(64), 'x')]);
+  assert.deepEqual(found.map(({ origin }) => [origin.sponsorKeyIndex, origin.refundAddressIndex]), [[0, 0], [20, 20], [21, 21], [300, 300], [999, 999]]);
   assert.deepEqual(pledgesOf(root, PHRASE, []), []);
   assert.equal(pledgeOfKey(root.sponsorKey(15), pledges)?.view.index, 12);
   assert.equal(pledgeOfKey(root.sponsorKey(1), pledges), null);

@@ -5,19 +5,14 @@ import { test } from 'node:test';
 import decodeQR from 'qr/decode.js';
 import { UpfrontError } from '../../src/core/error.ts';
 import { canonical, parseJson, type Json } from '../../src/core/json.ts';
-import { addressed, checkedPledge, firstOtherTerm, issuedPledge, openTask, pageTask, paymentLink, qrText } from '../../src/sponsor/task.ts';
-import { pledgeOf as readPledge, submissionOf, taskOf, type PledgeView, type SubmissionView, type TaskView } from '../../src/sponsor/views.ts';
-import { signStatement } from '../../src/core/signature.ts';
-import { submission as submissionStatement, submissionId } from '../../src/core/statement.ts';
-import { nextVote, said, workOf } from '../../src/sponsor/ballot.ts';
+import { checkedPledge, firstOtherTerm, issuedPledge, openTask, paymentLink, qrText } from '../../src/sponsor/task.ts';
+import { pledgeOf as readPledge, taskOf, type PledgeView, type TaskView } from '../../src/sponsor/views.ts';
 import { isLie, lieWords } from '../../src/sponsor/lie.ts';
 import { ServiceError } from '../../src/ui/api.ts';
 import { StreamReader } from '../../src/ui/events.ts';
 import { sentence } from '../../src/ui/page.ts';
 import { qrPath } from '../../src/ui/qr.ts';
 import { pledgeOf } from '../lib/pledge.ts';
-import { rootOf } from '../lib/root.ts';
-import { at, vectors } from '../lib/vectors.ts';
 
 test('a stream gives the same events however it is cut', () => {
   const text = 'event: hello\nid: 4-0\ndata: {}\n\n: still here\n\nid: 5-0\nevent: payment_seen\ndata: {"a":"id: 9-9"}\n\nevent: payment_credited\r\nid: 5-1\r\ndata: {}\r\n\r\n';
@@ -68,7 +63,7 @@ const field = (act: () => unknown): string => {
 
 test('every claim of the service beside the charter is compared, and the one that differs is named', () => {
   const task = (): TaskView => ({
-    charter: charter.id, text: '', terms, attestations, openAddress: claims.openAddress, nextIndex: 5, pledges: [view()], submissions: [],
+    charter: charter.id, text: '', terms, attestations, openAddress: claims.openAddress, nextIndex: 5, pledges: [view()],
   });
   // The vectors' charters name a text that is not kept with them.
   const open = (change: Partial<TaskView>, text = charter.text, id = charter.id): string => field(() => openTask(id, text, { ...task(), ...change }));
@@ -113,14 +108,6 @@ test('answers are read with care', () => {
     assert.throws(() => readPledge({ ...pledge, [key]: wrong } as unknown as Json), UpfrontError, key);
   }
   assert.throws(() => taskOf([]), UpfrontError);
-  const vote = (choice: string, counter: number): Json => ({ vote: { statement: { pledge: 1, choice, counter }, signature: '' }, receipt: null });
-  const submission = submissionOf({ id: 'b'.repeat(64), window: { closes_secs: 9 }, closed: false, votes: [vote('yes', 0), vote('no', 2), vote('yes', 1)] });
-  assert.deepEqual(said(submission, 1), { choice: 'no', counter: 2 });
-  assert.deepEqual(said(submission, 2), { choice: null, counter: null });
-  assert.equal(nextVote(charter, submission, 1, 'yes').counter, 3);
-  assert.equal(nextVote(charter, submission, 2, 'yes').counter, 0);
-  const both = submissionOf({ id: 'b', window: { closes_secs: 9 }, closed: false, votes: [vote('no', 1), vote('yes', 1)] });
-  assert.equal(said(both, 1).choice, 'no');
 });
 
 test('a lie is named in plain words, and the true value is not repeated', () => {
@@ -135,44 +122,17 @@ test('a lie is named in plain words, and the true value is not repeated', () => 
     return assert.fail('nothing was refused');
   };
   const address = words(() => issuedPledge(contract, { ...view(), address: claims.openAddress }, wanted));
-  assert.equal(address, 'The address to pay is not the one that follows from the task’s terms and the keys.');
+  assert.equal(address, 'The address to pay does not follow from the task’s terms and the keys.');
   const untrue = (name: string, code = 'untrue'): string => lieWords(new UpfrontError(code, name, 'bcrt1psecret'));
   assert.match(untrue('charter.refund_time'), /the refund time is not the one/);
   assert.match(untrue('terms.depth'), /“depth”/);
   assert.match(untrue('attestations.arbiter'), /agreement of the arbiter/);
   assert.match(untrue('attestations.arbiter', 'not_attested'), /arbiter has not agreed/);
   assert.match(untrue('pledges.3.uri'), /“pledges.3.uri”/);
-  const task = { charter: charter.id, text: '', terms, attestations, openAddress: claims.openAddress, nextIndex: 5, pledges: [], submissions: [] };
+  const task = { charter: charter.id, text: '', terms, attestations, openAddress: claims.openAddress, nextIndex: 5, pledges: [] };
   const later = charter.text.replace(/"refund_time":(\d+)/, (_, secs: string) => `"refund_time":${Number(secs) + 604_800}`);
   assert.equal(field(() => openTask(charter.id, later, task)), 'charter.refund_time');
   assert.ok(!isLie(new ServiceError('cap_reached', 'no room', 409)));
   assert.ok(!isLie(new UpfrontError('no_randomness', 'phrase', 'none')));
   assert.ok(!isLie(new Error('a defect')));
-});
-
-test('what a page is about stands in its address', () => {
-  const id = 'ab'.repeat(32);
-  assert.deepEqual(addressed(`/tasks/${id}/pledge`), { id, index: 0 });
-  assert.deepEqual(addressed(`/tasks/${id}/pledges/12`), { id, index: 12 });
-  assert.deepEqual(addressed(`/tasks/${id.toUpperCase()}/vote`), { id: '', index: 0 });
-});
-
-test('a page about another task than its address is refused before anything is asked for', async () => {
-  await assert.rejects(pageTask('ab'.repeat(32), 'cd'.repeat(32)), (error) => isLie(error) && error.field === 'charter');
-});
-
-test('the work that is voted on is what the developer signed', () => {
-  const { developer } = at(vectors.charters, 0);
-  const key = rootOf(developer.phrase, charter.network.name).account(developer.account).statementKey;
-  const statement = { network: charter.network.name, charter: charter.id, number: 0, link: 'https://example.org/pull/7', content: 'c'.repeat(64), block_height: 7, block_hash: 'd'.repeat(64) };
-  const fields = { ...statement, network: charter.network.name, blockHeight: 7, blockHash: statement.block_hash };
-  const signed = { statement, signature: signStatement(submissionStatement(fields), key) };
-  const work = (change: Partial<SubmissionView>): SubmissionView =>
-    ({ id: submissionId(fields), closesSecs: 9, closed: false, signed, votes: [], ...change });
-  assert.equal(workOf(charter, work({})).link, statement.link);
-  const other = { ...statement, link: 'https://example.org/pull/8' };
-  assert.throws(() => workOf(charter, work({ signed: { ...signed, statement: other } })), /not the one under this id/);
-  const id = submissionId({ ...fields, link: other.link });
-  assert.throws(() => workOf(charter, work({ id, signed: { ...signed, statement: other } })), /signature does not verify/);
-  assert.throws(() => workOf(charter, work({ signed: { statement: { ...statement, number: -1 }, signature: signed.signature } })), UpfrontError);
 });
