@@ -173,8 +173,12 @@ export default function fill(test) {
     assert.match(await page.locator('#pay-title').innerText(), /Do not pay/);
     // It lasts over another look.
     const told = lie.told;
+    await t.stage.mine(1);
     await lookNow(page);
     await t.stage.eventually('the lie is told again', () => lie.told > told);
+    // The page's own words are drawn anew after the look: the warning outlasts them.
+    await page.locator('#tip-height', { hasText: String(await t.stage.node.height()) }).waitFor();
+    assert.match(await page.locator('#pay-trouble').innerText(), /Do not pay/);
     assert.equal(await page.locator('#address').isVisible(), false);
     liar.repent();
     await lookNow(page);

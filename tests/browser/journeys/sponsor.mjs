@@ -316,6 +316,13 @@ export default function fill(test) {
     await page.locator('#amount-form button[type=submit]').click();
     await page.locator('#step-wallet').waitFor();
     assert.equal(page.guard.requests.filter((url) => url.endsWith('/wallet.js')).length, 1);
+    // A key that has a pledge already is told, and takes no second one.
+    const used = await stage.pledge(task, 50_000, 'used-key');
+    const { sponsor_key: key } = await stage.pledgeView(task, used.index);
+    await page.locator('#wallet-key').fill(key);
+    await page.locator('#wallet-refund').fill(await stage.node.rpc('getnewaddress', '', 'bech32m'));
+    await page.locator('#wallet-form button[type=submit]').click();
+    await page.locator('#wallet-key-error', { hasText: `pledge ${used.index} ` }).waitFor();
     await page.locator('#wallet-key').fill('79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798');
     await page.locator('#wallet-refund').fill((await stage.node.rpc('getnewaddress', '', 'bech32m')));
     await page.locator('#wallet-form button[type=submit]').click();

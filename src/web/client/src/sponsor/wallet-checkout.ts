@@ -70,6 +70,11 @@ export class WalletSteps {
     this.key = given.key;
     try {
       const { charter, view } = await fetchTask(this.id);
+      const mine = view.pledges.find(({ sponsorKey }) => sponsorKey === given.key.key);
+      if (mine !== undefined) {
+        fieldError('wallet-key', `This key has pledge ${mine.index} of this task already. Open that one, or give another key: none may be used twice.`);
+        return;
+      }
       const index = view.nextIndex;
       const statement = pledgeStatement({
         network: charter.network.name, charter: charter.id, index, sponsorKey: given.key.key, refundAddress: given.refundAddress,
