@@ -147,6 +147,8 @@ pub struct Model {
     pub spoil_status: bool,
     /// Scripts it subscribes anybody to, over all connections.
     pub max_subscriptions: usize,
+    /// So many subscriptions are refused next, as by a server that has only just started.
+    pub unready: usize,
     /// Transactions it says are mined, with what it gives as their proof.
     pub forged: Vec<Forged>,
     /// A line sent in place of every answer.
@@ -175,6 +177,7 @@ impl Model {
             omitted: HashSet::new(),
             spoil_status: false,
             max_subscriptions: usize::MAX,
+            unready: 0,
             forged: Vec::new(),
             garbage: None,
             feerate_btc_per_kvb: -1.0,
@@ -311,6 +314,10 @@ impl Model {
                 json!({ "count": hex.len(), "hex": hex.concat(), "max": 2016 })
             }
             "blockchain.scripthash.subscribe" => {
+                if self.unready > 0 {
+                    self.unready -= 1;
+                    return Err("unavailable index".to_owned());
+                }
                 if self.calls[method] > self.max_subscriptions {
                     return Err("too many subscriptions".to_owned());
                 }

@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 
+use bitcoin::ScriptBuf;
 use bitcoin::block::Header;
 use electrum_streaming_client::ElectrumScriptHash;
 use futures::future::BoxFuture;
@@ -189,6 +190,34 @@ impl Session<'_> {
             self.server.standing().covers = Some(generation);
             return Ok(());
         }
+        let (mut missing, mut tries) = (missing, 1);
+        while let Some(refused) = self.ask_for(missing).await? {
+            // A server that has only just started refuses for a moment (electrs: "unavailable index").
+            if tries < TRIES {
+                tracing::debug!(server.address = %self.server.name, error = %refused, tries, "asking again");
+                tokio::time::sleep(self.shared.config.retry * tries).await;
+                missing = self.shared.scripts().missing(self.id);
+                tries += 1;
+                continue;
+            }
+            // Not one was taken: that is no limit, it cannot serve now. It is connected to again.
+            if self.shared.scripts().subscriptions(self.id) == 0 {
+                return Err(refused.into());
+            }
+            tracing::warn!(server.address = %self.server.name, error = %refused, "no more subscriptions are taken");
+            self.server.standing().full = true;
+            self.shared.ring.notify_one();
+            break;
+        }
+        self.server.standing().covers = Some(generation);
+        Ok(())
+    }
+
+    /// Subscribes to these, until one is refused: then why.
+    async fn ask_for(
+        &self,
+        missing: Vec<(ElectrumScriptHash, ScriptBuf)>,
+    ) -> Result<Option<RpcError>, SessionError> {
         let connection = &self.connection;
         // Boxed, because the compiler cannot show such a stream of borrowing futures to be `Send`.
         let calls: Vec<BoxFuture<'_, _>> = missing
@@ -202,29 +231,20 @@ impl Session<'_> {
             })
             .collect();
         let mut answers = futures::stream::iter(calls).buffer_unordered(SUBSCRIBING);
-        let mut refused = None;
         while let Some((hash, status)) = answers.next().await {
             match status {
                 Ok(status) => {
                     let mut scripts = self.shared.scripts();
                     scripts.learn(self.id, hash, status, true, &self.shared.headers, &*self.shared.cache);
                 }
-                Err(RpcError::Refused { message, .. }) => {
+                Err(refused @ RpcError::Refused { .. }) => {
                     self.inbox.ignore(&hash);
-                    refused = Some(message);
-                    break;
+                    return Ok(Some(refused));
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        drop(answers);
-        if let Some(message) = refused {
-            tracing::warn!(server.address = %self.server.name, message, "no more subscriptions are taken");
-            self.server.standing().full = true;
-            self.shared.ring.notify_one();
-        }
-        self.server.standing().covers = Some(generation);
-        Ok(())
+        Ok(None)
     }
 
     /// Reads every dirty script once. What does not fit together (yet) is returned.

@@ -161,6 +161,23 @@ async fn who_takes_no_more_subscriptions_is_helped_out_by_another() {
 }
 
 #[tokio::test]
+async fn who_is_not_ready_yet_is_asked_again_and_is_not_taken_to_be_full() {
+    let servers = servers(1, 12).await;
+    let scripts: Vec<ScriptBuf> = (1..=5).map(script).collect();
+    // Refused for a moment; then so often that it is connected to again, which is no reason to watch less.
+    for unready in [2_usize, 40] {
+        servers[0].change(|m| m.unready = unready);
+        let mut client = Client::among(&[&servers[0]], &scripts);
+        client.until("all", |c| c.views.len() == 5).await;
+        client.looking("all are watched", |c| c.status(0).subscriptions == 5).await;
+        assert_eq!(servers[0].model().unready, 0);
+        assert!(!client.alarm("subscriptions_refused"));
+        servers[0].change(|m| m.mempool.push(pay(u32::try_from(unready).unwrap(), &scripts[4], 70)));
+        client.until("heard of at once", |c| c.deposits(&scripts[4]).contains(&(70, None))).await;
+    }
+}
+
+#[tokio::test]
 async fn a_settled_script_is_left_alone_and_a_late_payment_found() {
     let servers = servers(2, 12).await;
     let (a, b) = (script(1), script(2));
