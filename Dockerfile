@@ -33,7 +33,7 @@ FROM debian:bookworm-slim
 RUN useradd --uid 10001 --home-dir /var/lib/upfront --create-home --shell /usr/sbin/nologin upfront \
     && chmod 700 /var/lib/upfront
 COPY --from=build /out/upfront /usr/local/bin/upfront
-COPY LICENSE /usr/share/doc/upfront/LICENSE
+COPY LICENSE src/web/static/licences.txt /usr/share/doc/upfront/
 USER upfront
 WORKDIR /var/lib/upfront
 VOLUME /var/lib/upfront

@@ -12,6 +12,10 @@ test *ARGS:
 ci:
     bash .ci/run
 
+# build what browsers are given, into src/web/static
+client:
+    cd src/web/client && PATH="$(../../../regtest/get-node):$PATH" && npm ci --ignore-scripts && npm run check && npm run build
+
 # format
 fmt:
     cargo fmt

@@ -50,6 +50,7 @@ static ASSETS: LazyLock<BTreeMap<&'static str, Asset>> = LazyLock::new(|| {
         "checkout.js",
         "desk.js",
         "handin.js",
+        "licences.txt",
         "live.js",
         "mark.svg",
         "new.js",
