@@ -103,7 +103,7 @@ pub struct World {
 impl World {
     /// A world whose service has no fee wallet.
     pub fn start() -> World {
-        World::start_on(Make::Electrs)
+        World::start_on(Make::chosen())
     }
 
     /// As [`World::start`], with a server of this make.

@@ -16,6 +16,17 @@ pub enum Make {
     ElectrumX,
 }
 
+impl Make {
+    /// Of tests that do not name one: electrs, or ElectrumX where `UPFRONT_TEST_SERVER` says so.
+    pub fn chosen() -> Make {
+        match std::env::var("UPFRONT_TEST_SERVER").as_deref() {
+            Err(_) | Ok("electrs") => Make::Electrs,
+            Ok("electrumx") => Make::ElectrumX,
+            Ok(other) => panic!("UPFRONT_TEST_SERVER={other}: electrs or electrumx"),
+        }
+    }
+}
+
 pub struct Server {
     make: Make,
     process: Option<Child>,

@@ -3,7 +3,7 @@
 //!
 //! The people of these journeys do what people do: when nobody answers they wait, and say the same again.
 
-use crate::harness::{Api, Failure, Make, Pledged, Sponsor, Task, World, people::NETWORK};
+use crate::harness::{Api, Failure, Make, Pledged, Sponsor, Task, World, people::NETWORK, wait_until};
 use bitcoin::{Amount, OutPoint, Txid};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -115,7 +115,11 @@ impl Mortal {
 
     /// Everything said so far is there, once.
     fn check_books(&mut self, task: &Task, funded: &[(Pledged, OutPoint)]) {
-        let view = self.view(task);
+        // A server may tell of the block first, and of what is in it a little later.
+        let view = wait_until("everything is credited", || {
+            let view = self.view(task);
+            (view.totals.raised >= sat(500_000)).then_some(view)
+        });
         assert_eq!(view.pledges.len(), funded.len(), "{}", self.failpoint);
         for (pledge, (known, outpoint)) in view.pledges.iter().zip(funded) {
             assert_eq!(pledge.address, known.address().to_string());
@@ -221,7 +225,7 @@ fn refunds(mut mortal: Mortal, number: u8) -> Mortal {
 }
 
 fn with_failpoint(failpoint: &'static str) -> Mortal {
-    let mut world = World::start_with(Make::Electrs, |dir| {
+    let mut world = World::start_with(Make::chosen(), |dir| {
         OperatorWallet::create(dir, NETWORK).unwrap();
     });
     world.service.kill();
