@@ -9,7 +9,7 @@ mod told;
 mod words;
 
 pub use feed::{Entry, Feed};
-pub use kind::KINDS;
+pub use kind::{FIELDS, KINDS};
 pub use words::{in_words, sat_in_words};
 
 use super::charter::FundingRule;

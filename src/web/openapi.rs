@@ -8,6 +8,7 @@ mod writes;
 pub(super) use refusals::named as refusals_named;
 
 use super::{App, Problem};
+use crate::escrow::public::FIELDS;
 use crate::service::views::TaskSort;
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -55,6 +56,7 @@ pub fn build(api: OpenApiRouter<App>) -> (Router<App>, Value) {
     let mut document = serde_json::to_value(&document).expect("a document is JSON");
     hoist_descriptions(&mut document);
     close_variants(&mut document);
+    tell_events(&mut document);
     tell_refusals(&mut document);
     tell_conditions(&mut document);
     tell_writes(&mut document);
@@ -151,4 +153,16 @@ fn close_variants(document: &mut Value) {
     for variant in variants.expect("a settlement is proposed for one of several things") {
         variant["additionalProperties"] = json!(false);
     }
+}
+
+/// What the `data` of an event always has, by its type.
+fn tell_events(document: &mut Value) {
+    let shape = |(kind, fields): &(&str, &[&str])| {
+        json!({
+            "if": { "properties": { "type": { "const": kind } } },
+            "then": { "properties": { "data": { "required": fields } } },
+        })
+    };
+    let event = document.pointer_mut("/components/schemas/PublicEvent").expect("events are told");
+    event["allOf"] = FIELDS.iter().map(shape).collect();
 }

@@ -5,9 +5,11 @@ use crate::harness::{BASE_SECS, Node, Sponsor, Task, World, people::NETWORK, wai
 use bitcoin::{Amount, OutPoint, Psbt};
 use miniscript::descriptor::checksum::desc_checksum;
 use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
 use upfront::escrow::charter::Bps;
 use upfront::escrow::descriptor::Slot;
-use upfront::escrow::settlement::{self, Kind, Signatures, TermInput, Terms};
+use upfront::escrow::settlement::{self, Kind, Plan, Signatures, TermInput, Terms};
 use upfront::escrow::statement::{Choice, Role, SubmissionId};
 use upfront::escrow::task::Stage;
 use upfront::escrow::testing;
@@ -85,34 +87,24 @@ fn a_wallet_of_the_node_co_signs_a_payout() {
     assert_eq!(node.unspent(&testing::address(NETWORK, 400)), [paid]);
 }
 
-/// What `charter show --core` prints, put into the node's wallet as it stands, signs pledges of the next
-/// generation as well.
-#[test]
-fn the_printed_import_signs_every_generation() {
-    let node = Node::start();
-    let receipt_key = testing::receipt_keypair().x_only_public_key().0.to_string();
-    let task = Task::draft_at(receipt_key, BASE_SECS, 42, |_| ());
-    let files = crate::harness::directory();
-    let charter = files.path().join("charter.json");
+/// What `charter show --core` prints for a seat, with or without `--json` before it.
+fn printed(files: &Path, task: &Task, options: &[&str]) -> String {
+    let charter = files.join("charter.json");
     std::fs::write(&charter, task.charter.bytes()).unwrap();
-    let printed = std::process::Command::new(env!("CARGO_BIN_EXE_upfront"))
-        .args(["--json", "charter", "show", "--core", "--role", "representative"])
+    let ran = Command::new(env!("CARGO_BIN_EXE_upfront"))
+        .args(options)
+        .args(["charter", "show", "--core", "--role", "representative"])
         .arg(&charter)
         .output()
         .unwrap();
-    let printed: Value = serde_json::from_slice(&printed.stdout).unwrap();
-    let account = task.signers.of(ROLE).account().to_string();
-    let wallet = "imported";
-    node.call(&["-named", "createwallet", &format!("wallet_name={wallet}"), "blank=true"]);
-    for descriptor in printed["signers"][0]["descriptors"].as_array().unwrap() {
-        let body = descriptor["desc"].as_str().unwrap().replace("ACCOUNT_XPRV", &account);
-        let desc = format!("{body}#{}", desc_checksum(&body).unwrap());
-        let import = json!([{ "desc": desc, "range": descriptor["range"], "timestamp": "now" }]);
-        let done: Value = json_of(node.try_wallet(wallet, &["importdescriptors", &import.to_string()]));
-        assert_eq!(done[0]["success"], true, "{done}");
-    }
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+/// A payout of one pledge of each of the first two generations, really paid to its address.
+fn payouts(node: &Node, task: &Task) -> [Plan; 2] {
     let sponsor = Sponsor::new(1).keys.refund_key(0).unwrap().x_only_public_key().0;
-    for generation in [0, 1] {
+    [0, 1].map(|generation| {
         let slot = Slot { generation, index: 7 };
         let output = task.contract.pledge(&task.secp, slot, sponsor).unwrap();
         let txid = node.send(&output.address, sat(300_000));
@@ -126,13 +118,82 @@ fn the_printed_import_signs_every_generation() {
         };
         let kind = Kind::Payout { submission: SubmissionId([1; 32]) };
         let terms = Terms::new(task.id(), kind, 2, vec![input]).unwrap();
-        let plan = settlement::plan(&task.secp, &task.charter, &task.contract, &terms).unwrap();
+        settlement::plan(&task.secp, &task.charter, &task.contract, &terms).unwrap()
+    })
+}
+
+/// What `charter show --core` says to programs, put into the node's wallet as it stands, signs pledges of the
+/// next generation as well.
+#[test]
+fn the_printed_import_signs_every_generation() {
+    let node = Node::start();
+    let receipt_key = testing::receipt_keypair().x_only_public_key().0.to_string();
+    let task = Task::draft_at(receipt_key, BASE_SECS, 42, |_| ());
+    let files = crate::harness::directory();
+    let printed: Value = serde_json::from_str(&printed(files.path(), &task, &["--json"])).unwrap();
+    let account = task.signers.of(ROLE).account().to_string();
+    let wallet = "imported";
+    node.call(&["-named", "createwallet", &format!("wallet_name={wallet}"), "blank=true"]);
+    for descriptor in printed["signers"][0]["descriptors"].as_array().unwrap() {
+        let body = descriptor["desc"].as_str().unwrap().replace("ACCOUNT_XPRV", &account);
+        let desc = format!("{body}#{}", desc_checksum(&body).unwrap());
+        let import = json!([{ "desc": desc, "range": descriptor["range"], "timestamp": "now" }]);
+        let done: Value = json_of(node.try_wallet(wallet, &["importdescriptors", &import.to_string()]));
+        assert_eq!(done[0]["success"], true, "{done}");
+    }
+    for (plan, generation) in payouts(&node, &task).iter().zip(0..) {
         let sign = |psbt: &Psbt| {
             psbt_of(&json_of(node.try_wallet(wallet, &["walletprocesspsbt", &psbt.to_string()])))
         };
         let signed: Vec<Psbt> = plan.psbts().iter().map(sign).collect();
         let read = plan.read_psbts(&task.secp, &signed).unwrap();
         assert_eq!(read.keys().collect::<Vec<_>>(), [&ROLE], "generation {generation}");
+    }
+}
+
+/// A shell where `bitcoin-cli` is the node's, with a wallet, and the directory holds what the lines name.
+fn shell(node: &Node, wallet: &str, dir: &Path, lines: &str) -> String {
+    let cli = format!("bitcoin-cli() {{ {} -rpcwallet={wallet} \"$@\"; }}", node.command_line());
+    let script = format!("set -euo pipefail\n{cli}\n{lines}\n");
+    let ran = Command::new("bash").arg("-c").arg(script).current_dir(dir).output().unwrap();
+    assert!(ran.status.success(), "{lines}: {}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+/// The very lines that `charter show --core` prints for people, run by a shell: nothing but the private key is
+/// filled in.
+#[test]
+fn the_printed_lines_are_commands_that_work() {
+    let node = Node::start();
+    let receipt_key = testing::receipt_keypair().x_only_public_key().0.to_string();
+    let task = Task::draft_at(receipt_key, BASE_SECS, 43, |_| ());
+    let files = crate::harness::directory();
+    let dir = files.path();
+    let printed = printed(dir, &task, &[]);
+    let account = task.signers.of(ROLE).account().to_string();
+    assert!(printed.contains("ACCOUNT_XPRV") && !printed.contains(&account), "{printed}");
+    let lines = printed.lines().filter(|line| line.starts_with("  ") && line.contains("bitcoin-cli"));
+    let lines: Vec<String> = lines.map(|line| line.replace("ACCOUNT_XPRV", &account)).collect();
+    let [import @ .., with_wallet, without] = &lines[..] else { panic!("{printed}") };
+    assert_eq!(import.len(), 4, "checksum and import, for each of two generations: {printed}");
+
+    for wallet in ["printed", "empty"] {
+        node.call(&["-named", "createwallet", &format!("wallet_name={wallet}"), "blank=true"]);
+    }
+    let done = shell(&node, "printed", dir, &import.join("\n"));
+    let done: Vec<Value> =
+        serde_json::Deserializer::from_str(&done).into_iter().collect::<Result<_, _>>().unwrap();
+    assert!(done.len() == 2 && done.iter().all(|done| done[0]["success"] == true), "{done:?}");
+    for (plan, generation) in payouts(&node, &task).iter().zip(0..) {
+        for (line, wallet) in [(with_wallet, "printed"), (without, "empty")] {
+            let sign = |psbt: &Psbt| {
+                std::fs::write(dir.join("FILE.psbt"), psbt.to_string()).unwrap();
+                psbt_of(&serde_json::from_str(&shell(&node, wallet, dir, line)).unwrap())
+            };
+            let signed: Vec<Psbt> = plan.psbts().iter().map(sign).collect();
+            let read = plan.read_psbts(&task.secp, &signed).unwrap();
+            assert_eq!(read.keys().collect::<Vec<_>>(), [&ROLE], "generation {generation}: {line}");
+        }
     }
 }
 

@@ -522,11 +522,20 @@ fn thousands_of_notifications(company: Company) {
 fn flooded(company: Company, flood: Flood) {
     let scene = Scene::set(company);
     scene.liar().flood(flood);
+    if matches!(flood, Flood::EndlessLine) {
+        scene.named("a line without end");
+    }
     scene.pay();
     scene.world.node.mine(1);
     scene.nothing_false();
     scene.world.synced();
     assert_eq!(scene.credited(), KEPT_SAT + 120_000);
+    // Any number of notifications breaks no rule: only the newest of each script is kept, and nobody is cut off
+    // who merely talks a lot.
+    if matches!(flood, Flood::Notifications(_)) {
+        let log = scene.world.service.log();
+        assert!(!log.contains("broke a rule") && !log.contains("disconnected"), "{log}");
+    }
     scene.ends();
 }
 

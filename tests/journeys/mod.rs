@@ -12,6 +12,7 @@ mod operator;
 mod payout;
 mod refund;
 mod reorg;
+mod settled;
 mod wallets;
 mod webhooks;
 mod wires;

@@ -33,6 +33,9 @@ use crate::chain::wire;
 /// Longest line taken from a server: a block full of one transaction has 8 MB in hex.
 pub(super) const MAX_LINE: usize = 32 << 20;
 
+/// Within which time the reason of a connection's end is noted, once the end is felt.
+const NOTED_WITHIN: Duration = Duration::from_secs(1);
+
 /// Status of a script as the protocol has it: a hash over its history, `None` without history.
 pub(super) type Status = Option<[u8; 32]>;
 
@@ -234,15 +237,19 @@ pub(super) async fn connect(
     let mut tasks = Tasks(vec![worker, reader]);
 
     let versions = vec![json!(concat!("upfront/", env!("CARGO_PKG_VERSION"))), json!(["1.4", "1.6"])];
-    connection.call("server.version", versions).await.map_err(|error| closed_or(&inbox, error))?;
+    if let Err(error) = connection.call("server.version", versions).await {
+        return Err(closed_or(&inbox, error).await);
+    }
 
     let (ping, ping_inbox, ping_interval) = (connection.clone(), Arc::clone(&inbox), config.ping_interval);
     tasks.0.push(tokio::spawn(async move {
         loop {
             tokio::time::sleep(ping_interval).await;
-            if let Err(error) = ping.call("server.ping", vec![]).await {
-                ping_inbox.close(error);
-                return;
+            match ping.call("server.ping", vec![]).await {
+                Ok(_) => {}
+                // Why it ended, the one who reads knows, and tells.
+                Err(RpcError::Disconnected { .. }) => return,
+                Err(error) => return ping_inbox.close(error),
             }
         }
     }));
@@ -261,10 +268,21 @@ fn ended(error: io::Error) -> RpcError {
     }
 }
 
-/// The reason the connection closed, if it did and so is behind `error`.
-pub(super) fn closed_or(inbox: &Inbox, error: RpcError) -> RpcError {
+/// The reason the connection closed, if it did and so is behind `error`. Whoever waited for an answer may learn of
+/// the end a moment before its reason is noted, and a breach would pass for an outage.
+pub(super) async fn closed_or(inbox: &Inbox, error: RpcError) -> RpcError {
+    let noted = async {
+        loop {
+            let filled = inbox.filled.notified();
+            let closed = inbox.lock().closed.clone();
+            match closed {
+                Some(reason) => return reason,
+                None => filled.await,
+            }
+        }
+    };
     match error {
-        RpcError::Disconnected { .. } => inbox.lock().closed.clone().unwrap_or(error),
+        RpcError::Disconnected { .. } => timeout(NOTED_WITHIN, noted).await.unwrap_or(error),
         RpcError::TimedOut { .. } | RpcError::Refused { .. } | RpcError::Garbled { .. } => error,
     }
 }

@@ -92,7 +92,7 @@ pub(super) async fn keep(shared: Arc<Shared>, id: ServerId) {
                 let Err(error) = session::serve(&shared, id, connection, &inbox).await;
                 match error {
                     SessionError::Outage(crate::chain::fetch::FetchError::Rpc(error)) => {
-                        connection::closed_or(&inbox, error).into()
+                        connection::closed_or(&inbox, error).await.into()
                     }
                     other => other,
                 }

@@ -177,7 +177,7 @@ impl fmt::Display for CoreImport {
                 .collect();
             writeln!(
                 f,
-                "  bitcoin-cli descriptorprocesspsbt \"$(cat FILE.psbt)\" '[{}]' DEFAULT true false",
+                "  bitcoin-cli -named descriptorprocesspsbt psbt=\"$(cat FILE.psbt)\" descriptors='[{}]' finalize=false",
                 all.join(",")
             )?;
         }

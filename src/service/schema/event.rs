@@ -1,9 +1,13 @@
-//! Public events. What stands in `data` depends on the type; `docs/API.md` has the list.
+//! Public events. What stands in `data` depends on the type: what it always has is added to the document from the
+//! one table of types (`openapi.rs`).
 
+use super::Shape;
 use super::mirrored;
 use super::scalar::*;
 use crate::escrow::public;
-use utoipa::ToSchema;
+use std::borrow::Cow;
+use utoipa::openapi::{ObjectBuilder, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 mirrored! {
     public::PublicEvent => PublicEvent,
@@ -16,11 +20,10 @@ mirrored! {
 struct PublicEvent {
     /// Its name.
     id: public::EventId,
-    /// What happened, as `payment_credited`; docs/API.md lists the types. New ones may come: pass over those you do not
-    /// know.
-    #[schema(pattern = "^[a-z][a-z_]*$", example = "payment_credited")]
+    /// What happened.
+    #[schema(value_type = EventType)]
     r#type: String,
-    /// What belongs to the type; docs/API.md lists the fields.
+    /// What belongs to the type: what it always has is required here, by the type.
     data: std::collections::BTreeMap<String, serde_json::Value>,
     /// The task's charter.
     charter: crate::escrow::statement::CharterId,
@@ -37,6 +40,27 @@ struct PublicEvent {
     /// Unix time it was recorded at, by the service's clock: for display.
     #[schema(value_type = UnixSecondsSum)]
     recorded_secs: u64,
+}
+
+/// A type of event.
+pub enum EventType {}
+
+impl PartialSchema for EventType {
+    fn schema() -> Shape {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(public::KINDS.iter().copied()))
+            .description(Some(
+                "What happened. A newer service may tell of more than this document knows: pass over what you do not know.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for EventType {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("EventType")
+    }
 }
 
 /// Time by the chain.

@@ -1,10 +1,12 @@
 //! The OpenAPI document against its standard, against the router, and against the copy that reviewers see.
 
 use super::fakes::World;
+use crate::escrow::public::{EventId, KINDS};
+use crate::service::events::Topic;
 use crate::web::{CODES, api, openapi, router};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 use tower::ServiceExt;
@@ -206,4 +208,38 @@ fn codes_and_document_agree() {
     let told = openapi::refusals_named();
     let never: Vec<_> = expected.difference(&told).collect();
     assert!(never.is_empty(), "no operation of openapi/refusals.rs answers with {never:?}");
+}
+
+/// Events that really were told are as the document says; without any one part of their `data` they are not.
+#[tokio::test]
+async fn events_are_as_the_document_has_them() {
+    let document = document();
+    let mut schema = json!({ "$ref": "#/components/schemas/PublicEvent" });
+    schema["components"] = document["components"].clone();
+    let schema = jsonschema::draft202012::new(&schema).unwrap();
+    let mut world = World::new(None, |_| {}).await;
+    world.fund(1, 300_000).await;
+    let told = world.service.events().page(&Topic::All, EventId::default(), usize::MAX).unwrap().items;
+    assert!(told.len() > 5);
+    for event in told {
+        let event = serde_json::to_value(&*event).unwrap();
+        assert!(schema.is_valid(&event), "{event}");
+        for key in event["data"].as_object().unwrap().keys() {
+            let mut cut = event.clone();
+            cut["data"].as_object_mut().unwrap().remove(key);
+            assert!(!schema.is_valid(&cut), "{cut} without {key}");
+        }
+        let mut unknown = event.clone();
+        unknown["type"] = json!("no_such_thing");
+        assert!(!schema.is_valid(&unknown));
+    }
+}
+
+#[test]
+fn the_guide_names_every_type_of_event() {
+    let guide = include_str!("../../../docs/API.md");
+    let rows: Vec<&str> = guide.lines().filter(|line| line.starts_with("| `")).collect();
+    let unnamed: Vec<_> =
+        KINDS.iter().filter(|kind| !rows.iter().any(|row| row.contains(&format!("`{kind}`")))).collect();
+    assert!(unnamed.is_empty(), "docs/API.md does not have {unnamed:?}");
 }
