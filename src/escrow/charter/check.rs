@@ -23,6 +23,21 @@ const MAX_FEERATE_CAP: u64 = 2_000;
 const MAX_TIME: u32 = 0x7fff_ffff;
 
 impl CharterFields {
+    /// Whether a task may still open at this median time past.
+    pub fn can_open(&self, mtp_secs: u32) -> bool {
+        mtp_secs < self.funding_close
+    }
+
+    /// Whether funding has closed: what confirms now counts no more.
+    pub fn funding_closed(&self, mtp_secs: u32) -> bool {
+        mtp_secs > self.funding_close
+    }
+
+    /// Whether T has passed: blocks take refunds.
+    pub fn refundable(&self, mtp_secs: u32) -> bool {
+        mtp_secs > self.refund_time
+    }
+
     pub(super) fn deserialize_from(value: &serde_json::Value) -> Result<Self, CharterError> {
         CharterFields::deserialize(value).map_err(|e| CharterError::Shape { detail: e.to_string() })
     }
