@@ -1,9 +1,9 @@
 //! What waits for somebody in a seat: over all tasks, from state and tip. Nothing is stored for it.
 
 use super::super::pieces::title;
-use super::super::settlement::moves::{heading, people};
+use super::super::settlement::moves::people;
 use super::super::settlements::number_of;
-use super::super::words;
+use super::super::{stage_words, words};
 use crate::escrow::ballot::Verdict;
 use crate::escrow::facts::Tip;
 use crate::escrow::settlement::Kind;
@@ -246,9 +246,9 @@ impl Seat<'_> {
         let of = match kind {
             Kind::Payout { submission } | Kind::Ruling { submission } => {
                 let number = number_of(self.task, &submission).unwrap_or_default();
-                format!("{}, submission {number}", heading(&kind))
+                format!("{}, submission {number}", stage_words::kind(&kind))
             }
-            Kind::EarlyReturn => heading(&kind).to_owned(),
+            Kind::EarlyReturn => stage_words::kind(&kind).to_owned(),
         };
         let words = if done.is_empty() {
             format!("{of}: {} move. Nobody has signed yet.", words::sat(spent))
