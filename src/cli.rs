@@ -56,7 +56,7 @@ struct Cli {
 }
 
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8032";
-/// What the program reads and works on, and the SHA-256 of each file that it gives to browsers.
+/// What the program reads and works on, and the SHA-256 of the files that it gives to browsers, in one and of each.
 fn long_version() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let mut text = concat!(
@@ -64,6 +64,7 @@ fn long_version() -> &'static str {
             "\ncharter version 1, recovery file version 1\nnetworks mainnet, testnet4, signet, regtest"
         )
         .to_owned();
+        text += &format!("\nfiles for browsers {}", crate::web::files_in_one());
         for (name, sha256) in crate::web::files_for_browsers() {
             text += &format!("\n{sha256}  {name}");
         }

@@ -526,7 +526,7 @@ impl Service {
         }
         self.check_tasks(book)?;
         let closed =
-            |task: &Task| book.tip().is_some_and(|tip| tip.mtp_secs >= task.charter().fields().funding_close);
+            |task: &Task| book.tip().is_some_and(|tip| !task.charter().fields().can_open(tip.mtp_secs));
         let drafts = || book.tasks().values().filter(|task| !task.attested() && !closed(task));
         if drafts().filter(|task| task.drafted_by() == Some(by)).count() >= max_drafts_per_identity {
             let (max, whose) = (max_drafts_per_identity, "this identity");

@@ -39,7 +39,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use std::sync::Arc;
+use bitcoin::hashes::{Hash, sha256};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -68,6 +69,19 @@ pub fn files_for_browsers() -> Vec<(&'static str, String)> {
     let mut files: Vec<_> = assets.chain(pages::offline_files()).collect();
     files.sort();
     files
+}
+
+/// All of them in one: the first 12 hex digits of the SHA-256 over a line for each, hash and name as `sha256sum`
+/// prints them. Two services with the same digits give browsers the same bytes.
+pub fn files_in_one() -> &'static str {
+    static DIGITS: LazyLock<String> = LazyLock::new(|| {
+        let lines: String =
+            files_for_browsers().iter().map(|(name, sha256)| format!("{sha256}  {name}\n")).collect();
+        let mut digits = sha256::Hash::hash(lines.as_bytes()).to_string();
+        digits.truncate(12);
+        digits
+    });
+    &DIGITS
 }
 
 /// Every route.

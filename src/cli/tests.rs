@@ -56,6 +56,11 @@ fn the_version_names_what_browsers_are_given() {
         assert!(told.out.lines().any(|line| line == published), "{published}: {}", told.out);
     }
     assert!(told.out.contains("  checkout.js"), "{}", told.out);
+    // What pages name in their foot is the hash of the lines that are printed here.
+    let is_file = |line: &&str| line.split_once("  ").is_some_and(|(hash, _)| hash.len() == 64);
+    let lines: String = told.out.lines().filter(is_file).map(|line| format!("{line}\n")).collect();
+    let all = crate::escrow::statement::Digest::of(lines.as_bytes()).to_string();
+    assert!(told.out.contains(&format!("\nfiles for browsers {}\n", &all[..12])), "{all}: {}", told.out);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The faucet: a node that mines and pays when somebody asks. On regtest only, where coins and time are play.
+//! The faucet: a node that mines and pays when somebody asks. On regtest only, where bitcoin is worth nothing and time is made.
 
 use super::read::Reader;
 use crate::escrow::network::Network;

@@ -9,7 +9,7 @@ mod check;
 mod error;
 mod fields;
 
-pub use check::{address, unseen};
+pub use check::{address, inert, unseen};
 pub use error::CharterError;
 pub use fields::{
     AcceptanceRule, CharterFields, FundingRule, Leader, Milestone, Payee, Seat, Silence, SubmissionsOpen,

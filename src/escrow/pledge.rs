@@ -222,7 +222,7 @@ pub fn standings(
             Standing::BelowMinimum
         } else if already {
             Standing::Surplus { reason: Surplus::AlreadySettled }
-        } else if at.mtp_secs > charter.fields().funding_close {
+        } else if charter.fields().funding_closed(at.mtp_secs) {
             Standing::Surplus { reason: Surplus::Late }
         } else if filled + held.amount > charter.cap() {
             Standing::Surplus { reason: Surplus::OverCap }

@@ -7,6 +7,7 @@
 mod apply;
 mod decide;
 mod entitle;
+mod may;
 mod observe;
 mod refused;
 mod stage;

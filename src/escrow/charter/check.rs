@@ -23,6 +23,21 @@ const MAX_FEERATE_CAP: u64 = 2_000;
 const MAX_TIME: u32 = 0x7fff_ffff;
 
 impl CharterFields {
+    /// Whether a task may still open at this median time past.
+    pub fn can_open(&self, mtp_secs: u32) -> bool {
+        mtp_secs < self.funding_close
+    }
+
+    /// Whether funding has closed: what confirms now counts no more.
+    pub fn funding_closed(&self, mtp_secs: u32) -> bool {
+        mtp_secs > self.funding_close
+    }
+
+    /// Whether T has passed: blocks take refunds.
+    pub fn refundable(&self, mtp_secs: u32) -> bool {
+        mtp_secs > self.refund_time
+    }
+
     pub(super) fn deserialize_from(value: &serde_json::Value) -> Result<Self, CharterError> {
         CharterFields::deserialize(value).map_err(|e| CharterError::Shape { detail: e.to_string() })
     }
@@ -101,6 +116,20 @@ pub fn unseen(value: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// A text that strangers wrote, made inert for pages, feeds and terminals: what cannot be seen, turns the direction
+/// of writing, or is no XML is shown as a replacement character, and what could move a cursor as a space. Lines and
+/// tabs are kept. Whatever is markup where it goes is still to be escaped there.
+pub fn inert(text: &str) -> String {
+    let kept = |c: char| match c {
+        '\n' | '\t' => c,
+        c if c.is_control() => ' ',
+        '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        c if unseen(c.encode_utf8(&mut [0; 4])).is_some() => '\u{fffd}',
+        c => c,
+    };
+    text.replace("\r\n", "\n").chars().map(kept).collect()
 }
 
 pub(super) fn times(fields: &CharterFields) -> Result<(), CharterError> {
@@ -268,5 +297,22 @@ pub fn address(field: &str, text: &str, network: Network) -> Result<Address, Cha
         Ok(address)
     } else {
         Err(CharterError::Text { field: "address", reason: "write bech32 addresses in lower case" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_write_is_inert() {
+        for (written, shown) in [
+            ("a\u{202e}b\u{200b}c\r\nd\te\u{0}", "a\u{fffd}b\u{fffd}c\nd\te "),
+            ("a\u{1b}[2J\rb\u{85}", "a [2J b "),
+            ("\u{fffe}\u{ffff}\u{feff}", "\u{fffd}\u{fffd}\u{fffd}"),
+            ("žluťoučký 🐎 <b>", "žluťoučký 🐎 <b>"),
+        ] {
+            assert_eq!(inert(written), shown, "{written:?}");
+        }
     }
 }

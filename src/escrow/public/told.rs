@@ -151,11 +151,11 @@ impl Told {
         told.raised_sat = raised.to_sat();
         told.stage = task.stage_under(tip, &standings);
         told.met = told.raised_sat >= fields.target_sat;
-        told.closed = tip.mtp_secs > fields.funding_close;
+        told.closed = fields.funding_closed(tip.mtp_secs);
         // What was mined in time and is not deep enough may still make it.
         let may_count = task.outpoints().values().any(|held| {
             matches!(standings.get(&held.outpoint), Some(Standing::Confirming { .. }))
-                && held.confirmation.is_some_and(|at| at.mtp_secs <= fields.funding_close)
+                && held.confirmation.is_some_and(|at| !fields.funding_closed(at.mtp_secs))
         });
         told.missed = told.closed && !told.met && !may_count;
         for (outpoint, held) in task.outpoints() {

@@ -4,7 +4,7 @@
 use super::super::signature::{Speaker, StatementSignature};
 use super::entitle::PROPOSAL_SECS;
 use super::{Refused, Task};
-use crate::escrow::charter::{Charter, SubmissionsOpen, VoteOpens, address, unseen};
+use crate::escrow::charter::{Charter, VoteOpens, address, unseen};
 use crate::escrow::descriptor::{Contract, MAX_INDEX, Slot};
 use crate::escrow::event::{Command, Event};
 use crate::escrow::facts::Tip;
@@ -24,8 +24,6 @@ use std::collections::BTreeSet;
 const MAX_AHEAD_SECS: u32 = 2 * 365 * DAY_SECS + DAY_SECS;
 /// A submission names the tip or one of the two blocks below it.
 const MAX_BLOCKS_BELOW: u32 = 2;
-/// How often one pledge may change its vote: more is only there to fill the disk.
-const MAX_VOTES_PER_PLEDGE: usize = 32;
 /// Longest text of a task, in bytes: it stands in the journal and in every proof document.
 const MAX_TEXT_BYTES: usize = 65_536;
 /// Longest link of a submission, in bytes.
@@ -52,7 +50,7 @@ pub fn draft(charter: &[u8], text: &str, tip: Option<&Tip>) -> Result<(CharterId
         if charter.network() != Network::Regtest && fields.refund_time > latest {
             return Err(Refused::TooFarAhead { mtp_secs: tip.mtp_secs });
         }
-        if tip.mtp_secs >= fields.funding_close {
+        if !fields.can_open(tip.mtp_secs) {
             return Err(Refused::AlreadyClosed { mtp_secs: tip.mtp_secs });
         }
     }
@@ -93,13 +91,9 @@ impl Task {
         tip.ok_or(Refused::NoTip)
     }
 
-    fn need_open(&self) -> Result<(), Refused> {
-        if self.opened { Ok(()) } else { Err(Refused::NotOpen) }
-    }
-
     /// Opens the task once all three have attested and the chain is known.
     pub fn due_to_open(&self, tip: Option<&Tip>) -> bool {
-        let in_time = |tip: &Tip| tip.mtp_secs < self.charter.fields().funding_close;
+        let in_time = |tip: &Tip| self.charter.fields().can_open(tip.mtp_secs);
         !self.opened && self.attestations.len() == Role::ALL.len() && tip.is_some_and(in_time)
     }
 
@@ -132,7 +126,6 @@ impl Task {
         amount: Amount,
         tip: &Tip,
     ) -> Result<Vec<Event>, Refused> {
-        self.need_open()?;
         let refund_address = address("refund_address", refund_address, self.charter.network())
             .map_err(Refused::RefundAddress)?;
         if let Some(pledge) = self.pledges.get(&index)
@@ -141,10 +134,7 @@ impl Task {
         {
             return Ok(Vec::new());
         }
-        let close_secs = self.charter.fields().funding_close;
-        if tip.mtp_secs > close_secs {
-            return Err(Refused::FundingClosed { close_secs, mtp_secs: tip.mtp_secs });
-        }
+        self.may_pledge(tip)?;
         let next = self.next_index();
         if next > MAX_INDEX {
             return Err(Refused::NoIndexLeft);
@@ -204,7 +194,6 @@ impl Task {
         block: Option<(BlockHash, u32)>,
         tip: &Tip,
     ) -> Result<Vec<Event>, Refused> {
-        self.need_open()?;
         let submission = &signed.statement;
         self.same_task("submission", submission.network, submission.charter)?;
         signed.verify(&self.secp, &self.charter.speaker(Role::Developer))?;
@@ -231,21 +220,7 @@ impl Task {
         if hash != submission.block_hash || !recent {
             return Err(wrong_block);
         }
-        let deadline_secs = self.charter.fields().work_deadline;
-        if tip.mtp_secs > deadline_secs {
-            return Err(Refused::WorkDeadline { deadline_secs });
-        }
-        if let Some(last) = self.submissions.last()
-            && !self.window(last).closed(tip.mtp_secs)
-        {
-            return Err(Refused::StillVoting);
-        }
-        if self.charter.fields().submissions_open == SubmissionsOpen::WhenTargetCredited {
-            let raised = self.totals(tip).raised;
-            if let Some(missing) = self.charter.target().checked_sub(raised).filter(|m| *m > Amount::ZERO) {
-                return Err(Refused::TargetMissing { missing });
-            }
-        }
+        self.may_submit(tip)?;
         Ok(vec![Event::WorkSubmitted { submission: signed.clone(), block_mtp_secs }])
     }
 
@@ -262,22 +237,12 @@ impl Task {
         let statement = &vote.statement;
         self.same_task("vote", statement.network, statement.charter)?;
         let submission = self.need_submission(&statement.submission)?;
-        let pledge =
-            self.pledges.get(&statement.pledge).ok_or(Refused::UnknownPledge { pledge: statement.pledge })?;
+        let pledge = self.need_pledge(statement.pledge)?;
         vote.verify(&self.secp, &Speaker::sponsor(pledge.sponsor_key))?;
         if submission.votes.iter().any(|cast| cast.vote.statement == *statement) {
             return Ok(Vec::new());
         }
-        if self.vote_used(statement.pledge, tip) {
-            return Err(Refused::VoteSettled);
-        }
-        let mine = || submission.votes.iter().filter(|cast| cast.vote.statement.pledge == statement.pledge);
-        if self.window(submission).closed(tip.mtp_secs) && mine().next().is_some() {
-            return Err(Refused::VotingClosed);
-        }
-        if mine().count() >= MAX_VOTES_PER_PLEDGE {
-            return Err(Refused::TooManyVotes { max: MAX_VOTES_PER_PLEDGE });
-        }
+        self.may_vote(submission, statement.pledge, tip)?;
         let words = &receipt.statement;
         self.same_task("receipt", words.network, words.charter)?;
         if words.vote != statement.digest() {
@@ -292,14 +257,11 @@ impl Task {
         self.same_task("acceptance", statement.network, statement.charter)?;
         let submission = self.need_submission(&statement.submission)?;
         acceptance.verify(&self.secp, &self.charter.speaker(Role::Representative))?;
-        match &submission.acceptance {
-            Some(known) if known.statement == *statement => Ok(Vec::new()),
-            Some(_) => Err(Refused::AlreadyJudged),
-            // The ruling stands in for the word that did not come, and money may have moved on it: a refusal
-            // now would make that wrong in hindsight.
-            None if !statement.accepted && submission.ruling.is_some() => Err(Refused::AlreadyRuled),
-            None => Ok(vec![Event::WorkJudged { acceptance: acceptance.clone() }]),
+        if submission.acceptance.as_ref().is_some_and(|known| known.statement == *statement) {
+            return Ok(Vec::new());
         }
+        self.may_judge(submission, statement.accepted)?;
+        Ok(vec![Event::WorkJudged { acceptance: acceptance.clone() }])
     }
 
     fn rule(&self, ruling: &Signed<Ruling>, tip: &Tip) -> Result<Vec<Event>, Refused> {
@@ -310,18 +272,10 @@ impl Task {
         if statement.pay_bps > 10_000 {
             return Err(Refused::RulingShare { given: statement.pay_bps });
         }
-        match &submission.ruling {
-            Some(known) if known.statement == *statement => return Ok(Vec::new()),
-            Some(_) => return Err(Refused::AlreadyRuled),
-            None => {}
+        if submission.ruling.as_ref().is_some_and(|known| known.statement == *statement) {
+            return Ok(Vec::new());
         }
-        let window = self.window(submission);
-        if !window.closed(tip.mtp_secs) {
-            return Err(Refused::RulingTooEarly { closes_secs: window.closes_secs });
-        }
-        if window.ruling_over(tip.mtp_secs) {
-            return Err(Refused::RulingTooLate { ended_secs: window.ruling_ends_secs });
-        }
+        self.may_rule(submission, tip)?;
         Ok(vec![Event::NoesRuled { ruling: ruling.clone() }])
     }
 

@@ -54,7 +54,7 @@ impl Task {
         tip: &Tip,
         standings: &BTreeMap<OutPoint, Standing>,
     ) -> Stage {
-        let after_refund_time = tip.mtp_secs > self.charter.refund_time_secs();
+        let after_refund_time = self.charter.fields().refundable(tip.mtp_secs);
         let mut left = false;
         let (mut settled, mut refunded) = (false, false);
         for held in self.outpoints.values().filter(|held| held.present && held.confirmation.is_some()) {
@@ -92,7 +92,7 @@ impl Task {
                 return Stage::Deciding;
             }
         }
-        if tip.mtp_secs > self.charter.fields().funding_close { Stage::Working } else { Stage::Open }
+        if self.charter.fields().funding_closed(tip.mtp_secs) { Stage::Working } else { Stage::Open }
     }
 
     /// Paid if any settlement with a confirmed transaction paid somebody, else returned.

@@ -4,6 +4,7 @@
 mod arrivals;
 mod faults;
 mod journeys;
+mod may;
 pub(in crate::escrow) mod random;
 mod refusals;
 mod watched;

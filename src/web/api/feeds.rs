@@ -4,7 +4,7 @@
 use super::super::body::Params;
 use super::super::{ApiError, App, etag, openapi};
 use super::paths::{ProjectPath, TaskPath};
-use crate::escrow::charter::unseen;
+use crate::escrow::charter::inert;
 use crate::escrow::public::{EventId, ProjectId, PublicEvent, in_words};
 use crate::escrow::statement::CharterId;
 use crate::escrow::task::title;
@@ -144,19 +144,4 @@ fn time(unix_secs: u64) -> FixedDateTime {
     // The default is 1970; a clock beyond 2106 is wrong.
     let secs = unix_secs.min(u64::from(u32::MAX));
     FixedDateTime::default() + Duration::from_secs(secs)
-}
-
-/// A text without what cannot be seen, turns the direction of writing, or is no XML.
-fn inert(text: &str) -> String {
-    let kept = |c: char| {
-        let mut buffer = [0; 4];
-        if c.is_control() {
-            ' '
-        } else if unseen(c.encode_utf8(&mut buffer)).is_some() || matches!(c, '\u{fffe}' | '\u{ffff}') {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    text.chars().map(kept).collect()
 }

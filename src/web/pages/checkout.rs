@@ -86,7 +86,7 @@ fn why_closed(task: &Task, tip: Option<&Tip>, left_sat: u64) -> Option<&'static 
     if !task.opened() {
         return Some("This task does not take pledges.");
     }
-    if tip.mtp_secs > terms.funding_close {
+    if task.may_pledge(tip).is_err() {
         return Some("Funding has closed: what is paid now would not count.");
     }
     if left_sat < terms.minimum_pledge_sat {

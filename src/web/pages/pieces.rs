@@ -1,6 +1,7 @@
 //! Pieces that several pages show alike: an amount, a moment, a task's progress, a task in a list.
 
 use super::{stage_words, words};
+pub use crate::escrow::charter::inert;
 use crate::escrow::charter::unseen;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::Totals;
@@ -23,21 +24,6 @@ pub fn moment(secs: &u32, now: &Option<u32>) -> String {
         None => String::new(),
     };
     format!("<time datetime=\"{machine}\">{date}{distance}</time>")
-}
-
-/// A text that strangers wrote, made inert: what cannot be seen, or turns the direction of writing, is shown as
-/// a replacement character. Lines are kept. Templates escape it like every other text.
-pub fn inert(text: &str) -> String {
-    let kept = |c: char| {
-        let mut buffer = [0; 4];
-        match c {
-            '\n' | '\t' => c,
-            c if c.is_control() => ' ',
-            c if unseen(c.encode_utf8(&mut buffer)).is_some() => '\u{fffd}',
-            c => c,
-        }
-    };
-    text.replace("\r\n", "\n").chars().map(kept).collect()
 }
 
 /// The heading of a task: its first line, without the marks of a heading.
@@ -242,11 +228,6 @@ mod tests {
 
     #[test]
     fn what_strangers_write_is_inert() {
-        assert_eq!(
-            inert("a\u{202e}b\u{200b}c\r\nd\te\u{0}"),
-            "a\u{fffd}b\u{fffd}c\nd\te ",
-            "seen, and kept in lines"
-        );
         assert_eq!(title("## Add a dark mode\nmore"), "Add a dark mode");
         assert_eq!(body("## Add a dark mode\n\n more\u{202e}\n"), " more\u{fffd}");
         assert_eq!((body("one line"), body("a\n \n")), ("one line".into(), "a".into()));

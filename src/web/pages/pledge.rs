@@ -53,7 +53,7 @@ struct PledgePage {
     steps: Vec<Step>,
     /// Whether the page still asks for money.
     wanted: bool,
-    /// Whether a submission is being voted on.
+    /// Whether the key of this pledge may still say what becomes of its money.
     voting: bool,
 }
 
@@ -98,16 +98,18 @@ impl PledgePage {
             })
             .collect();
         let headline = case.headline(&said.iter().map(|(held, words)| (held, words)).collect::<Vec<_>>());
-        let voting = task
-            .submissions()
-            .iter()
-            .any(|submission| tip.is_some_and(|tip| !task.window(submission).closed(tip.mtp_secs)))
+        // A pledge that was silent may still speak when voting is over; who has spoken changes nothing any more.
+        let may_vote = |tip| {
+            task.submissions().last().is_some_and(|submission| task.may_vote(submission, index, tip).is_ok())
+        };
+        let voting = tip.is_some_and(may_vote)
+            && !case.refundable()
             && pledge.outpoints.iter().any(|held| held.ended.is_none());
         let voted = task
             .submissions()
             .iter()
             .any(|submission| submission.votes.iter().any(|cast| cast.vote.statement.pledge == index));
-        let steps = steps(&said, voting, voted, case.mtp_secs.is_some_and(|now| now > terms.refund_time));
+        let steps = steps(&said, voting, voted, case.refundable());
         let remarks = case.remarks(&pledge.outpoints);
         let wanted = matches!(headline.state, "waiting" | "lapsed" | "replaced");
         let payments = said

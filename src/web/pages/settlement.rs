@@ -8,7 +8,7 @@ use super::super::body::Params;
 use super::super::{ApiError, App, bbqr};
 use super::pieces::title;
 use super::settlements::copy;
-use super::{Asked, Site, money, show as respond, words};
+use super::{Asked, Site, money, show as respond, stage_words, words};
 use crate::escrow::facts::Tip;
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{CharterId, Role, SettlementId};

@@ -7,7 +7,7 @@ use super::super::{ApiError, App};
 use super::pieces::title;
 use super::settlement::Refusal;
 use super::settlement::moves::{self, Moves};
-use super::{Asked, Site, money, show as respond, words};
+use super::{Asked, Site, money, show as respond, stage_words, words};
 use crate::escrow::event::{Command, Event};
 use crate::escrow::facts::Tip;
 use crate::escrow::settlement::{Kind, step_at_or_above, step_at_or_below};

@@ -1,8 +1,8 @@
 //! What every page has around it: where it is, on which chain, and what the browser loads.
 
-use super::super::App;
 use super::super::assets::{self, Asset};
 use super::super::faucet::Offer;
+use super::super::{App, files_in_one};
 use crate::escrow::facts::Tip;
 use crate::escrow::network::Network;
 
@@ -44,6 +44,11 @@ impl Site {
     /// A file of the program.
     pub fn asset(&self, name: &str) -> &'static Asset {
         assets::asset(name)
+    }
+
+    /// Names the files that browsers are given, all in one.
+    pub fn files(&self) -> &'static str {
+        files_in_one()
     }
 
     /// Whether money here is worth nothing.

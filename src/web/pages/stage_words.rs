@@ -144,7 +144,7 @@ pub fn kind(kind: &Kind) -> &'static str {
     match kind {
         Kind::Payout { .. } => "Payout",
         Kind::EarlyReturn => "Return to all sponsors",
-        Kind::Ruling { .. } => "What the arbiter ruled",
+        Kind::Ruling { .. } => "Carrying out a ruling",
     }
 }
 

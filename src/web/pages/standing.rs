@@ -55,12 +55,12 @@ pub struct Case<'a> {
 
 impl Case<'_> {
     /// Whether refunds may be mined.
-    fn refundable(&self) -> bool {
-        self.mtp_secs.is_some_and(|now_secs| now_secs > self.terms.refund_time)
+    pub fn refundable(&self) -> bool {
+        self.mtp_secs.is_some_and(|now_secs| self.terms.refundable(now_secs))
     }
 
     fn funding_closed(&self) -> bool {
-        self.mtp_secs.is_some_and(|now_secs| now_secs > self.terms.funding_close)
+        self.mtp_secs.is_some_and(|now_secs| self.terms.funding_closed(now_secs))
     }
 
     /// What a payment counts as.

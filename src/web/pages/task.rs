@@ -207,9 +207,9 @@ fn left_under_cap(task: &Task, tip: &Tip) -> u64 {
 
 /// Whether an address would be issued now to whoever asks.
 fn takes_pledges(task: &Task, stage: Stage, tip: Option<&Tip>, left_sat: u64) -> bool {
-    let before_close = tip.is_some_and(|tip| tip.mtp_secs <= task.charter().fields().funding_close);
+    let may_pledge = tip.is_some_and(|tip| task.may_pledge(tip).is_ok());
     let running = matches!(stage, Stage::Open | Stage::Voting | Stage::Deciding | Stage::Settling);
-    task.opened() && before_close && running && left_sat >= task.charter().minimum_pledge().to_sat()
+    may_pledge && running && left_sat >= task.charter().minimum_pledge().to_sat()
 }
 
 /// Whether a gift could still reach the developer. Later it would lie where nothing returns it.

@@ -61,6 +61,7 @@ async fn the_front_page_shows_what_raised_most() {
     let task = world.id.to_string();
     assert!(html.contains(&format!("/tasks/{task}")), "{html}");
     assert_eq!(json["example"]["charter"], task);
+    assert!(html.contains(&format!("href=\"/operator#files\">{}<", crate::web::files_in_one())), "{html}");
     for part in ["Three steps for a sponsor", "<title id=\"two-title\">", "og:title", "Who it is for"] {
         assert!(html.contains(part), "{part}");
     }

@@ -1,6 +1,7 @@
 //! Random lives: no sequence of commands and chain facts breaks what must hold in every case.
 
 use super::{sat, verified};
+use crate::escrow::charter::CharterFields;
 use crate::escrow::event::Command;
 use crate::escrow::facts::SpendPath;
 use crate::escrow::pledge::Outpoint;
@@ -84,9 +85,15 @@ pub(in crate::escrow) struct Life {
 
 impl Life {
     pub(in crate::escrow) fn new() -> Life {
+        Life::under(|_| {})
+    }
+
+    /// One under other terms.
+    pub(in crate::escrow) fn under(change: impl FnOnce(&mut CharterFields)) -> Life {
         let world = verified(|fields| {
             fields.depth = 2;
             fields.cap_sat = 3_000_000;
+            change(fields);
         });
         Life { world, commands: Vec::new(), secured: BTreeSet::new() }
     }

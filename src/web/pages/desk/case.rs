@@ -73,8 +73,10 @@ struct Case {
     cutoff_secs: u32,
     /// T.
     refund_time: u32,
-    /// Whether a word of this seat is still taken, and which.
+    /// Whether a word of this seat is still taken: an acceptance, or a ruling.
     open: bool,
+    /// Whether the representative may still refuse the work.
+    may_refuse: bool,
 }
 
 /// A vote with what it takes to check it.
@@ -168,7 +170,6 @@ impl Case {
         let silent = submission.tally.as_ref().map_or(Amount::ZERO, |tally| {
             tally.electorate.checked_sub(tally.yes + tally.no).unwrap_or(Amount::ZERO)
         });
-        let over = tip.is_none_or(|tip| task.window(state).ruling_over(tip.mtp_secs));
         Case {
             site,
             role,
@@ -190,9 +191,10 @@ impl Case {
             cutoff_secs: task.charter().cutoff_secs(),
             refund_time: task.charter().refund_time_secs(),
             open: match role {
-                Role::Representative => submission.acceptance.is_none(),
-                _ => submission.ruling.is_none() && submission.closed && !over,
+                Role::Representative => task.may_judge(state, true).is_ok(),
+                _ => tip.is_some_and(|tip| task.may_rule(state, tip).is_ok()),
             },
+            may_refuse: task.may_judge(state, false).is_ok(),
             submission,
         }
     }

@@ -1,14 +1,14 @@
 //! What waits for somebody in a seat: over all tasks, from state and tip. Nothing is stored for it.
 
 use super::super::pieces::title;
-use super::super::settlement::moves::{heading, people};
+use super::super::settlement::moves::people;
 use super::super::settlements::number_of;
-use super::super::words;
+use super::super::{stage_words, words};
 use crate::escrow::ballot::Verdict;
 use crate::escrow::facts::Tip;
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{CharterId, Role};
-use crate::escrow::task::{Fate, SettlementState, SubmissionState, Task};
+use crate::escrow::task::{Fate, Refused, SettlementState, SubmissionState, Task};
 use bitcoin::OutPoint;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -108,8 +108,9 @@ impl Seat<'_> {
     }
 
     fn attest(&self) -> Option<Waiting> {
-        let close_secs = self.task.charter().fields().funding_close;
-        if self.task.attestations().contains_key(&self.role) || self.past(u64::from(close_secs)) {
+        let fields = self.task.charter().fields();
+        let close_secs = fields.funding_close;
+        if self.task.attestations().contains_key(&self.role) || !fields.can_open(self.tip.mtp_secs) {
             return None;
         }
         let words = "You are named in this charter. Read it, and agree or let it lie.".to_owned();
@@ -119,62 +120,70 @@ impl Seat<'_> {
     }
 
     fn submit(&self) -> Option<Waiting> {
-        if self.role != Role::Developer {
+        if self.role != Role::Developer || self.task.may_submit(self.tip).is_err() {
             return None;
         }
         let deadline_secs = self.task.charter().fields().work_deadline;
-        let voting = self
-            .task
-            .submissions()
-            .last()
-            .is_some_and(|last| !self.task.window(last).closed(self.tip.mtp_secs));
         let totals = self.task.totals(self.tip);
-        let nothing = totals.credited + totals.gifts == bitcoin::Amount::ZERO;
-        if voting || nothing || self.past(u64::from(deadline_secs)) {
-            return None;
-        }
+        // Nobody waits for work that nobody has paid for so far.
+        let paid_for = totals.credited + totals.gifts > bitcoin::Amount::ZERO;
         let first = self.task.submissions().is_empty();
-        let words = if first { "When the work is done, submit it here." } else { "You may submit again." };
+        let words = match (first, paid_for) {
+            (true, true) => "When the work is done, submit it here.",
+            (true, false) => "When the work is done, submit it here. Nothing has been paid for it so far.",
+            (false, _) => "You may submit again.",
+        };
         let link = format!("/desk/developer/{}", self.task.id());
         let wait = self.wait(What::Submit, words.to_owned(), "Submit work", link);
-        Some(Waiting { deadline_secs: Some(deadline_secs), due: first, ..wait })
+        Some(Waiting { deadline_secs: Some(deadline_secs), due: first && paid_for, ..wait })
     }
 
     fn judge(&self, submission: &SubmissionState) -> Option<Waiting> {
-        let settled = submission.acceptance.is_some() || submission.ruling.is_some();
-        if self.role != Role::Representative || settled {
+        if self.role != Role::Representative || self.task.may_judge(submission, true).is_err() {
+            return None;
+        }
+        // The word is taken for ever; a desk keeps it only while money may move on it.
+        if self.past(u64::from(self.task.charter().cutoff_secs())) {
             return None;
         }
         let window = self.task.window(submission);
-        if window.ruling_over(self.tip.mtp_secs) {
-            return None;
-        }
-        let number = submission.signed.statement.number + 1;
         let closed = window.closed(self.tip.mtp_secs);
-        let words = if closed {
-            format!(
-                "Submission {number}: voting is over and you have said nothing. A ruling may stand in for your word."
-            )
-        } else {
-            format!(
-                "Submission {number}: do you accept the work? Your word frees the money of sponsors who say nothing."
-            )
+        let over = window.ruling_over(self.tip.mtp_secs);
+        let may_refuse = self.task.may_judge(submission, false).is_ok();
+        let until = match (closed, over || !may_refuse) {
+            (false, _) => secs(window.closes_secs),
+            (true, false) => secs(window.ruling_ends_secs),
+            (true, true) => self.task.charter().cutoff_secs(),
         };
-        let wait = self.wait(What::Judge, words, "Accept or refuse", self.case(submission));
-        let until = if closed { window.ruling_ends_secs } else { window.closes_secs };
-        Some(Waiting { deadline_secs: Some(secs(until)), ..wait })
+        let words = if !may_refuse {
+            "the arbiter's ruling stands in for your word. You may still accept."
+        } else if over {
+            "you have said nothing, and no ruling came. Your word may still free the money of the silent."
+        } else if closed {
+            "voting is over and you have said nothing. A ruling may stand in for your word."
+        } else {
+            "do you accept the work? Your word frees the money of sponsors who say nothing."
+        };
+        let words = format!("Submission {}: {words}", submission.signed.statement.number + 1);
+        let act = if may_refuse { "Accept or refuse" } else { "Accept" };
+        let wait = self.wait(What::Judge, words, act, self.case(submission));
+        Some(Waiting { due: may_refuse, deadline_secs: Some(until), ..wait })
     }
 
     fn rule(&self, submission: &SubmissionState) -> Option<Waiting> {
-        let window = self.task.window(submission);
-        if self.role != Role::Arbiter || submission.ruling.is_some() || window.ruling_over(self.tip.mtp_secs)
-        {
+        if self.role != Role::Arbiter {
             return None;
         }
+        let closed = match self.task.may_rule(submission, self.tip) {
+            Ok(()) => true,
+            // It may soon: whoever rules then can look at the case now.
+            Err(Refused::RulingTooEarly { .. }) => false,
+            Err(_) => return None,
+        };
+        let window = self.task.window(submission);
         let number = submission.signed.statement.number + 1;
         let contested = self.contested(submission);
         let silent = submission.acceptance.is_none();
-        let closed = window.closed(self.tip.mtp_secs);
         let words = match (closed, contested > 0, silent) {
             (true, true, _) => format!(
                 "Submission {number}: {contested} {} for your ruling.",
@@ -237,9 +246,9 @@ impl Seat<'_> {
         let of = match kind {
             Kind::Payout { submission } | Kind::Ruling { submission } => {
                 let number = number_of(self.task, &submission).unwrap_or_default();
-                format!("{}, submission {number}", heading(&kind))
+                format!("{}, submission {number}", stage_words::kind(&kind))
             }
-            Kind::EarlyReturn => heading(&kind).to_owned(),
+            Kind::EarlyReturn => stage_words::kind(&kind).to_owned(),
         };
         let words = if done.is_empty() {
             format!("{of}: {} move. Nobody has signed yet.", words::sat(spent))

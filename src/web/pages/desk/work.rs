@@ -6,11 +6,10 @@ use super::super::super::{ApiError, App};
 use super::super::pieces::title;
 use super::super::{Asked, Site, money, pieces, show as respond, words};
 use crate::escrow::ballot::Window;
-use crate::escrow::charter::SubmissionsOpen;
 use crate::escrow::facts::Tip;
 use crate::escrow::network::Network;
 use crate::escrow::statement::{CharterId, SubmissionId};
-use crate::escrow::task::{Stage, Task};
+use crate::escrow::task::{Refused, Stage, Task};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -90,27 +89,22 @@ impl Work {
     }
 }
 
-/// Why no work is taken: the same conditions as when it is handed in, which decides.
+/// Why no work is taken, if none is.
 fn not_now(task: &Task, tip: Option<&Tip>) -> Option<String> {
-    let fields = task.charter().fields();
     let Some(tip) = tip else { return Some("The chain is not known yet; try again shortly.".to_owned()) };
-    if !task.opened() {
-        return Some("The task is not open: all three signers must attest the charter first.".to_owned());
-    }
-    if tip.mtp_secs > fields.work_deadline {
-        return Some("The work deadline has passed: nothing can be submitted any more.".to_owned());
-    }
-    if let Some(last) = task.submissions().last()
-        && !task.window(last).closed(tip.mtp_secs)
-    {
-        return Some("Sponsors still vote on the submission before this one.".to_owned());
-    }
-    let missing = task.charter().target().checked_sub(task.totals(tip).raised);
-    match missing.filter(|missing| *missing > bitcoin::Amount::ZERO) {
-        Some(missing) if fields.submissions_open == SubmissionsOpen::WhenTargetCredited => {
-            let sat = words::sat(missing.to_sat());
-            Some(format!("Work is taken once the target is reached: {sat} are missing."))
+    let refused = task.may_submit(tip).err()?;
+    Some(match refused {
+        Refused::NotOpen => {
+            "The task is not open: all three signers must attest the charter first.".to_owned()
         }
-        _ => None,
-    }
+        Refused::WorkDeadline { .. } => {
+            "The work deadline has passed: nothing can be submitted any more.".to_owned()
+        }
+        Refused::StillVoting => "Sponsors still vote on the submission before this one.".to_owned(),
+        Refused::TargetMissing { missing } => {
+            let sat = words::sat(missing.to_sat());
+            format!("Work is taken once the target is reached: {sat} are missing.")
+        }
+        other => other.to_string(),
+    })
 }

@@ -4,7 +4,7 @@
 use crate::escrow::charter::Charter;
 use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
-use crate::escrow::settlement::{Chunk, Form, Kind, OutputKind, Plan};
+use crate::escrow::settlement::{Chunk, Form, OutputKind, Plan};
 use crate::escrow::statement::Role;
 use crate::escrow::task::{Fate, Reason, SettlementState, Task};
 use bitcoin::{Address, Amount, OutPoint, Txid};
@@ -244,15 +244,6 @@ pub fn reason(reason: &Reason) -> &'static str {
     }
 }
 
-/// What a settlement is, as a heading.
-pub fn heading(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Payout { .. } => "Payout",
-        Kind::EarlyReturn => "Early return of everything",
-        Kind::Ruling { .. } => "Carrying out a ruling",
-    }
-}
-
 /// `the developer`, `the developer and the arbiter`, `nobody`.
 pub fn people(roles: &[Role]) -> String {
     match roles {
@@ -268,6 +259,7 @@ pub fn people(roles: &[Role]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::escrow::settlement::Kind;
     use crate::escrow::testing::World;
 
     #[test]

@@ -1,0 +1,96 @@
+//! What may be said now, before anybody has said it: the conditions of commands that rest on state and tip alone.
+//! [`Task::decide`](super::Task::decide) asks here, and so does whatever tells people what they may do.
+
+use super::{Refused, SubmissionState, Task};
+use crate::escrow::charter::SubmissionsOpen;
+use crate::escrow::facts::Tip;
+use crate::escrow::pledge::Pledge;
+use bitcoin::Amount;
+
+/// How often one pledge may change its vote: more is only there to fill the disk.
+const MAX_VOTES_PER_PLEDGE: usize = 32;
+
+impl Task {
+    pub(super) fn need_open(&self) -> Result<(), Refused> {
+        if self.opened { Ok(()) } else { Err(Refused::NotOpen) }
+    }
+
+    pub(super) fn need_pledge(&self, pledge: u32) -> Result<&Pledge, Refused> {
+        self.pledges.get(&pledge).ok_or(Refused::UnknownPledge { pledge })
+    }
+
+    /// Whether new pledges are taken; what fits under the cap is another question.
+    pub fn may_pledge(&self, tip: &Tip) -> Result<(), Refused> {
+        self.need_open()?;
+        let fields = self.charter.fields();
+        if fields.funding_closed(tip.mtp_secs) {
+            return Err(Refused::FundingClosed { close_secs: fields.funding_close, mtp_secs: tip.mtp_secs });
+        }
+        Ok(())
+    }
+
+    /// Whether the next submission is taken.
+    pub fn may_submit(&self, tip: &Tip) -> Result<(), Refused> {
+        self.need_open()?;
+        let fields = self.charter.fields();
+        if tip.mtp_secs > fields.work_deadline {
+            return Err(Refused::WorkDeadline { deadline_secs: fields.work_deadline });
+        }
+        if let Some(last) = self.submissions.last()
+            && !self.window(last).closed(tip.mtp_secs)
+        {
+            return Err(Refused::StillVoting);
+        }
+        if fields.submissions_open == SubmissionsOpen::WhenTargetCredited {
+            let raised = self.totals(tip).raised;
+            if let Some(missing) = self.charter.target().checked_sub(raised).filter(|m| *m > Amount::ZERO) {
+                return Err(Refused::TargetMissing { missing });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the representative may accept a submission, or refuse it. No time limits it.
+    pub fn may_judge(&self, submission: &SubmissionState, accepted: bool) -> Result<(), Refused> {
+        if submission.acceptance.is_some() {
+            return Err(Refused::AlreadyJudged);
+        }
+        // The ruling stands in for the word that did not come, and money may have moved on it: a refusal
+        // now would make that wrong in hindsight.
+        if !accepted && submission.ruling.is_some() {
+            return Err(Refused::AlreadyRuled);
+        }
+        Ok(())
+    }
+
+    /// Whether the arbiter may rule over the noes of a submission.
+    pub fn may_rule(&self, submission: &SubmissionState, tip: &Tip) -> Result<(), Refused> {
+        if submission.ruling.is_some() {
+            return Err(Refused::AlreadyRuled);
+        }
+        let window = self.window(submission);
+        if !window.closed(tip.mtp_secs) {
+            return Err(Refused::RulingTooEarly { closes_secs: window.closes_secs });
+        }
+        if window.ruling_over(tip.mtp_secs) {
+            return Err(Refused::RulingTooLate { ended_secs: window.ruling_ends_secs });
+        }
+        Ok(())
+    }
+
+    /// Whether a pledge may vote on a submission, or say something else than before.
+    pub fn may_vote(&self, submission: &SubmissionState, pledge: u32, tip: &Tip) -> Result<(), Refused> {
+        self.need_pledge(pledge)?;
+        if self.vote_used(pledge, tip) {
+            return Err(Refused::VoteSettled);
+        }
+        let said = submission.votes.iter().filter(|cast| cast.vote.statement.pledge == pledge).count();
+        if said > 0 && self.window(submission).closed(tip.mtp_secs) {
+            return Err(Refused::VotingClosed);
+        }
+        if said >= MAX_VOTES_PER_PLEDGE {
+            return Err(Refused::TooManyVotes { max: MAX_VOTES_PER_PLEDGE });
+        }
+        Ok(())
+    }
+}
