@@ -57,7 +57,7 @@ export class Node {
     const cookie = readFileSync(this.cookie, 'utf8');
     // Only what needs the wallet exists below its path before it is made.
     const path = method === 'createwallet' || method === 'getblockcount' ? '' : `wallet/${wallet}`;
-    const response = await fetch(`http://127.0.0.1:${this.rpcPort}/${path}`, {
+    const response = await fetch(`${this.rpcUrl}/${path}`, {
       method: 'POST',
       headers: { authorization: `Basic ${Buffer.from(cookie).toString('base64')}` },
       body: JSON.stringify({ jsonrpc: '1.0', id: 0, method, params }),
@@ -72,6 +72,15 @@ export class Node {
   /** User and password of its RPC, as the node writes them. */
   get cookie() {
     return join(this.dir, 'regtest/.cookie');
+  }
+
+  get rpcUrl() {
+    return `http://127.0.0.1:${this.rpcPort}`;
+  }
+
+  /** The miner's. */
+  get wallet() {
+    return WALLET;
   }
 
   address() {
