@@ -43,9 +43,9 @@ export class Stage {
     return stage;
   }
 
-  /** Another service on the same chain; with `publicUrl`, one that people reach through somebody else. */
-  async startService(name, { publicUrl } = {}) {
-    const service = await Service.prepare(this.program, this.dir, name, { electrum: this.electrs.url, publicUrl });
+  /** Another service on the same chain; with `publicUrl`, one that people reach through somebody else; with `faucet`, one of play. */
+  async startService(name, { publicUrl, faucet = false } = {}) {
+    const service = await Service.prepare(this.program, this.dir, name, { electrum: this.electrs.url, publicUrl, faucet: faucet && this.node });
     await this.node.send(service.feeAddress, FEES_SAT);
     await this.node.generate(1);
     await service.start();

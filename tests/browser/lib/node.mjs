@@ -48,11 +48,16 @@ export class Node {
   }
 
   /** One call; a refusal is an Error with the node's words. */
-  async rpc(method, ...params) {
-    const cookie = readFileSync(join(this.dir, 'regtest/.cookie'), 'utf8');
+  rpc(method, ...params) {
+    return this.rpcOf(WALLET, method, ...params);
+  }
+
+  /** The same of another wallet than the miner's. */
+  async rpcOf(wallet, method, ...params) {
+    const cookie = readFileSync(this.cookie, 'utf8');
     // Only what needs the wallet exists below its path before it is made.
-    const path = method === 'createwallet' || method === 'getblockcount' ? '' : `wallet/${WALLET}`;
-    const response = await fetch(`http://127.0.0.1:${this.rpcPort}/${path}`, {
+    const path = method === 'createwallet' || method === 'getblockcount' ? '' : `wallet/${wallet}`;
+    const response = await fetch(`${this.rpcUrl}/${path}`, {
       method: 'POST',
       headers: { authorization: `Basic ${Buffer.from(cookie).toString('base64')}` },
       body: JSON.stringify({ jsonrpc: '1.0', id: 0, method, params }),
@@ -62,6 +67,20 @@ export class Node {
     const { result, error } = JSON.parse(text);
     if (error) throw new Error(`${method}: ${error.message}`);
     return result;
+  }
+
+  /** User and password of its RPC, as the node writes them. */
+  get cookie() {
+    return join(this.dir, 'regtest/.cookie');
+  }
+
+  get rpcUrl() {
+    return `http://127.0.0.1:${this.rpcPort}`;
+  }
+
+  /** The miner's. */
+  get wallet() {
+    return WALLET;
   }
 
   address() {

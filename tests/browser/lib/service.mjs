@@ -16,8 +16,8 @@ export class Service {
     this.publicUrl = publicUrl ?? this.url;
   }
 
-  /** Writes settings and fee wallet; does not start it. */
-  static async prepare(program, dir, name, { electrum, publicUrl }) {
+  /** Writes settings and fee wallet; does not start it. With `faucet`, a node, whoever asks may mine and pay there. */
+  static async prepare(program, dir, name, { electrum, publicUrl, faucet }) {
     const service = new Service(program, dir, name, { electrum, publicUrl, port: await freePort() });
     mkdirSync(service.data, { recursive: true });
     const settings = {
@@ -27,7 +27,9 @@ export class Service {
       public_url: service.publicUrl,
       electrum,
     };
-    writeFileSync(service.settings, Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join(''));
+    const lines = (table) => Object.entries(table).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join('');
+    const section = faucet ? `[faucet]\n${lines({ rpc_url: faucet.rpcUrl, cookie_file: faucet.cookie, wallet: faucet.wallet })}` : '';
+    writeFileSync(service.settings, lines(settings) + section);
     await service.tool('wallet', 'new', '--no-passphrase');
     service.feeAddress = (await service.tool('wallet', 'address', '--no-qr')).address;
     return service;

@@ -21,9 +21,11 @@ export async function showPay(id: string, kept: Keeper, besides?: Besides): Prom
   byId('pay-amount').textContent = satWords(view.promised);
   addressPanel(address, kept);
   const later = new AfterPanel(then, kept);
-  // On regtest the faucet pays it.
-  for (const [field, value] of [['faucet-address', kept.file.output.address], ['faucet-amount', String(view.promised)]] as const) {
-    (document.getElementById(field) as HTMLInputElement | null)?.setAttribute('value', value);
+  // On regtest the faucet pays it: its form lies open with what was checked.
+  for (const [name, value] of [['faucet-address', kept.file.output.address], ['faucet-amount', String(view.promised)]] as const) {
+    const field = document.getElementById(name);
+    field?.setAttribute('value', value);
+    field?.closest('details')?.setAttribute('open', '');
   }
   // Whoever loads this page again is shown the pledge, not a new checkout.
   history.replaceState(null, '', pledgePath(id, view.index));
