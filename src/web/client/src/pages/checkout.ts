@@ -16,7 +16,7 @@ import { openForm } from '../sponsor/open.ts';
 import { showPay } from '../sponsor/pay.ts';
 import { highest, remember } from '../sponsor/memory.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
-import { guardFields, refusedSecret } from '../sponsor/secret.ts';
+import { guardFields, refusedSecret } from '../ui/secret.ts';
 import type { OpenTask } from '../sponsor/task.ts';
 import { ServiceError } from '../ui/api.ts';
 import { element } from '../ui/element.ts';

@@ -9,7 +9,7 @@ import { pledgePath } from '../sponsor/attend.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
 import { takeKey } from '../sponsor/link.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
-import { refusedSecret } from '../sponsor/secret.ts';
+import { refusedSecret } from '../ui/secret.ts';
 import { highest, remember } from '../sponsor/memory.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
 import { checkedPledge, type OpenTask } from '../sponsor/task.ts';
