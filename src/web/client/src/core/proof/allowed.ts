@@ -196,16 +196,3 @@ function outputLine(task: Task, chunk: Chunk, form: Form, output: TxOut, at: num
   const part = input === undefined || share === undefined ? '' : ` (of ${satWords(input.term.amount)}, ${satWords(share.fee)} of it fee)`;
   return line('return', `returns ${amount}${part} to the sponsor of pledge ${kind.index} at the address they signed, ${address}`);
 }
-
-/** All of it as `upfront settlement sign` prints it, line by line. */
-export function explanationLines({ plan, purpose: what, task, inputs, transactions }: Explanation): string[] {
-  const { tip } = task;
-  return [
-    `settlement ${plan.id}`, what, `as of block ${tip.height} (${tip.hash}), median time ${tip.mtp_secs}`, 'it spends',
-    ...inputs.map((line) => `  ${line}`),
-    ...transactions.flatMap((words) => [
-      `transaction ${words.chunkAt} at ${words.feerate} sat/vB: ${words.txid}, fee ${satWords(words.fee)} for ${words.vsize} vB${words.given ? '' : ', no PSBT given'}`,
-      ...words.outputs.map((output) => `  ${output.words}`),
-    ]),
-  ];
-}
