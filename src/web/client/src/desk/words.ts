@@ -7,6 +7,7 @@ import { networkOf } from '../core/network.ts';
 import { isSecret } from '../core/secret.ts';
 import { parseSignature } from '../core/signature.ts';
 import { acceptance, attest, ruling, submission, vote, type Statement } from '../core/statement.ts';
+import { percent } from '../core/words.ts';
 
 export type Kind = 'attestation' | 'submission' | 'acceptance' | 'ruling' | 'vote';
 
@@ -64,7 +65,7 @@ const SAYS: Readonly<Record<Exclude<Kind, 'attestation'>, (fields: Fields) => { 
 export function rulingWords(bps: number): string {
   if (bps === 0) return 'The arbiter rules that the money of the noes goes back to its sponsors.';
   if (bps === 10_000) return 'The arbiter rules that the money of the noes is paid.';
-  return `The arbiter rules that ${bps / 100} % of the money of the noes is paid, and the rest goes back.`;
+  return `The arbiter rules that ${percent(bps)} of the money of the noes is paid, and the rest goes back.`;
 }
 
 const text = (value: Json | undefined, field: string): string =>

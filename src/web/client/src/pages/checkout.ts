@@ -4,8 +4,9 @@
 import { parseAddress } from '../core/address.ts';
 import { newPhrase, readPhrase, Root } from '../core/keys.ts';
 import { networkOf } from '../core/network.ts';
+import { satWords } from '../core/words.ts';
 import { pledgePath } from '../sponsor/attend.ts';
-import { btcWords, readBtc, readSat, refusal, satWords, type Amount } from '../sponsor/amount.ts';
+import { btcWords, readBtc, readSat, refusal, type Amount } from '../sponsor/amount.ts';
 import { waiting } from '../sponsor/duties.ts';
 import { after, quizPlaces, randomBelow, START, stepOf, type Done, type Flow } from '../sponsor/flow.ts';
 import { Issuing } from '../sponsor/issue.ts';

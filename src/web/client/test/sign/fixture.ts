@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Account, Root } from '../../src/core/keys.ts';
 import { networkOf } from '../../src/core/network.ts';
 import { parseProof, parseCastVote, type CastVoteDocument, type ProofDocument } from '../../src/core/proof/document.ts';
-import { satWords } from '../../src/core/settlement/difference.ts';
+import { satWords } from '../../src/core/words.ts';
 import { allowed, type Explanation, type Verdict } from '../../src/core/proof/allowed.ts';
 import { Psbt } from '../../src/core/psbt.ts';
 import type { Role } from '../../src/core/signer-key.ts';

@@ -1,16 +1,16 @@
 // For a signer, offline: what a settlement does, output by output in words, or why it must not be signed. Votes are
 // recounted from the document; PSBTs are compared with transactions built anew from the terms. The words are those of
-// `upfront settlement sign`.
+// `upfront settlement sign`, but for the zeros that its shares end in.
 
 import { addressOf } from '../address.ts';
 import { hex } from '../bytes.ts';
 import type { Psbt } from '../psbt.ts';
 import type { Role } from '../signer-key.ts';
-import { satWords } from '../settlement/difference.ts';
-import { formsOf, percent, type Chunk, type Form, type Plan, type Placed } from '../settlement/plan.ts';
+import { formsOf, type Chunk, type Form, type Plan, type Placed } from '../settlement/plan.ts';
 import { comparePsbt, placeOf, sharedInputs } from '../settlement/psbts.ts';
 import { isGift, sameKind, type Kind, type TermInput } from '../settlement/terms.ts';
 import { txid, type TxOut } from '../tx.ts';
+import { percent, satWords } from '../words.ts';
 import { checkProof } from './check.ts';
 import type { CastVoteDocument, ProofDocument } from './document.ts';
 import { Findings, type Finding } from './findings.ts';
