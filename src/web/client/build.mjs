@@ -22,7 +22,7 @@ const PAGE_BUDGET = 75_000;
 const CORE_BUDGET = 46_500;
 /** What every page that takes a pledge needs of the core. */
 const CORE = `
-  export { checkPledge } from './src/core/check.ts';
+  export { checkPledge, checkTask } from './src/core/check.ts';
   export { Root, keyToFragment, newPhrase } from './src/core/keys.ts';
   export { RecoveryFile } from './src/core/recovery.ts';
   export { paymentsOf } from './src/core/refund.ts';

@@ -5,7 +5,7 @@ import { p2trScript } from './address.ts';
 import { Reader, base64, bytesOf, concat, hex, unbase64, utf8 } from './bytes.ts';
 import { refuse } from './error.ts';
 import { taggedHash } from './hash.ts';
-import { signSchnorr, tapTweak, tweakedKeyPair, verifySchnorr, type KeyPair } from './point.ts';
+import { tapTweak, verifySchnorr } from './point.ts';
 import type { Statement } from './statement.ts';
 import {
   SIGHASH, SighashCache, parseTransaction, readWitness, readWitnessSignature, txid, witnessBytes, witnessSignature,
@@ -40,12 +40,6 @@ export function toSign(message: string, publicKey: string): { tx: Transaction; p
 function digest(message: string, publicKey: string, sighashType: number): Uint8Array {
   const { tx, prevout } = toSign(message, publicKey);
   return new SighashCache(tx, [prevout]).taproot(0, sighashType, null);
-}
-
-/** Signs as the owner of `tr(key)`. */
-export function signMessage(message: string, key: KeyPair): Bip322Signature {
-  const signature = signSchnorr(digest(message, key.publicKey, SIGHASH.default), tweakedKeyPair(key, 'key'));
-  return { signature, sighashType: SIGHASH.default };
 }
 
 /** Whether the owner of `tr(key)` signed the message. */

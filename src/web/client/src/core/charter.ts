@@ -14,6 +14,7 @@ import { liftX } from './point.ts';
 import { serviceSpeaker, signerSpeaker, verifyStatement, type Speaker, type StatementSignature } from './signature.ts';
 import { ROLES, parseSignerKey, sameKey, type Role, type SignerKey } from './signer-key.ts';
 import { attest } from './statement.ts';
+import { UNSEEN } from './words.ts';
 
 export type { CharterFields, Leader, Payee, Seat } from './charter-shape.ts';
 
@@ -141,10 +142,6 @@ function checkSigners(fields: CharterFields, network: Network): readonly [Signer
   }
   return signers;
 }
-
-/** Control, bidirectional and zero-width characters: a text could show something other than it is. */
-const UNSEEN =
-  /[\p{Cc}\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u061c\u2028\u2029\u00ad\u{e0000}-\u{e007f}]/u;
 
 function checkTexts(fields: CharterFields): void {
   const check = (field: string, value: string, max: number): void => {

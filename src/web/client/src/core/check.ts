@@ -2,7 +2,7 @@
 // bytes is computed here again, and the first claim that disagrees is named. Nothing that the service says is taken
 // on trust but the numbers that only the chain can tell.
 
-import { parseAddress, type Address } from './address.ts';
+import { parseAddress } from './address.ts';
 import { hex, isHash, utf8 } from './bytes.ts';
 import { Charter } from './charter.ts';
 import { refuse } from './error.ts';
@@ -17,26 +17,20 @@ import { pledge as pledgeStatement } from './statement.ts';
 export interface TaskClaims {
   /** Charter id, as it stands in the page's address. */
   readonly task: string;
-  /** T. */
-  readonly refundTime?: number;
-  /** Key expressions as shown. */
-  readonly keys?: Readonly<Record<Role, string>>;
   readonly openAddress?: string | null;
   /** The task's text, whose hash the charter names. */
   readonly text?: string;
 }
 
 /** What a page says of a pledge. */
-export interface PledgeClaims extends TaskClaims {
+export interface PledgeClaims {
   readonly index: number;
   readonly sponsorKey: string;
   readonly refundAddress: string;
-  readonly address?: string;
-  readonly descriptor?: string;
-  readonly internalKey?: string;
-  readonly refundLeaf?: string;
+  readonly address: string;
+  readonly descriptor: string;
   /** The signature over the pledge statement. */
-  readonly signature?: string;
+  readonly signature: string;
 }
 
 export type Attestations = Readonly<Partial<Record<Role, string>>>;
@@ -45,11 +39,6 @@ export type Attestations = Readonly<Partial<Record<Role, string>>>;
 export interface CheckedTask {
   readonly charter: Charter;
   readonly contract: Contract;
-}
-
-export interface CheckedPledge extends CheckedTask {
-  readonly output: EscrowOutput;
-  readonly refundAddress: Address;
 }
 
 function differs(field: string, computed?: string): never {
@@ -67,12 +56,6 @@ export function checkTask(charterText: Uint8Array | string, attestations: Attest
     if (given === undefined) refuse('not_attested', field, `${field} is missing: the ${role} has not agreed to these terms`);
     charter.verifyAttestation(role, parseSignature(given, field));
   }
-  ROLES.forEach((role) => {
-    if (claims.keys !== undefined && claims.keys[role] !== charter.signer(role).text) differs(`${role}.key`, charter.signer(role).text);
-  });
-  if (claims.refundTime !== undefined && claims.refundTime !== charter.fields.refund_time) {
-    differs('refund_time', String(charter.fields.refund_time));
-  }
   if (claims.text !== undefined && hex(sha256(utf8(claims.text))) !== charter.fields.text_hash) differs('text');
   const contract = new Contract(charter);
   if (typeof claims.openAddress === 'string') {
@@ -82,29 +65,18 @@ export function checkTask(charterText: Uint8Array | string, attestations: Attest
   return { charter, contract };
 }
 
-/** Everything of `checkTask`, and the pledge's output, derived again. Throws for the first field that disagrees. */
-export function checkPledge(charterText: Uint8Array | string, attestations: Attestations, claims: PledgeClaims): CheckedPledge {
-  return checkPledgeOf(checkTask(charterText, attestations, claims), claims);
-}
-
-/** The same for a task that is checked already: many pledges of one task cost one task. */
-export function checkPledgeOf(task: CheckedTask, claims: PledgeClaims): CheckedPledge {
-  const { charter, contract } = task;
-  if (claims.task !== charter.id) differs('charter', charter.id);
+/** Derives a pledge's output again for a task that is checked. Throws for the first field that disagrees. */
+export function checkPledge({ charter, contract }: CheckedTask, claims: PledgeClaims): EscrowOutput {
   const index = integer(claims.index, 'index', 1, MAX_31);
   if (!isHash(claims.sponsorKey)) refuse('not_a_key', 'sponsor_key', 'sponsor_key is no x-only public key');
   const output = contract.pledge({ generation: 0, index }, claims.sponsorKey);
-  if (claims.internalKey !== undefined && claims.internalKey !== output.internalKey) differs('internal_key', output.internalKey);
-  if (claims.refundLeaf !== undefined && claims.refundLeaf !== hex(output.refundLeaf ?? new Uint8Array(0))) differs('refund_leaf');
-  if (claims.descriptor !== undefined && claims.descriptor !== output.descriptor) differs('descriptor', output.descriptor);
-  if (claims.address !== undefined && claims.address !== output.address) differs('address', output.address);
+  if (claims.descriptor !== output.descriptor) differs('descriptor', output.descriptor);
+  if (claims.address !== output.address) differs('address', output.address);
   const refundAddress = parseAddress(claims.refundAddress, charter.network, 'refund_address');
   if (refundAddress.text !== claims.refundAddress) refuse('charter_text', 'refund_address', 'refund_address: write bech32 addresses in lower case');
-  if (claims.signature !== undefined) {
-    const statement = pledgeStatement({
-      network: charter.network.name, charter: charter.id, index, sponsorKey: claims.sponsorKey, refundAddress: refundAddress.text,
-    });
-    verifyStatement(statement, parseSignature(claims.signature, 'signature'), sponsorSpeaker(claims.sponsorKey), 'signature');
-  }
-  return { charter, contract, output, refundAddress };
+  const statement = pledgeStatement({
+    network: charter.network.name, charter: charter.id, index, sponsorKey: claims.sponsorKey, refundAddress: refundAddress.text,
+  });
+  verifyStatement(statement, parseSignature(claims.signature, 'signature'), sponsorSpeaker(claims.sponsorKey), 'signature');
+  return output;
 }

@@ -6,7 +6,7 @@ import { entropyToMnemonic, mnemonicToEntropy, mnemonicToSeedSync } from '@scure
 import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { p2trAddress } from './address.ts';
 import { ExtendedKey, HARDENED } from './bip32.ts';
-import { base64url, bytesOf, concat, hex, same, unbase64url, unhex } from './bytes.ts';
+import { base64url, bytesOf, concat, same, unbase64url, unhex } from './bytes.ts';
 import { BECH32_CONSTANT, fromBase58check, toBase58check, toBech32, toWords } from './codec.ts';
 import { UpfrontError, refuse } from './error.ts';
 import { MAX_31, integer } from './number.ts';
@@ -14,7 +14,7 @@ import type { Network } from './network.ts';
 import { keyPair, tapTweak, type KeyPair } from './point.ts';
 import { STATEMENT_GENERATION } from './signer-key.ts';
 
-export { keyPair, tweakedKeyPair, type KeyPair } from './point.ts';
+export { keyPair, type KeyPair } from './point.ts';
 export { wordlist };
 
 /** Keys of a phrase that are looked at, here and on the command line. */
@@ -198,6 +198,3 @@ export function readKey(text: string, network: Network, field = 'key'): KeyPair 
     throw new UpfrontError('not_a_key', field, `${field} is no private key`);
   }
 }
-
-/** Hex of a secret, for a file that its owner keeps. */
-export const secretHex = (key: KeyPair): string => hex(key.secret);

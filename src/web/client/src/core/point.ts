@@ -70,15 +70,6 @@ export function keyPair(secret: Uint8Array, field: string): KeyPair {
   return { secret, publicKey: hex(schnorr.getPublicKey(secret)) };
 }
 
-/** The key pair of `tr(key)` without scripts (BIP86), which signs its key path. */
-export function tweakedKeyPair(key: KeyPair, field: string): KeyPair {
-  const tweak = scalar(taggedHash('TapTweak', unhex(key.publicKey, field)));
-  const secret = scalar(key.secret);
-  if (tweak === null || secret === null) return refuse('not_a_key', field, `${field} cannot be tweaked`);
-  const even = compressed(publicPoint(secret))[0] === 2 ? secret : Fn.neg(secret);
-  return keyPair(Fn.toBytes(Fn.add(even, tweak)), field);
-}
-
 /** BIP340, 64 bytes. */
 export const signSchnorr = (digest: Uint8Array, key: KeyPair): Uint8Array =>
   schnorr.sign(digest, key.secret, NO_RANDOMNESS);

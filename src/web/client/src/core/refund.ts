@@ -11,7 +11,7 @@ import { MAX_MONEY_SAT, MAX_U32, integer, sat, satNumber } from './number.ts';
 import type { EscrowOutput } from './output.ts';
 import { signSchnorr, verifySchnorr, type KeyPair } from './point.ts';
 import {
-  SIGHASH, SighashCache, leafHash, outpointText, parseOutpoint, txid, vsize, withWitness, witnessSignature,
+  SIGHASH, SighashCache, leafHash, outpointText, txid, vsize, withWitness, witnessSignature,
   type Outpoint, type Transaction, type TxOut,
 } from './tx.ts';
 
@@ -208,11 +208,6 @@ export class RefundBundle {
       return [{ rung, transaction: this.target.signedWith(transaction, signature, SIGHASH.default), feeSat }];
     });
   }
-}
-
-/** The target of `txid:vout` as text. */
-export function refundTarget(output: EscrowOutput, outpoint: string, amount: bigint, refundAddress: string): RefundTarget {
-  return new RefundTarget(output, parseOutpoint(outpoint, 'outpoint'), amount, refundAddress);
 }
 
 /**

@@ -2,7 +2,7 @@
 // and BIP322 for wallets that sign transactions only. And whose keys they are checked under.
 
 import { hex, unhex } from './bytes.ts';
-import { messageOf, messageSignatureText, parseMessageSignature, signMessage, verifyMessage, type Bip322Signature } from './bip322.ts';
+import { messageOf, messageSignatureText, parseMessageSignature, verifyMessage, type Bip322Signature } from './bip322.ts';
 import { refuse } from './error.ts';
 import { signSchnorr, verifySchnorr, type KeyPair } from './point.ts';
 import type { SignerKey } from './signer-key.ts';
@@ -57,7 +57,3 @@ export function verifyStatement(statement: Statement, given: StatementSignature,
 
 /** BIP340, as 128 hex digits. */
 export const signStatement = (statement: Statement, key: KeyPair): string => hex(signSchnorr(statement.digest, key));
-
-/** BIP322 for `tr(key)`, as `smp` and base64. */
-export const signStatementBip322 = (statement: Statement, key: KeyPair): string =>
-  messageSignatureText(signMessage(messageOf(statement), key));

@@ -1,7 +1,7 @@
 // Signed statements: what a person says with a key, as readable lines under a BIP340 tagged hash. One field a
 // line, `name: value`, in a fixed order, each ended by a line feed (docs/PROTOCOL.md, section 5).
 
-import { hash, hex, unhex, utf8 } from './bytes.ts';
+import { hash, unhex, utf8 } from './bytes.ts';
 import { refuse } from './error.ts';
 import { taggedHash } from './hash.ts';
 import type { NetworkName } from './network.ts';
@@ -70,9 +70,6 @@ export const submission = (given: SubmissionFields): Statement =>
     ['block height', integer(given.blockHeight, 'block_height', 0, MAX_U32)],
     ['block hash', hash(given.blockHash, 'block_hash')],
   ]);
-
-/** A submission's id: its digest. */
-export const submissionId = (given: SubmissionFields): string => hex(submission(given).digest);
 
 export interface VoteFields {
   readonly network: NetworkName;

@@ -4,7 +4,7 @@
 import { Reader, bytesOf, compactSize, concat, hex, isHash, reversed, u64Le, uintLe, unhex, withLength } from './bytes.ts';
 import { refuse } from './error.ts';
 import { hash256, sha256, taggedHash } from './hash.ts';
-import { MAX_U32, integer } from './number.ts';
+import { MAX_U32 } from './number.ts';
 
 export interface Outpoint {
   /** As wallets show it. */
@@ -178,7 +178,3 @@ export const withWitness = (tx: Transaction, index: number, witness: readonly Ui
   ...tx,
   inputs: tx.inputs.map((input, at) => (at === index ? { ...input, witness } : input)),
 });
-
-export function lockTimeOf(secs: number, field: string): number {
-  return integer(secs, field, 500_000_000, MAX_U32);
-}

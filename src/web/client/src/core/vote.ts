@@ -4,8 +4,7 @@ import { hex } from './bytes.ts';
 import type { Charter } from './charter.ts';
 import { refuse } from './error.ts';
 import { networkOf } from './network.ts';
-import type { KeyPair } from './point.ts';
-import { parseSignature, signStatement, verifyStatement } from './signature.ts';
+import { parseSignature, verifyStatement } from './signature.ts';
 import { receipt as receiptStatement, vote as voteStatement, type Choice } from './statement.ts';
 
 /** `Signed<Vote>`. */
@@ -19,12 +18,6 @@ export interface SignedVote {
     readonly counter: number;
   };
   readonly signature: string;
-}
-
-/** Votes with the key of one pledge. A higher counter replaces what was said before. */
-export function signVote(charter: Charter, submission: string, pledge: number, choice: Choice, counter: number, key: KeyPair): SignedVote {
-  const statement = { network: charter.network.name, charter: charter.id, submission, pledge, choice, counter };
-  return { statement, signature: signStatement(voteStatement(statement), key) };
 }
 
 /** `Signed<Receipt>`. */

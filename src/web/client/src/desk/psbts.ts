@@ -3,7 +3,7 @@
 
 import { base64, hex } from '../core/bytes.ts';
 import { refuse } from '../core/error.ts';
-import { looksPrivate } from '../core/signer-key.ts';
+import { isSecret } from '../core/secret.ts';
 
 /** `psbt` and 0xff, as every PSBT begins (BIP174). */
 const MAGIC = '70736274ff';
@@ -23,7 +23,7 @@ export function psbtsOfText(name: string, text: string): Brought[] {
   const listed = trimmed.startsWith('{') ? listOf(name, trimmed) : trimmed.split(/\s+/);
   const strange = listed.findIndex((each) => !MAGIC_BASE64.test(each) || !/^[A-Za-z0-9+/]+={0,2}$/.test(each));
   if (strange >= 0) {
-    if (looksPrivate(text)) {
+    if (isSecret(text)) {
       return refuse('key_private', name,
         `${name} looks like a private key or recovery words. It was not sent. Never give it to any page; only signed PSBTs belong here`);
     }

@@ -4,9 +4,10 @@
 import { refuse } from '../core/error.ts';
 import { parseJson, type Json } from '../core/json.ts';
 import { networkOf } from '../core/network.ts';
+import { isSecret } from '../core/secret.ts';
 import { parseSignature } from '../core/signature.ts';
-import { looksPrivate } from '../core/signer-key.ts';
 import { acceptance, attest, ruling, submission, vote, type Statement } from '../core/statement.ts';
+import { percent } from '../core/words.ts';
 
 export type Kind = 'attestation' | 'submission' | 'acceptance' | 'ruling' | 'vote';
 
@@ -64,7 +65,7 @@ const SAYS: Readonly<Record<Exclude<Kind, 'attestation'>, (fields: Fields) => { 
 export function rulingWords(bps: number): string {
   if (bps === 0) return 'The arbiter rules that the money of the noes goes back to its sponsors.';
   if (bps === 10_000) return 'The arbiter rules that the money of the noes is paid.';
-  return `The arbiter rules that ${bps / 100} % of the money of the noes is paid, and the rest goes back.`;
+  return `The arbiter rules that ${percent(bps)} of the money of the noes is paid, and the rest goes back.`;
 }
 
 const text = (value: Json | undefined, field: string): string =>
@@ -72,11 +73,18 @@ const text = (value: Json | undefined, field: string): string =>
 const flag = (value: Json | undefined, field: string): boolean =>
   typeof value === 'boolean' ? value : refuse('statement_shape', field, `${field} is neither true nor false`);
 
+const secret = (): never =>
+  refuse('key_private', 'statement', 'this looks like a private key or recovery words. It was not sent. Never give it to any page; a signed statement belongs here');
+
+/** Every text in it. */
+function textsOf(value: Json): string[] {
+  if (typeof value === 'string') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : [];
+}
+
 /** Reads a signed statement of `kind` for one task. `submission` is given where the page is about one submission. */
 export function readStatement(given: string, kind: Kind, about: { charter: string; network: string; submission?: string | undefined }): Told {
-  if (looksPrivate(given)) {
-    refuse('key_private', 'statement', 'this looks like a private key or recovery words. It was not sent. Never give it to any page; a signed statement belongs here');
-  }
+  if (isSecret(given)) secret();
   if (given.length > MAX_CHARS) refuse('statement_shape', 'statement', 'this is too long to be a signed statement');
   let read: Json;
   try {
@@ -84,6 +92,8 @@ export function readStatement(given: string, kind: Kind, about: { charter: strin
   } catch {
     return refuse('statement_shape', 'statement', 'this is no signed statement: it is no JSON, or cut off');
   }
+  // Once more without JSON's escapes.
+  if (textsOf(read).some(isSecret)) secret();
   if (!isFields(read)) return refuse('statement_shape', 'statement', 'this is no signed statement');
   if (kind === 'attestation') return readAttestation(read, about.charter);
   const fields = read['statement'];

@@ -2,8 +2,9 @@
 
 import { Charter } from '../core/charter.ts';
 import { UpfrontError, refuse } from '../core/error.ts';
+import { isSecret } from '../core/secret.ts';
 import { parseSignature, signatureText, verifies, type StatementSignature } from '../core/signature.ts';
-import { ROLES, looksPrivate, type Role } from '../core/signer-key.ts';
+import { ROLES, type Role } from '../core/signer-key.ts';
 import { attest } from '../core/statement.ts';
 import { errorWords, problemOf, wordsOf } from '../ui/identity.ts';
 
@@ -21,7 +22,7 @@ const isRole = (value: unknown): value is Role => ROLES.some((role) => role === 
 function read(text: string, charter: string): Given {
   const given = text.trim();
   if (given === '') refuse('attestation', 'attestation', 'there is nothing to hand in yet');
-  if (looksPrivate(given)) {
+  if (isSecret(given)) {
     refuse('key_private', 'attestation', 'this is a private key or recovery words. It was taken out of the field and sent nowhere; a signature belongs here');
   }
   if (!given.startsWith('{')) return { role: null, signature: parseSignature(given, 'the signature') };
@@ -81,12 +82,18 @@ function handIn(place: HTMLElement): void {
       say('This file is too long for an attestation.', true);
       return;
     }
-    text.value = (await given.text()).trim();
+    const read = (await given.text()).trim();
+    // Not even put on the screen.
+    if (isSecret(read)) {
+      say(`${given.name} holds a private key or recovery words. It was sent nowhere. Never give it to any page; a signature belongs here.`, true);
+      return;
+    }
+    text.value = read;
     say(`${given.name} was read. It is not sent yet.`);
   };
   const submit = async (): Promise<void> => {
     const pasted = text.value;
-    if (looksPrivate(pasted)) text.value = '';
+    if (isSecret(pasted)) text.value = '';
     try {
       const given = read(pasted, id);
       const role = signerOf(await charterOf(id), given);

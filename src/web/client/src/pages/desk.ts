@@ -3,8 +3,8 @@
 
 import { UpfrontError } from '../core/error.ts';
 import { networkOf } from '../core/network.ts';
+import { isSecret } from '../core/secret.ts';
 import { parseSignerKey } from '../core/signer-key.ts';
-import { isSecret } from '../sponsor/secret.ts';
 
 const form = document.getElementById('who');
 const input = document.getElementById('key');

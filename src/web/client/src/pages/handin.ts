@@ -1,6 +1,7 @@
 // Handing in a signed statement: chosen, dropped or pasted, shown in words, then sent. It carries its own authority, so
 // nobody signs in for it; and nothing but a statement of the kind this page is for is ever sent.
 
+import { UpfrontError } from '../core/error.ts';
 import { readStatement, type Kind, type Told } from '../desk/words.ts';
 import { refresh, takeFiles, tell } from '../desk/take.ts';
 import { element } from '../ui/element.ts';
@@ -37,6 +38,7 @@ function handIn(form: HTMLFormElement): void {
           element('details', {}, element('summary', {}, 'The exact words that are signed'), element('pre', { tabindex: '0' }, told.lines)));
         shown.hidden = false;
       } catch (error) {
+        if (error instanceof UpfrontError && error.code === 'key_private') field.value = '';
         tell(status, errorWords(error), 'bad');
       }
     }

@@ -5,18 +5,26 @@ import { Charter } from '../core/charter.ts';
 import { UpfrontError, refuse } from '../core/error.ts';
 import { sha256 } from '../core/hash.ts';
 import { networkOf } from '../core/network.ts';
-import { looksPrivate, parseSignerKey } from '../core/signer-key.ts';
+import { findSecret, isSecret } from '../core/secret.ts';
+import { parseSignerKey } from '../core/signer-key.ts';
 import { errorWords, identityPanel, problemOf, send, wordsOf } from '../ui/identity.ts';
 
 const SECRET = 'This is a private key or recovery words. It was taken out of the field and sent nowhere. Never paste it into a page; a public key belongs here.';
+/** Ordinary words can stand so by chance; then nothing but their order must change. */
+const IN_PROSE = 'A private key or recovery words are in this text: it was not sent. Take them out, and never paste them into a page. If they are ordinary words, put another between them: six of that list in a row are not sent.';
 
 // ---- The form
 
-/** Fields in which a secret may have been pasted by mistake; a text of many words is no secret of twelve. */
-const guarded = (form: HTMLFormElement): HTMLInputElement[] => [...form.querySelectorAll<HTMLInputElement>('input')]
-  .filter((input) => input.type === 'text' && input.name !== 'title');
+type Field = HTMLInputElement | HTMLTextAreaElement;
 
-function words(input: HTMLInputElement, text: string, bad: boolean): void {
+/** Fields in which a secret may have been pasted by mistake: all that take a text. */
+const guarded = (form: HTMLFormElement): Field[] => [...form.querySelectorAll<Field>('input, textarea')]
+  .filter(({ type }) => !['checkbox', 'radio', 'hidden'].includes(type));
+
+/** Title and text hold sentences, which somebody wrote and would miss. */
+const isProse = (field: Field): boolean => field instanceof HTMLTextAreaElement || field.name === 'title';
+
+function words(input: Field, text: string, bad: boolean): void {
   const id = `${input.id}-told`;
   let place = document.getElementById(id);
   if (place === null) {
@@ -31,12 +39,25 @@ function words(input: HTMLInputElement, text: string, bad: boolean): void {
   else input.removeAttribute('aria-invalid');
 }
 
-/** Whether the field held a secret; it does no more. */
-function emptied(input: HTMLInputElement): boolean {
-  if (!looksPrivate(input.value)) return false;
-  input.value = '';
-  words(input, SECRET, true);
+/** Whether the field holds a secret, or did: a line is emptied, of sentences what it is shall go. */
+function refused(input: Field): boolean {
+  const prose = isProse(input);
+  if (prose ? findSecret(input.value) === null : !isSecret(input.value)) {
+    if (prose && input.dataset['secret'] !== undefined) words(input, '', false);
+    delete input.dataset['secret'];
+    return false;
+  }
+  if (prose) input.dataset['secret'] = '';
+  else input.value = '';
+  words(input, prose ? IN_PROSE : SECRET, true);
   return true;
+}
+
+/** Leads to a field that was refused, and marks in it what must go. */
+function lead(input: Field | undefined): void {
+  input?.focus();
+  const found = input === undefined ? null : findSecret(input.value);
+  if (found !== null) input?.setSelectionRange(found.start, found.end);
 }
 
 function echoKey(input: HTMLInputElement, network: string): void {
@@ -57,17 +78,17 @@ function watch(form: HTMLFormElement): void {
   const network = form.dataset['network'] ?? '';
   for (const input of guarded(form)) {
     const look = (): void => {
-      if (!emptied(input) && 'key' in input.dataset) echoKey(input, network);
+      if (!refused(input) && 'key' in input.dataset && input instanceof HTMLInputElement) echoKey(input, network);
     };
     input.addEventListener('input', look);
     // What the browser itself filled in, or the service sent back.
     if (input.value !== '') look();
   }
   form.addEventListener('submit', (event) => {
-    const secrets = guarded(form).filter(emptied);
+    const secrets = guarded(form).filter(refused);
     if (secrets.length === 0) return;
     event.preventDefault();
-    secrets[0]?.focus();
+    lead(secrets[0]);
   });
 }
 

@@ -2,8 +2,8 @@
 // refund is signed and handed in, and its address is checked before it is shown.
 
 import { UpfrontError } from '../core/error.ts';
+import { satWords } from '../core/words.ts';
 import { attend, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
-import { satWords } from '../sponsor/amount.ts';
 import { waiting } from '../sponsor/duties.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
 import { isLie, lieWords } from '../sponsor/lie.ts';

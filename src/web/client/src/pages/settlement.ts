@@ -1,6 +1,7 @@
 // A settlement's page: copies base64, shows rows of QR codes as an animation that can be stopped, and hands signed PSBTs
 // in. Keys have no place here: what is no PSBT is not sent.
 
+import { UpfrontError } from '../core/error.ts';
 import { psbtsOfBytes, psbtsOfText, together, type Brought } from '../desk/psbts.ts';
 import { refresh, takeFiles, tell } from '../desk/take.ts';
 import { button, element } from '../ui/element.ts';
@@ -114,7 +115,10 @@ function handIn(form: HTMLFormElement): void {
     event.preventDefault();
     submit.disabled = true;
     tell(status, 'Checking every signature…');
-    void send().catch((error: unknown) => tell(status, errorWords(error), 'bad')).finally(() => { submit.disabled = false; });
+    void send().catch((error: unknown) => {
+      if (error instanceof UpfrontError && error.code === 'key_private') text.value = '';
+      tell(status, errorWords(error), 'bad');
+    }).finally(() => { submit.disabled = false; });
   });
 
   async function send(): Promise<void> {

@@ -2,14 +2,14 @@
 
 import { UpfrontError } from '../core/error.ts';
 import type { Choice } from '../core/statement.ts';
-import { satWords } from '../sponsor/amount.ts';
 import type { Charter } from '../core/charter.ts';
+import { inert, satWords } from '../core/words.ts';
 import { cast, checkedWork, counterName, counterOf, isLate, nextVote, said, signed, signedBy, statementOf, type Receipt, type Voter } from '../sponsor/ballot.ts';
 import { pledgePath } from '../sponsor/attend.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
 import { takeKey } from '../sponsor/link.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
-import { refusedSecret } from '../sponsor/secret.ts';
+import { refusedSecret } from '../ui/secret.ts';
 import { highest, remember } from '../sponsor/memory.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
 import { checkedPledge, type OpenTask } from '../sponsor/task.ts';
@@ -100,9 +100,6 @@ function workPanel({ fields }: SubmissionView): HTMLElement {
     element('div', {}, element('dt', {}, 'Its bytes'), element('dd', { class: 'hash' }, `sha256 ${fields.content}`)),
     element('div', {}, element('dt', {}, 'Checked'), element('dd', {}, 'The developer signed this link and these bytes; your vote names exactly them.')));
 }
-
-/** A text that somebody else wrote, with what cannot be seen made visible. */
-const inert = (text: string): string => text.replace(/\p{C}|\u2028|\u2029/gu, (sign) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`);
 
 const receiptsField = (): HTMLElement => element('details', {}, element('summary', {}, 'I voted before, on another device'),
   element('div', { class: 'field' }, element('label', { for: 'vote-receipts' }, 'The receipts that you saved then'),

@@ -17,7 +17,7 @@ import { signStatement } from '../core/signature.ts';
 import { ROLES } from '../core/signer-key.ts';
 import { pledge as pledgeStatement } from '../core/statement.ts';
 import { outpointText, parseOutpoint, parseTransaction, transactionHex, txid } from '../core/tx.ts';
-import { isSealed, openSealed } from '../sign/sealed.ts';
+import { isSealed, openSealed } from '../offline/sealed.ts';
 
 
 export interface Payment {

@@ -3,10 +3,14 @@
 
 import { utf8 } from '../core/bytes.ts';
 import { UpfrontError } from '../core/error.ts';
-import { byId, el, painted, rows, saveLink, show } from '../sign/dom.ts';
+import { satWords } from '../core/words.ts';
+import { byId, rows, saveLink, show } from '../offline/dom.ts';
+import { grouped } from '../ui/copy.ts';
+import { element } from '../ui/element.ts';
+import { breathe } from '../ui/page.ts';
 import { findPayment, openBytes, openSecret, signOwn, type Opened, type Payment } from './open.ts';
 import {
-  amountWords, broadcastCommand, coreSteps, groups, pledgeRows, readyRows, recoveryFileName, satWords, type ReadyRow,
+  amountWords, broadcastCommand, coreSteps, pledgeRows, readyRows, recoveryFileName, type ReadyRow,
 } from './words.ts';
 
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
@@ -37,9 +41,9 @@ function complain(id: string, error: unknown): void {
   say(id, `${error.message[0]?.toUpperCase() ?? ''}${error.message.slice(1)}.`, 'bad');
   const field = FIELDS[error.field];
   if (field === undefined) return;
-  const element = part(field);
-  element.setAttribute('aria-invalid', 'true');
-  element.focus();
+  const asks = part(field);
+  asks.setAttribute('aria-invalid', 'true');
+  asks.focus();
 }
 
 /** Which element asks for what an error names. */
@@ -49,7 +53,7 @@ const FIELDS: Readonly<Record<string, string>> = {
 };
 
 function copyButton(words: string, text: string, shown: HTMLElement): HTMLButtonElement {
-  const made = el('button', { type: 'button' }, words);
+  const made = element('button', { type: 'button' }, words);
   made.addEventListener('click', async () => {
     try {
       await navigator.clipboard.writeText(text);
@@ -66,7 +70,7 @@ function copyButton(words: string, text: string, shown: HTMLElement): HTMLButton
 
 /** `which` tells one transaction from the next to who hears the page. */
 function hexParts(hex: string, fileName: string, which: string): HTMLElement[] {
-  const shown = el('pre', { tabindex: '0', 'aria-label': `Transaction, ${which}` }, hex);
+  const shown = element('pre', { tabindex: '0', 'aria-label': `Transaction, ${which}` }, hex);
   const copy = copyButton('Copy the transaction', hex, shown);
   const save = saveLink(fileName, `${hex}\n`, 'Save it');
   copy.setAttribute('aria-description', which);
@@ -74,7 +78,7 @@ function hexParts(hex: string, fileName: string, which: string): HTMLElement[] {
   return [
     copy,
     save,
-    el('details', {}, el('summary', {}, 'Show its text (hex)'), shown),
+    element('details', {}, element('summary', {}, 'Show its text (hex)'), shown),
   ];
 }
 
@@ -82,7 +86,7 @@ function hexParts(hex: string, fileName: string, which: string): HTMLElement[] {
 
 async function open(how: () => Opened | Promise<Opened>): Promise<void> {
   say('open-status', 'Checking everything…', '');
-  await painted();
+  await breathe();
   try {
     opened = await how();
     say('open-status', '', '');
@@ -191,16 +195,16 @@ function showAll(): void {
 
 function showPledge(pledge: Opened): void {
   const { address } = pledge.refunds.output;
-  const grouped = el('p', { class: 'address' }, ...groups(address).map((group) => el('span', {}, group)));
+  const shown = grouped(address);
   const network = pledge.charter.network.name;
   part('pledge-body').replaceChildren(
-    ...(network === 'mainnet' ? [] : [el('p', { class: 'net' }, `This pledge is on ${network}: its coins have no value.`)]),
-    el('h3', {}, 'Address that was paid'), grouped, copyButton('Copy the address', address, grouped),
-    el('p', { class: 'good' }, el('strong', {}, 'Checked here: '), pledge.file === null
+    ...(network === 'mainnet' ? [] : [element('p', { class: 'net' }, `This pledge is on ${network}: its coins have no value.`)]),
+    element('h3', {}, 'Address that was paid'), shown, copyButton('Copy the address', address, shown),
+    element('p', { class: 'good' }, element('strong', {}, 'Checked here: '), pledge.file === null
       ? 'the charter gives this address for this key and number. That the three signers agreed to it was not checked: attestations are in the proof document or the recovery file.'
       : 'the charter, the agreement of all three signers, the address, and every signature in it.'),
     ...(pledge.refundAddressGuessed
-      ? [el('p', { class: 'warn' }, el('strong', {}, 'Compare: '), 'is this the address you paid, and is the refund address one of yours? Neither the charter nor the words can tell.')]
+      ? [element('p', { class: 'warn' }, element('strong', {}, 'Compare: '), 'is this the address you paid, and is the refund address one of yours? Neither the charter nor the words can tell.')]
       : []),
     rows(pledgeRows(pledge, nowSecs())),
   );
@@ -208,10 +212,10 @@ function showPledge(pledge: Opened): void {
 }
 
 function rung(row: ReadyRow): HTMLElement {
-  const tag = row.valid ? el('span', { class: 'tag now' }, 'valid now, by this clock') : el('span', { class: 'tag' }, 'not yet');
-  return el('div', { class: 'rung' },
-    el('h4', {}, row.title, tag),
-    el('p', {}, row.pair
+  const tag = row.valid ? element('span', { class: 'tag now' }, 'valid now, by this clock') : element('span', { class: 'tag' }, 'not yet');
+  return element('div', { class: 'rung' },
+    element('h4', {}, row.title, tag),
+    element('p', {}, row.pair
       ? `Pays ${row.pays}, valid ${row.validFrom}. No node relays it alone: somebody puts an input for the fee beside it. The service does that.`
       : `Pays ${row.pays}; fee ${row.fee}; valid ${row.validFrom}.`),
     ...hexParts(row.hex, row.fileName, row.title));
@@ -220,13 +224,13 @@ function rung(row: ReadyRow): HTMLElement {
 function showReady(pledge: Opened): void {
   const lists = readyRows(pledge, nowSecs());
   const parts = lists.flatMap(({ outpoint, amount, rungs, pair }) => [
-    el('h3', {}, `${amountWords(amount)} at `, el('code', {}, outpoint)),
-    ...(rungs.length === 0 ? [el('p', { class: 'soft' }, 'No transaction with a fee of its own is signed for it: the amount bears none, or the wallet signed the pair only.')] : []),
+    element('h3', {}, `${amountWords(amount)} at `, element('code', {}, outpoint)),
+    ...(rungs.length === 0 ? [element('p', { class: 'soft' }, 'No transaction with a fee of its own is signed for it: the amount bears none, or the wallet signed the pair only.')] : []),
     ...rungs.map(rung),
-    el('details', {}, el('summary', {}, 'The pair, for whoever pays its fee'), rung(pair)),
+    element('details', {}, element('summary', {}, 'The pair, for whoever pays its fee'), rung(pair)),
   ]);
   part('ready-body').replaceChildren(...(parts.length > 0 ? parts : [
-    el('p', {}, 'None yet: what you have is older than the payment. Name the payment below, and its refunds are signed here.'),
+    element('p', {}, 'None yet: what you have is older than the payment. Name the payment below, and its refunds are signed here.'),
   ]));
   show(part('ready'), true);
 }
@@ -238,9 +242,9 @@ function showMore(pledge: Opened): void {
   const held = new Set(pledge.refunds.refunds.map((bundle) => bundle.signatures.outpoint));
   const open = pledge.named.filter((one) => !held.has(one.outpoint));
   part('named').replaceChildren(...open.map((one) => {
-    const use = el('button', { type: 'button' }, `Sign for ${amountWords(one.amount)}`);
+    const use = element('button', { type: 'button' }, `Sign for ${amountWords(one.amount)}`);
     use.addEventListener('click', () => signFor([one]));
-    return el('p', {}, 'The proof document names a payment: ', el('code', {}, one.outpoint), ' ', use);
+    return element('p', {}, 'The proof document names a payment: ', element('code', {}, one.outpoint), ' ', use);
   }));
   show(part('more'), true);
 }
@@ -276,7 +280,7 @@ function listenToMore(): void {
 function showOwn(pledge: Opened): void {
   const payments = pledge.refunds.refunds.map((bundle) => bundle.signatures);
   byId('own-outpoint', HTMLSelectElement).replaceChildren(
-    ...payments.map((one) => el('option', { value: one.outpoint }, `${satWords(BigInt(one.amount_sat))} at ${one.outpoint.slice(0, 12)}…${one.outpoint.slice(-6)}`)),
+    ...payments.map((one) => element('option', { value: one.outpoint }, `${satWords(BigInt(one.amount_sat))} at ${one.outpoint.slice(0, 12)}…${one.outpoint.slice(-6)}`)),
   );
   part('own-body').replaceChildren();
   say('own-status', '', '');
@@ -294,13 +298,13 @@ function listenToOwn(): void {
       const signed = signOwn(opened, { outpoint, amount, feerate, to: input('to').value });
       document.querySelectorAll('#own-form [aria-invalid]').forEach((field) => field.removeAttribute('aria-invalid'));
       say('own-status', 'Signed. It is valid after T, when the chain\'s median time has passed it.', 'good');
-      part('own-body').replaceChildren(el('div', { class: 'rung' },
+      part('own-body').replaceChildren(element('div', { class: 'rung' },
         rows([
-          ['Pays', amountWords(amount - signed.feeSat)], ['To', el('code', {}, signed.to)], ['Fee', `${satWords(signed.feeSat)}, ${feerate.trim()} sat/vB`],
-          ['Transaction', el('code', {}, signed.txid)],
+          ['Pays', amountWords(amount - signed.feeSat)], ['To', element('code', {}, signed.to)], ['Fee', `${satWords(signed.feeSat)}, ${feerate.trim()} sat/vB`],
+          ['Transaction', element('code', {}, signed.txid)],
         ]),
         ...hexParts(signed.hex, `refund-${outpoint.slice(0, 8)}-own.txt`, `${feerate.trim()} sat/vB`),
-        el('p', { class: 'soft' }, 'With your own node: ', el('code', {}, broadcastCommand(opened.charter.network.name, '…')))));
+        element('p', { class: 'soft' }, 'With your own node: ', element('code', {}, broadcastCommand(opened.charter.network.name, '…')))));
     } catch (error) {
       part('own-body').replaceChildren();
       complain('own-status', error);
@@ -310,9 +314,9 @@ function listenToOwn(): void {
 
 function showKeep(pledge: Opened): void {
   part('keep-body').replaceChildren(...(pledge.file === null
-    ? [el('p', {}, 'A recovery file needs the signatures of the three signers: open the pledge with the task\'s proof document instead of the charter alone. The refunds above can be saved one by one.')]
+    ? [element('p', {}, 'A recovery file needs the signatures of the three signers: open the pledge with the task\'s proof document instead of the charter alone. The refunds above can be saved one by one.')]
     : [
-      el('p', {}, 'The recovery file with every refund above in it. It is secret and not encrypted: whoever has it can take this pledge after T. ', el('code', {}, 'upfront recover'), ' reads it, and so does this page.'),
+      element('p', {}, 'The recovery file with every refund above in it. It is secret and not encrypted: whoever has it can take this pledge after T. ', element('code', {}, 'upfront recover'), ' reads it, and so does this page.'),
       saveLink(recoveryFileName(pledge), pledge.file.toJson(), 'Save the recovery file'),
     ]));
   show(part('keep'), true);
@@ -321,16 +325,16 @@ function showKeep(pledge: Opened): void {
 function showCore(pledge: Opened): void {
   const steps = coreSteps(pledge);
   const list = steps?.map(({ words, command, secret }) => {
-    const shown = el('pre', { tabindex: '0' }, command);
+    const shown = element('pre', { tabindex: '0' }, command);
     const copy = copyButton('Copy the command', command, shown);
     return secret
-      ? el('li', {}, words, el('details', {}, el('summary', {}, 'Show the command. It holds the private key of this pledge'), shown), copy)
-      : el('li', {}, words, shown, copy);
+      ? element('li', {}, words, element('details', {}, element('summary', {}, 'Show the command. It holds the private key of this pledge'), shown), copy)
+      : element('li', {}, words, shown, copy);
   });
   part('core-body').replaceChildren(
-    el('p', {}, 'If no transaction above serves, and even this page is gone: a node with its wallet does it with three commands. They are in the recovery file, too.'),
-    list === undefined ? el('p', {}, 'Your own wallet holds the key: let it sign for this output, ', el('code', {}, pledge.refunds.output.descriptor), ', locked to T.')
-      : el('ol', {}, ...list),
+    element('p', {}, 'If no transaction above serves, and even this page is gone: a node with its wallet does it with three commands. They are in the recovery file, too.'),
+    list === undefined ? element('p', {}, 'Your own wallet holds the key: let it sign for this output, ', element('code', {}, pledge.refunds.output.descriptor), ', locked to T.')
+      : element('ol', {}, ...list),
   );
   show(part('core'), true);
 }

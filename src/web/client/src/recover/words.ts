@@ -4,16 +4,11 @@
 import type { NetworkName } from '../core/network.ts';
 import type { ReadyTransaction } from '../core/refunds.ts';
 import { transactionHex, txid } from '../core/tx.ts';
+import { btc, inert, satWords } from '../core/words.ts';
 import type { Opened } from './open.ts';
 
 /** `250,000 sat (0.0025 BTC)`. */
-export function amountWords(sat: bigint): string {
-  const digits = sat.toString().padStart(9, '0');
-  const fraction = digits.slice(-8).replace(/0+$/, '');
-  return `${satWords(sat)} (${digits.slice(0, -8)}${fraction === '' ? '' : `.${fraction}`} BTC)`;
-}
-
-export const satWords = (sat: bigint): string => `${sat.toString().replace(/\B(?=(?:\d{3})+$)/g, ',')} sat`;
+export const amountWords = (sat: bigint): string => `${satWords(sat)} (${btc(sat)})`;
 
 /** `Mon 2027-01-18 00:00 UTC`. */
 export function timeWords(secs: number): string {
@@ -133,13 +128,6 @@ export function pledgeRows(opened: Opened, nowSecs: number): [string, string][] 
     ['Your key', refunds.key === null ? 'not here: a wallet of your own has it' : 'here; it can sign refunds'],
   ];
 }
-
-/** Characters that show something other than they are. */
-const UNSEEN = /[\p{Cc}\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u061c\u2028\u2029\u00ad\u{e0000}-\u{e007f}]/gu;
-export const inert = (text: string): string => text.replace(UNSEEN, '\ufffd');
-
-/** In groups of four, as it is compared by eye. */
-export const groups = (text: string): string[] => text.match(/.{1,4}/gs) ?? [];
 
 export const recoveryFileName = (opened: Opened): string =>
   `upfront-recovery-${opened.charter.id.slice(0, 8)}-${opened.refunds.output.slot.index}.json`;

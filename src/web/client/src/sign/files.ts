@@ -9,7 +9,7 @@ import { wordlist } from '../core/keys.ts';
 import { parseCastVote, parseProof, type CastVoteDocument, type ProofDocument } from '../core/proof/document.ts';
 import { Psbt } from '../core/psbt.ts';
 import { looksPrivate } from '../core/signer-key.ts';
-import { isSealed } from './sealed.ts';
+import { isSealed } from '../offline/sealed.ts';
 
 /** More than any file of ours: a proof document of ten thousand pledges has 20 MB. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;

@@ -8,20 +8,22 @@ import type { Unsigned } from '../core/proof/speak.ts';
 import type { SubmissionState, Task } from '../core/proof/task.ts';
 import type { Charter } from '../core/charter.ts';
 import { messageOf } from '../core/bip322.ts';
-import { address, around, code, el, inert, rows } from './dom.ts';
-import { btc, sat, stamp, termsInWords, when } from './words.ts';
+import { btc, inert } from '../core/words.ts';
+import { address, around, code, rows } from '../offline/dom.ts';
+import { element } from '../ui/element.ts';
+import { sat, stamp, termsInWords, when } from './words.ts';
 
 
 /** A list of things that speak against signing. The first is what to look at first. */
 export function refusal(title: string, findings: readonly Finding[]): HTMLElement {
   const shown = findings.slice(0, 50);
   const more = findings.length - shown.length;
-  return el(
+  return element(
     'div', { class: 'bad', role: 'alert' },
-    el('h3', {}, title),
-    el('p', {}, 'Nothing was signed, and nothing here can be.'),
-    el('ul', { class: 'findings' }, ...shown.map(({ field, problem }) => el('li', {}, inert(problem), field === '' ? null : code(inert(field))))),
-    more > 0 ? el('p', {}, `and ${more} more`) : null,
+    element('h3', {}, title),
+    element('p', {}, 'Nothing was signed, and nothing here can be.'),
+    element('ul', { class: 'findings' }, ...shown.map(({ field, problem }) => element('li', {}, inert(problem), field === '' ? null : code(inert(field))))),
+    more > 0 ? element('p', {}, `and ${more} more`) : null,
   );
 }
 
@@ -29,13 +31,13 @@ export function refusal(title: string, findings: readonly Finding[]): HTMLElemen
 const networkLine = (charter: Charter): HTMLElement => {
   const { network } = charter.fields;
   return network === 'mainnet'
-    ? el('p', { class: 'warn' }, el('strong', {}, 'mainnet: '), 'this is real money.')
-    : el('p', { class: 'warn' }, el('strong', {}, `${network}: `), 'these coins are worth nothing.');
+    ? element('p', { class: 'warn' }, element('strong', {}, 'mainnet: '), 'this is real money.')
+    : element('p', { class: 'warn' }, element('strong', {}, `${network}: `), 'these coins are worth nothing.');
 };
 
-const limits = (): HTMLElement => el(
+const limits = (): HTMLElement => element(
   'div', { class: 'warn' },
-  el('strong', {}, 'What a file cannot prove. '), LIMITS, ' ',
+  element('strong', {}, 'What a file cannot prove. '), LIMITS, ' ',
   code('upfront verify proof.json --electrum URL'), ' asks a server; do that first where it matters.',
 );
 
@@ -48,10 +50,10 @@ function summary(explanation: Explanation): HTMLElement {
   const outputs = lowest.flatMap((words) => words.outputs);
   const count = (kind: OutputLine['kind']): number => outputs.filter((line) => line.kind === kind).length;
   const fee = lowest.reduce((total, words) => total + words.fee, 0n);
-  const money = (amount: bigint): HTMLElement => el('span', { class: 'money' }, `${sat(amount)} (${btc(amount)})`);
+  const money = (amount: bigint): HTMLElement => element('span', { class: 'money' }, `${sat(amount)} (${btc(amount)})`);
   const spent = explanation.plan.terms.inputs.reduce((total, input) => total + input.amount, 0n);
   const line = (name: string, amount: bigint, rest: string): readonly [string, HTMLElement] =>
-    [name, el('span', {}, money(amount), rest)];
+    [name, element('span', {}, money(amount), rest)];
   const outs = (kind: OutputLine['kind']): string => `, ${count(kind)} output${count(kind) === 1 ? '' : 's'}`;
   return rows([
     line('spends', spent, `, ${explanation.plan.terms.inputs.length} outpoints`),
@@ -64,19 +66,19 @@ function summary(explanation: Explanation): HTMLElement {
 }
 
 function transaction(words: TransactionWords): HTMLElement {
-  const lines = words.outputs.map((output) => el('li', {}, ...around(output.words, output.address, address(output.address))));
+  const lines = words.outputs.map((output) => element('li', {}, ...around(output.words, output.address, address(output.address))));
   const title = `Transaction ${words.chunkAt} at ${words.feerate} sat/vB`;
   const fee = `fee ${sat(words.fee)} for ${words.vsize} vB${words.given ? '' : '; no PSBT of it was given, so it is not signed'}`;
-  const body = [el('ul', { class: 'moves' }, ...lines), el('p', {}, code(words.txid))];
+  const body = [element('ul', { class: 'moves' }, ...lines), element('p', {}, code(words.txid))];
   // The lowest form says who gets what; in the others everybody gets a little less.
   return words.formAt === 0
-    ? el('div', {}, el('h3', {}, title), el('p', {}, fee), ...body)
-    : el('details', {}, el('summary', {}, `${title}: ${fee}`), ...body);
+    ? element('div', {}, element('h3', {}, title), element('p', {}, fee), ...body)
+    : element('details', {}, element('summary', {}, `${title}: ${fee}`), ...body);
 }
 
 function inputLine(line: string): HTMLElement {
   const outpoint = /[0-9a-f]{64}:\d+/.exec(line)?.[0] ?? '';
-  return el('li', {}, ...around(line, outpoint, code(outpoint)));
+  return element('li', {}, ...around(line, outpoint, code(outpoint)));
 }
 
 function standOf(task: Task): HTMLElement {
@@ -120,17 +122,17 @@ export function settlement(explanation: Explanation, votesHeard: number): HTMLEl
   const submission = kind.kind === 'early_return' ? undefined : task.submission(kind.submission);
   return [
     networkLine(task.charter),
-    el('p', { class: 'good' }, el('strong', {}, 'Charter and votes allow this: '), explanation.purpose, '.'),
+    element('p', { class: 'good' }, element('strong', {}, 'Charter and votes allow this: '), explanation.purpose, '.'),
     summary(explanation),
     limits(),
-    votesHeard === 0 ? el('p', {}, 'No vote was given to you directly. If a sponsor sent you one, add its file: a no that was left out is found.')
-      : el('p', {}, `Votes given to you directly: ${votesHeard}. Nothing in them speaks against this.`),
-    el('h3', {}, 'It spends'),
-    el('ul', { class: 'moves' }, ...inputs.map(inputLine)),
-    el('p', {}, 'Each transaction comes at rising feerates, all over the same inputs: only one of them can ever confirm. In the dearer ones everybody bears a little more of the fee.'),
+    votesHeard === 0 ? element('p', {}, 'No vote was given to you directly. If a sponsor sent you one, add its file: a no that was left out is found.')
+      : element('p', {}, `Votes given to you directly: ${votesHeard}. Nothing in them speaks against this.`),
+    element('h3', {}, 'It spends'),
+    element('ul', { class: 'moves' }, ...inputs.map(inputLine)),
+    element('p', {}, 'Each transaction comes at rising feerates, all over the same inputs: only one of them can ever confirm. In the dearer ones everybody bears a little more of the fee.'),
     ...transactions.map(transaction),
-    ...(submission === undefined ? [] : [el('h3', {}, 'The count, made anew from signed votes'), count(task, submission)]),
-    el('h3', {}, 'The task'), standOf(task),
+    ...(submission === undefined ? [] : [element('h3', {}, 'The count, made anew from signed votes'), count(task, submission)]),
+    element('h3', {}, 'The task'), standOf(task),
     rows([['settlement', code(plan.id)]]),
   ];
 }
@@ -142,13 +144,13 @@ export function words(unsigned: Unsigned, about: readonly HTMLElement[]): HTMLEl
   return [
     networkLine(charter),
     ...about,
-    el('h3', {}, 'These words are signed'),
-    el('pre', {}, shown),
+    element('h3', {}, 'These words are signed'),
+    element('pre', {}, shown),
   ];
 }
 
 export const charterTerms = (charter: Charter): HTMLElement =>
-  rows(termsInWords(charter).map(([name, value]): [string, HTMLElement] => [name, el('span', {}, value)]));
+  rows(termsInWords(charter).map(([name, value]): [string, HTMLElement] => [name, element('span', {}, value)]));
 
 /** What is known of the task whose submission is judged. */
 export const judged = (task: Task, submission: SubmissionState): HTMLElement[] =>

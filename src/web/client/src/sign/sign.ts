@@ -11,11 +11,13 @@ import type { Finding } from '../core/proof/findings.ts';
 import { speak, toAccept, toAttest, toRule, type Unsigned } from '../core/proof/speak.ts';
 import type { SubmissionState, Task } from '../core/proof/task.ts';
 import { requireSeat, signPlan, type SignedForm } from '../core/settlement/sign.ts';
-import { percent } from '../core/settlement/plan.ts';
 import { ROLES, type Role } from '../core/signer-key.ts';
-import { byId, code, el, painted, saveLink, show } from './dom.ts';
+import { percent } from '../core/words.ts';
+import { byId, code, saveLink, show } from '../offline/dom.ts';
+import { isSealed, openSealed } from '../offline/sealed.ts';
+import { element } from '../ui/element.ts';
+import { breathe } from '../ui/page.ts';
 import { MAX_FILE_BYTES, recognise, whatIs, type Given } from './files.ts';
-import { isSealed, openSealed } from './sealed.ts';
 import * as review from './review.ts';
 
 type Action = 'settle' | 'attest' | 'accept' | 'rule';
@@ -123,18 +125,18 @@ function prepareSettlement(): Prepared {
       for (const form of signPlan(task.charter, plan, role, account, explanation.given)) {
         forms.push(form);
         page.signStatus.textContent = `Signed ${forms.length} of ${explanation.given.size}…`;
-        await painted();
+        await breathe();
       }
       const name = (form: { chunkAt: number; formAt: number }): string => `${form.chunkAt}-${form.formAt}.signed.psbt`;
       const all = JSON.stringify({ psbts: forms.map((form) => form.psbt) });
       return [
-        el('p', { class: 'good' }, el('strong', {}, `Signed as ${role}. `), `${forms.length} PSBT${forms.length === 1 ? '' : 's'}. Nothing was sent.`),
-        el('p', {}, ...forms.map((form) => saveLink(name(form), `${form.psbt}\n`, `Save ${name(form)}`)), saveLink('signatures.json', `${all}\n`, 'Save all as signatures.json')),
-        el('p', {}, 'Take them to a machine with a network: to the settlement\'s page, or'),
-        el('pre', {}, `upfront settlement submit ${task.charter.id} ${plan.id} *.signed.psbt`),
-        el('p', {}, 'or'),
-        el('pre', {}, `curl SERVER/api/v1/tasks/${task.charter.id}/settlements/${plan.id}/signatures -H 'Content-Type: application/json' -d @signatures.json`),
-        ...forms.map((form) => el('details', {}, el('summary', {}, `${name(form)} as base64`), el('pre', {}, form.psbt))),
+        element('p', { class: 'good' }, element('strong', {}, `Signed as ${role}. `), `${forms.length} PSBT${forms.length === 1 ? '' : 's'}. Nothing was sent.`),
+        element('p', {}, ...forms.map((form) => saveLink(name(form), `${form.psbt}\n`, `Save ${name(form)}`)), saveLink('signatures.json', `${all}\n`, 'Save all as signatures.json')),
+        element('p', {}, 'Take them to a machine with a network: to the settlement\'s page, or'),
+        element('pre', {}, `upfront settlement submit ${task.charter.id} ${plan.id} *.signed.psbt`),
+        element('p', {}, 'or'),
+        element('pre', {}, `curl SERVER/api/v1/tasks/${task.charter.id}/settlements/${plan.id}/signatures -H 'Content-Type: application/json' -d @signatures.json`),
+        ...forms.map((form) => element('details', {}, element('summary', {}, `${name(form)} as base64`), element('pre', {}, form.psbt))),
       ];
     },
   };
@@ -156,11 +158,11 @@ function prepareWords(unsigned: Unsigned, about: readonly HTMLElement[], confirm
       const text = speak(unsigned, account);
       const file = `${resource.slice(0, -1)}-${role}.json`;
       return [
-        el('p', { class: 'good' }, el('strong', {}, `Signed as ${role}. `), 'Nothing was sent.'),
-        el('p', {}, saveLink(file, text, `Save ${file}`)),
-        el('pre', {}, text),
-        el('p', {}, 'Take it to the task\'s page, or hand it in from a machine with a network; anybody may:'),
-        el('pre', {}, `curl SERVER/api/v1/tasks/${charter.id}/${resource} -H 'Content-Type: application/json' -d @${file}`),
+        element('p', { class: 'good' }, element('strong', {}, `Signed as ${role}. `), 'Nothing was sent.'),
+        element('p', {}, saveLink(file, text, `Save ${file}`)),
+        element('pre', {}, text),
+        element('p', {}, 'Take it to the task\'s page, or hand it in from a machine with a network; anybody may:'),
+        element('pre', {}, `curl SERVER/api/v1/tasks/${charter.id}/${resource} -H 'Content-Type: application/json' -d @${file}`),
       ];
     },
   };
@@ -178,13 +180,13 @@ function prepareAttestation(): Prepared {
     one('This is another text', `${stranger.name} is not the text that the charter names: its SHA-256 is ${stranger.hash}, not ${charter.fields.text_hash}.`, 'text_hash');
   }
   const text = texts.length > 0
-    ? el('p', { class: 'good' }, 'The text beside it is the one that the charter names.')
-    : el('p', { class: 'warn' }, 'The task\'s text is in the charter as a hash only. Add the text\'s file to compare it.');
+    ? element('p', { class: 'good' }, 'The text beside it is the one that the charter names.')
+    : element('p', { class: 'warn' }, 'The task\'s text is in the charter as a hash only. Add the text\'s file to compare it.');
   const about = [
-    el('p', {}, `You agree to all of this as ${role}, and prove that you hold the key that the charter names. A charter is never edited: other terms are another charter.`),
+    element('p', {}, `You agree to all of this as ${role}, and prove that you hold the key that the charter names. A charter is never edited: other terms are another charter.`),
     text,
     review.charterTerms(charter),
-    el('p', {}, 'Use an account of its own for each charter.'),
+    element('p', {}, 'Use an account of its own for each charter.'),
   ];
   return prepareWords(toAttest(charter, role), about, `I have read these terms, and agree to them as ${role}.`);
 }
@@ -196,7 +198,7 @@ function prepareAcceptance(): Prepared {
   if (said === '') one('Your word is missing', 'Say whether you accept the work or refuse it.');
   const accepted = said === 'yes';
   const about = [
-    el('p', {}, accepted
+    element('p', {}, accepted
       ? 'You accept the work. With quorum and threshold reached, that frees the money of sponsors who say nothing, and gifts.'
       : 'You refuse the work. The money of sponsors who say nothing stays, and no ruling can overrule that.',
     ' It is said once, and cannot be taken back.'),
@@ -216,7 +218,7 @@ function prepareRuling(): Prepared {
   const submission = theSubmission(task);
   const share = theShare() ?? one('The share is missing', 'The share is a whole number from 0 to 10000.', 'pay_bps');
   const about = [
-    el('p', {}, `You rule that ${percent(share)} of the money of all noes is paid, and ${percent(10_000 - share)} returns. It is said once, and cannot be taken back.`),
+    element('p', {}, `You rule that ${percent(share)} of the money of all noes is paid, and ${percent(10_000 - share)} returns. It is said once, and cannot be taken back.`),
     ...review.judged(task, submission),
   ];
   return prepareWords(toRule(task, submission, share), about, `I rule so over submission ${submission.proof.submission.statement.number} as arbiter.`);
@@ -230,7 +232,7 @@ async function check(): Promise<void> {
   forget();
   page.status.textContent = 'Checking every signature, address and block. This may take a moment.';
   page.check.disabled = true;
-  await painted();
+  await breathe();
   try {
     prepared = PREPARE[action()]();
     page.reviewBody.replaceChildren(...prepared.shown);
@@ -313,7 +315,7 @@ async function sign(): Promise<void> {
   if (ready === null || !page.confirmed.checked) return;
   page.sign.disabled = true;
   page.signStatus.textContent = 'Signing. An encrypted key file takes some seconds to open.';
-  await painted();
+  await breathe();
   try {
     const number = page.account.value.trim();
     if (!/^(?:0|[1-9]\d{0,9})$/.test(number)) throw new UpfrontError('account', 'account', 'The account is a whole number.');
@@ -343,14 +345,14 @@ async function sign(): Promise<void> {
 // ---- Files
 
 function listed(file: Given): HTMLElement {
-  const remove = el('button', { type: 'button', class: 'plain' }, 'Remove');
+  const remove = element('button', { type: 'button', class: 'plain' }, 'Remove');
   remove.setAttribute('aria-label', `Remove ${file.name}`);
   remove.addEventListener('click', () => {
     given = given.filter((other) => other !== file);
     filesChanged();
     page.files.focus();
   });
-  return el('li', {}, el('span', {}, el('b', {}, whatIs(file)), ' ', file.name), remove);
+  return element('li', {}, element('span', {}, element('b', {}, whatIs(file)), ' ', file.name), remove);
 }
 
 function filesChanged(): void {
@@ -358,7 +360,7 @@ function filesChanged(): void {
   page.given.replaceChildren(...given.map(listed));
   const submissions = only('proof').flatMap((file) => file.proof.submissions);
   const options = submissions.map((proof) =>
-    el('option', { value: proof.id }, `number ${proof.submission.statement.number}, ${proof.id.slice(0, 8)}…`));
+    element('option', { value: proof.id }, `number ${proof.submission.statement.number}, ${proof.id.slice(0, 8)}…`));
   page.submission.replaceChildren(...options.reverse());
 }
 

@@ -1,10 +1,8 @@
 // Terms, times and statements in words, as the command line has them.
 
 import type { Charter } from '../core/charter.ts';
-import { percent } from '../core/settlement/plan.ts';
-import { satWords } from '../core/settlement/difference.ts';
 import { ROLES } from '../core/signer-key.ts';
-import { inert } from './dom.ts';
+import { inert, percent, satWords } from '../core/words.ts';
 
 /** `2027-05-31 00:00:00 UTC`. */
 export function stamp(secs: number): string {
@@ -25,13 +23,6 @@ export function span(secs: number): string {
 }
 
 export const sat = (amount: bigint | number): string => satWords(BigInt(amount));
-
-/** `0.01 BTC`, without zeros at its end. */
-export function btc(amount: bigint): string {
-  const digits = amount.toString().padStart(9, '0');
-  const part = digits.slice(-8).replace(/0+$/, '');
-  return `${digits.slice(0, -8)}${part === '' ? '' : `.${part}`} BTC`;
-}
 
 /** A charter's terms in plain words: `upfront charter show`. */
 export function termsInWords(charter: Charter): [string, string][] {

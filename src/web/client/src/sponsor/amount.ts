@@ -1,6 +1,7 @@
 // Amounts as people write them, in satoshis or in bitcoin, read digit by digit: no number with a fraction is ever made.
 
 import { MAX_MONEY_SAT } from '../core/number.ts';
+import { satWords } from '../core/words.ts';
 
 export type Amount = { readonly sat: bigint } | { readonly error: string };
 
@@ -12,9 +13,6 @@ export interface Limits {
 }
 
 const SAT_PER_BTC = 100_000_000n;
-
-/** `1,000,000 sat`. */
-export const satWords = (sat: bigint): string => `${sat.toString().replace(/\B(?=(?:\d{3})+$)/g, ',')} sat`;
 
 /** `0.01000000`. */
 export const btcWords = (sat: bigint): string => `${sat / SAT_PER_BTC}.${(sat % SAT_PER_BTC).toString().padStart(8, '0')}`;

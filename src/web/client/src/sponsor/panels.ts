@@ -1,12 +1,13 @@
 // Parts that checkout and pledge page share: where to pay, once it was checked; and what to keep for later.
 
 import type { KeyPair } from '../core/keys.ts';
+import { satWords } from '../core/words.ts';
 import { copyButton, grouped } from '../ui/copy.ts';
 import { button, element } from '../ui/element.ts';
 import { fieldError, say, wordsOf } from '../ui/page.ts';
 import { qrPicture } from '../ui/qr.ts';
 import { saveText } from '../ui/save.ts';
-import { btcWords, satWords } from './amount.ts';
+import { btcWords } from './amount.ts';
 import { fileName, type Keeper } from './keeper.ts';
 import { keep, LEAST_PASSPHRASE, lock, nextName } from './keystore.ts';
 import { privateLink } from './link.ts';

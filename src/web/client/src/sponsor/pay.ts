@@ -1,9 +1,9 @@
 // The last step of a checkout: where to pay, and looking after the refund as payments arrive.
 
 import type { UpfrontError } from '../core/error.ts';
+import { satWords } from '../core/words.ts';
 import { later as delay } from '../ui/later.ts';
 import { byId } from '../ui/page.ts';
-import { satWords } from './amount.ts';
 import { attend, embedState, followed, holdOpen, pledgePath, shownState, wantsMoney } from './attend.ts';
 import { waiting } from './duties.ts';
 import type { Keeper } from './keeper.ts';

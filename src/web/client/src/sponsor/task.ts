@@ -1,6 +1,6 @@
 // A task as it was checked in this browser: charter, attestations, addresses; and what the service must agree with.
 
-import { checkPledgeOf, checkTask, type CheckedTask } from '../core/check.ts';
+import { checkPledge, checkTask, type CheckedTask } from '../core/check.ts';
 import { refuse, UpfrontError } from '../core/error.ts';
 import { canonical, parseJson, type Json } from '../core/json.ts';
 import type { EscrowOutput } from '../core/output.ts';
@@ -63,8 +63,7 @@ export const qrText = (address: string, amount: bigint): string => `bitcoin:${ad
 
 /** Checks a pledge as the service tells it against charter and keys; its output. Throws for the first field that differs. */
 export function checkedPledge(task: CheckedTask, view: PledgeView): EscrowOutput {
-  const { output } = checkPledgeOf(task, {
-    task: task.charter.id,
+  const output = checkPledge(task, {
     index: view.index,
     sponsorKey: view.sponsorKey,
     refundAddress: view.refundAddress,

@@ -3,15 +3,12 @@
 
 import type { Charter } from '../core/charter.ts';
 import { ROLES } from '../core/signer-key.ts';
+import { percent, satWords } from '../core/words.ts';
 import { element } from '../ui/element.ts';
-import { satWords } from './amount.ts';
 
 /** `Mon, 7 December 2026`, as the pages write days. */
 export const day = (secs: number): string =>
   new Date(secs * 1000).toLocaleDateString('en-GB', { weekday: 'short', day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' });
-
-/** `12.5 %`, without a fraction being made. */
-export const percent = (bps: number): string => `${Math.floor(bps / 100)}${bps % 100 === 0 ? '' : `.${String(bps % 100).padStart(2, '0').replace(/0$/, '')}`} %`;
 
 /** Eight digits that name a key, as hardware wallets show them. */
 export const fingerprint = (key: string): string => /^\[([0-9a-f]{8})/.exec(key)?.[1] ?? `…${key.slice(-8)}`;

@@ -9,7 +9,7 @@ import { element } from '../ui/element.ts';
 import { saveText } from '../ui/save.ts';
 import { post } from './issue.ts';
 import { fileName, fileOf, Keeper } from './keeper.ts';
-import { refusedSecret } from './secret.ts';
+import { refusedSecret } from '../ui/secret.ts';
 import { fetchTask, issuedPledge } from './task.ts';
 import { readWalletKey, type WalletKey } from './wallet-psbt.ts';
 import { WalletRefund } from './wallet-refund.ts';

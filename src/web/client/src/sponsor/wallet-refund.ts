@@ -7,7 +7,7 @@ import { button, element } from '../ui/element.ts';
 import { fieldError, say, wordsOf } from '../ui/page.ts';
 import { bytesOfFile, saveText } from '../ui/save.ts';
 import type { Keeper } from './keeper.ts';
-import { refusedSecret } from './secret.ts';
+import { refusedSecret } from '../ui/secret.ts';
 import { psbtOfFile, psbtsOf, readRefund, readWalletKey, refundParts } from './wallet-psbt.ts';
 import { savePsbt } from './wallet-sign.ts';
 import type { Held } from './views.ts';

@@ -7,7 +7,7 @@ import { copyButton } from '../ui/copy.ts';
 import { button, element } from '../ui/element.ts';
 import { fieldError, wordsOf } from '../ui/page.ts';
 import { bytesOfFile, saveBytes, saveText } from '../ui/save.ts';
-import { refusedSecret } from './secret.ts';
+import { refusedSecret } from '../ui/secret.ts';
 import { statementPsbt, statementSignature, type WalletKey } from './wallet-psbt.ts';
 
 /** Bytes of a PSBT as a file, which most wallets open. */

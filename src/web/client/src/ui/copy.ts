@@ -1,6 +1,7 @@
 // Copying: by the clipboard where the page may, else by selecting the text for the person to copy.
 
-import { button } from './element.ts';
+import { groups } from '../core/words.ts';
+import { button, element } from './element.ts';
 import { say } from './page.ts';
 
 /** A button that copies `text`; where that is not allowed it selects `shown`. */
@@ -22,12 +23,5 @@ export function copyButton(words: string, text: string, shown: HTMLElement): HTM
 
 /** A text in groups of four, as it is compared by eye. Selecting it takes the text without gaps. */
 export function grouped(text: string): HTMLElement {
-  const place = document.createElement('p');
-  place.className = 'address';
-  for (let at = 0; at < text.length; at += 4) {
-    const group = document.createElement('span');
-    group.textContent = text.slice(at, at + 4);
-    place.append(group);
-  }
-  return place;
+  return element('p', { class: 'address' }, ...groups(text).map((group) => element('span', {}, group)));
 }

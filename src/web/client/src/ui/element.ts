@@ -1,6 +1,7 @@
 // Elements made in code: the pages' policy allows no markup from strings.
 
-type Child = Node | string;
+/** `null` is none. */
+export type Child = Node | string | null;
 
 /** An element with attributes and children. `true` is an attribute without a value, `false` none. */
 export function element<Name extends keyof HTMLElementTagNameMap>(
@@ -10,7 +11,7 @@ export function element<Name extends keyof HTMLElementTagNameMap>(
   for (const [attribute, value] of Object.entries(attributes)) {
     if (value !== false) made.setAttribute(attribute, value === true ? '' : value);
   }
-  made.append(...children);
+  made.append(...children.filter((child) => child !== null));
   return made;
 }
 

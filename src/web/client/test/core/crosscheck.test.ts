@@ -7,10 +7,10 @@ import { bytesOf, concat, hex, unhex } from '../../src/core/bytes.ts';
 import { Charter } from '../../src/core/charter.ts';
 import { Contract } from '../../src/core/output.ts';
 import { Psbt } from '../../src/core/psbt.ts';
-import { paymentsOf, refundTarget, SEQUENCE } from '../../src/core/refund.ts';
+import { paymentsOf, SEQUENCE } from '../../src/core/refund.ts';
 import { SIGHASH, SighashCache, leafHash, parseTransaction, serialize, transactionHex, txid, vsize, weight, type Transaction, type TxOut } from '../../src/core/tx.ts';
 import { parseAddress } from '../../src/core/address.ts';
-import { outpoint, pledgeOf } from '../lib/pledge.ts';
+import { outpoint, pledgeOf, targetOf } from '../lib/pledge.ts';
 import { at, vectors } from '../lib/vectors.ts';
 
 const LIBRARIES = { mainnet: NETWORK, testnet4: TEST_NETWORK, signet: TEST_NETWORK, regtest: { ...TEST_NETWORK, bech32: 'bcrt' } };
@@ -93,7 +93,7 @@ test('a signed refund is what btc-signer signs, also alone and to another addres
   const key = recovery.key;
   assert.ok(key);
   const elsewhere = parseAddress('mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn', charter.network, 'to');
-  const target = refundTarget(recovery.output, outpoint(7), 50_000n, claims.refundAddress);
+  const target = targetOf(recovery.output, outpoint(7), 50_000n, claims.refundAddress);
   for (const to of [undefined, elsewhere]) {
     const alone = target.signAlone(key, 3, to);
     const { refundLeaf, refundControlBlock, internalKey, scriptPubkey } = recovery.output;

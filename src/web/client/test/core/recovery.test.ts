@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { Transaction } from '@scure/btc-signer';
 import { hex, unhex } from '../../src/core/bytes.ts';
 import { UpfrontError } from '../../src/core/error.ts';
-import { secretHex, toWif } from '../../src/core/keys.ts';
+import { toWif } from '../../src/core/keys.ts';
 import { NETWORKS } from '../../src/core/network.ts';
 import { RecoveryFile } from '../../src/core/recovery.ts';
 import { transactionHex, txid } from '../../src/core/tx.ts';
@@ -117,7 +117,7 @@ test('every changed field is found, and no refusal repeats a secret', () => {
   const file = filled(3, [10_000, 1_000_000]);
   const document = JSON.parse(file.toJson()) as Tree;
   assert.ok(file.key);
-  const secrets = [...PHRASE.split(' ').filter((word) => word.length > 5), secretHex(file.key), toWif(file.key, NETWORKS.regtest)];
+  const secrets = [...PHRASE.split(' ').filter((word) => word.length > 5), hex(file.key.secret), toWif(file.key, NETWORKS.regtest)];
   let tried = 0;
   for (const path of leaves(document)) {
     if (path[0] === 'instructions') continue;

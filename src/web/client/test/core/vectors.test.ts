@@ -7,12 +7,13 @@ import { Charter } from '../../src/core/charter.ts';
 import { UpfrontError } from '../../src/core/error.ts';
 import { sha256 } from '../../src/core/hash.ts';
 import { Contract } from '../../src/core/output.ts';
-import { refundTarget } from '../../src/core/refund.ts';
-import { parseSignature, signStatement, signStatementBip322, verifies, sponsorSpeaker } from '../../src/core/signature.ts';
+import { parseSignature, signStatement, verifies, sponsorSpeaker } from '../../src/core/signature.ts';
 import { ROLES } from '../../src/core/signer-key.ts';
 import { attest, pledge, vote } from '../../src/core/statement.ts';
 import { parseTransaction, serialize, transactionHex, txid } from '../../src/core/tx.ts';
-import { signVote } from '../../src/core/vote.ts';
+import { signedBy } from '../../src/sponsor/ballot.ts';
+import { signStatementBip322 } from '../lib/bip322.ts';
+import { targetOf } from '../lib/pledge.ts';
 import { at, vectors } from '../lib/vectors.ts';
 import { rootOf, sponsorIndex } from '../lib/root.ts';
 
@@ -106,7 +107,7 @@ for (const [number, item] of vectors.refunds.entries()) {
     assert.equal(statement.lines, item.pledge_lines);
     assert.equal(signStatement(statement, key), item.pledge_signature);
 
-    const target = refundTarget(output, item.outpoint, BigInt(item.amount_sat), item.refund_address);
+    const target = targetOf(output, item.outpoint, BigInt(item.amount_sat), item.refund_address);
     const bundle = target.sign(key);
     const json = bundle.signatures;
     assert.deepEqual(json, {
@@ -132,12 +133,13 @@ for (const [number, item] of vectors.votes.entries()) {
     const key = rootOf(item.phrase, charter.network.name).sponsorKey(sponsorIndex(item.path));
     assert.equal(key.publicKey, item.key);
     const { submission, pledge: index, choice, counter } = item;
-    const statement = vote({ network: charter.network.name, charter: charter.id, submission, pledge: index, choice, counter });
+    const fields = { network: charter.network.name, charter: charter.id, submission, pledge: index, choice, counter };
+    const statement = vote(fields);
     assert.equal(statement.lines, item.lines);
     assert.equal(hex(statement.digest), item.digest);
     assert.equal(signStatement(statement, key), item.signature);
     assert.equal(signStatementBip322(statement, key), item.bip322_signature);
-    assert.equal(signVote(charter, submission, index, choice, counter, key).signature, item.signature);
+    assert.equal(signedBy(fields, key).signature, item.signature);
     for (const text of [item.signature, item.bip322_signature]) {
       assert.ok(verifies(statement, parseSignature(text, 'signature'), sponsorSpeaker(item.key)));
       const other = vote({ network: charter.network.name, charter: charter.id, submission, pledge: index, choice, counter: counter === 0 ? 1 : counter - 1 });

@@ -1,7 +1,9 @@
 // A whole pledge for tests, from the keys of the vectors: charter, attestations, sponsor and recovery file.
 
 import { Charter } from '../../src/core/charter.ts';
-import { Contract } from '../../src/core/output.ts';
+import { Contract, type EscrowOutput } from '../../src/core/output.ts';
+import type { RefundTarget } from '../../src/core/refund.ts';
+import { Refunds } from '../../src/core/refunds.ts';
 import { RecoveryFile, type Origin } from '../../src/core/recovery.ts';
 import { signStatement } from '../../src/core/signature.ts';
 import { pledge } from '../../src/core/statement.ts';
@@ -15,8 +17,7 @@ export interface TestPledge {
   readonly attestations: { developer: string; representative: string; arbiter: string };
   readonly claims: {
     task: string; index: number; sponsorKey: string; refundAddress: string; address: string; descriptor: string;
-    internalKey: string; signature: string; openAddress: string; refundTime: number;
-    keys: { developer: string; representative: string; arbiter: string };
+    internalKey: string; signature: string; openAddress: string;
   };
   file(origin?: Partial<Origin>, withKey?: boolean): RecoveryFile;
 }
@@ -38,8 +39,7 @@ export function pledgeOf(position: number): TestPledge {
     attestations: { developer: developer.signature, representative: representative.bip322_signature, arbiter: arbiter.signature },
     claims: {
       task: charter.id, index: 4, sponsorKey: key.publicKey, refundAddress, address: output.address, descriptor: output.descriptor,
-      internalKey: output.internalKey, signature, openAddress: contract.open().address, refundTime: charter.fields.refund_time,
-      keys: { developer: developer.key, representative: representative.key, arbiter: arbiter.key },
+      internalKey: output.internalKey, signature, openAddress: contract.open().address,
     },
     file: (origin = {}, withKey = true) => new RecoveryFile({
       charter,
@@ -53,5 +53,9 @@ export function pledgeOf(position: number): TestPledge {
     }),
   };
 }
+
+/** What refunding an outpoint of this output means, as pages ask for it. */
+export const targetOf = (output: EscrowOutput, outpoint: string, amount: bigint, refundAddress: string): RefundTarget =>
+  new Refunds(output, refundAddress, null).target(outpoint, amount);
 
 export const outpoint = (n: number): string => `${String(n).padStart(2, '0').repeat(32)}:${n}`;

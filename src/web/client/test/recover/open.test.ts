@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { UpfrontError } from '../../src/core/error.ts';
 import { Charter } from '../../src/core/charter.ts';
-import { keyToFragment, secretHex, toWif } from '../../src/core/keys.ts';
+import { keyToFragment, toWif } from '../../src/core/keys.ts';
 import { RecoveryFile } from '../../src/core/recovery.ts';
 import { parseTransaction, serialize, transactionHex, txid, vsize, type Transaction } from '../../src/core/tx.ts';
 import { hex, unhex } from '../../src/core/bytes.ts';
@@ -88,7 +88,7 @@ test('signed for an outpoint, the refunds are those of the vectors', () => {
     const { text } = at(vectors.charters, item.charter);
     const charter = Charter.parse(text);
     const key = rootOf(item.phrase, charter.network.name).sponsorKey(sponsorIndex(item.path));
-    const address = openSecret({ ...ASKED, secret: secretHex(key), document: text, index: item.index, refundAddress: item.refund_address }).refunds.output.address;
+    const address = openSecret({ ...ASKED, secret: hex(key.secret), document: text, index: item.index, refundAddress: item.refund_address }).refunds.output.address;
     // By words and the paid address, which finds the path.
     const opened = openSecret({ ...ASKED, secret: item.phrase, document: `${text}\n`, index: item.index, address, refundAddress: item.refund_address });
     const [payment] = findPayment(opened, { transaction: '', outpoint: item.outpoint, amount: String(item.amount_sat) });
@@ -120,7 +120,7 @@ test('a key in hex, in WIF, or in the pledge\'s link does as well', () => {
   const { charter, claims } = pledgeOf(3);
   const key = rootOf(PHRASE, 'regtest').sponsorKey(3);
   const link = `https://example.org/tasks/${charter.id}/pledges/4#key=${keyToFragment(key)}`;
-  for (const secret of [secretHex(key), toWif(key, charter.network), link]) {
+  for (const secret of [hex(key.secret), toWif(key, charter.network), link]) {
     const index = secret === link ? null : 4;
     const opened = openSecret({ ...ASKED, secret, document: charter.text, index, refundAddress: claims.refundAddress });
     assert.equal(opened.refunds.output.address, claims.address);

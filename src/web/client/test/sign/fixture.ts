@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Account, Root } from '../../src/core/keys.ts';
 import { networkOf } from '../../src/core/network.ts';
 import { parseProof, parseCastVote, type CastVoteDocument, type ProofDocument } from '../../src/core/proof/document.ts';
+import { satWords } from '../../src/core/words.ts';
 import { allowed, type Explanation, type Verdict } from '../../src/core/proof/allowed.ts';
 import { Psbt } from '../../src/core/psbt.ts';
 import type { Role } from '../../src/core/signer-key.ts';
@@ -63,4 +64,17 @@ export function judge(proof: Json, psbts: readonly Psbt[], role: Role = 'develop
 export function explained(verdict: Verdict): Explanation {
   if ('findings' in verdict) throw new Error(`refused: ${verdict.findings.map(({ field, problem }) => `${field}: ${problem}`).join('; ')}`);
   return verdict.explanation;
+}
+
+/** All of it as `upfront settlement sign` prints it, line by line. */
+export function linesOf({ plan, purpose: what, task, inputs, transactions }: Explanation): string[] {
+  const { tip } = task;
+  return [
+    `settlement ${plan.id}`, what, `as of block ${tip.height} (${tip.hash}), median time ${tip.mtp_secs}`, 'it spends',
+    ...inputs.map((line) => `  ${line}`),
+    ...transactions.flatMap((words) => [
+      `transaction ${words.chunkAt} at ${words.feerate} sat/vB: ${words.txid}, fee ${satWords(words.fee)} for ${words.vsize} vB${words.given ? '' : ', no PSBT given'}`,
+      ...words.outputs.map((output) => `  ${output.words}`),
+    ]),
+  ];
 }

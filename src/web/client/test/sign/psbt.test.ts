@@ -35,7 +35,7 @@ const changes: [string, (tx: Tx) => void, string, RegExp][] = [
   ['an input more', (tx) => { tx.inputs.push(stranger); }, `inputs/${inputs}`, /it spends .* which is not part of this transaction/],
   ['an input twice', (tx) => { tx.inputs.push(tx.inputs[0]!); }, `inputs/${inputs}`, /which is not part/],
   ['an output more', (tx) => { tx.outputs.push(tx.outputs[0]!); }, `outputs/${outputs}`, /output \d is not part of this transaction/],
-  ['two outputs swapped', (tx) => { tx.outputs.unshift(...tx.outputs.splice(1, 1)); }, 'outputs/0/script', /output 0 \(payee 1, 85.00 %\) pays another address/],
+  ['two outputs swapped', (tx) => { tx.outputs.unshift(...tx.outputs.splice(1, 1)); }, 'outputs/0/script', /output 0 \(payee 1, 85 %\) pays another address/],
 ];
 for (let at = 0; at < inputs; at += 1) {
   changes.push(

@@ -12,7 +12,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { base64, concat, textOf, unbase64, utf8 } from '../../src/core/bytes.ts';
 import { Root } from '../../src/core/keys.ts';
 import { networkOf } from '../../src/core/network.ts';
-import { isSealed, openSealed } from '../../src/sign/sealed.ts';
+import { isSealed, openSealed } from '../../src/offline/sealed.ts';
 
 declare const TEST_ROOT: string;
 

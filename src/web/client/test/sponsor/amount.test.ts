@@ -1,8 +1,9 @@
 // Amounts as people write them: what is read, and what is refused in which words.
 
+import { satWords } from '../../src/core/words.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { btcWords, linkAmount, readBtc, readSat, refusal, satWords, type Amount } from '../../src/sponsor/amount.ts';
+import { btcWords, linkAmount, readBtc, readSat, refusal, type Amount } from '../../src/sponsor/amount.ts';
 
 const sat = (read: Amount): bigint => 'sat' in read ? read.sat : assert.fail(read.error);
 const error = (read: Amount): string => 'error' in read ? read.error : assert.fail(`read as ${read.sat}`);

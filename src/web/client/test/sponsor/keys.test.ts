@@ -9,7 +9,7 @@ import { lock, unlock, type Box } from '../../src/sponsor/keystore.ts';
 import { keyOfFragment, privateLink } from '../../src/sponsor/link.ts';
 import { readSecret } from '../../src/sponsor/open.ts';
 import { chooseOwn, pledgeOfKey, pledgesOf } from '../../src/sponsor/own.ts';
-import { isSecret } from '../../src/sponsor/secret.ts';
+import { isSecret } from '../../src/core/secret.ts';
 import type { PledgeView } from '../../src/sponsor/views.ts';
 import { PHRASE, pledgeOf } from '../lib/pledge.ts';
 import { rootOf } from '../lib/root.ts';

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { signMessage, messageOf, messageSignatureText } from '../../src/core/bip322.ts';
+import { messageOf } from '../../src/core/bip322.ts';
 import { bytesOf, concat, hex } from '../../src/core/bytes.ts';
 import { UpfrontError } from '../../src/core/error.ts';
 import { signSchnorr } from '../../src/core/point.ts';
@@ -12,6 +12,7 @@ import { signStatement } from '../../src/core/signature.ts';
 import { vote } from '../../src/core/statement.ts';
 import { leafHash, SighashCache, SIGHASH } from '../../src/core/tx.ts';
 import { psbtOfFile, psbtsOf, readRefund, readWalletKey, refundParts, statementPsbt, statementSignature } from '../../src/sponsor/wallet-psbt.ts';
+import { signMessage, signStatementBip322 } from '../lib/bip322.ts';
 import { outpoint, pledgeOf } from '../lib/pledge.ts';
 
 const code = (error: unknown): string => (error instanceof UpfrontError ? error.code : assert.fail(String(error)));
@@ -38,8 +39,7 @@ test('words go out as a PSBT with their message and come back in every form a wa
   assert.ok(input);
   assert.equal(input.tapInternalKey, key.publicKey);
   assert.deepEqual(input.tapDerivations, [{ key: key.publicKey, leafHashes: [], origin: ORIGIN }]);
-  const { signature } = signMessage(messageOf(words), key);
-  const text = messageSignatureText({ signature, sighashType: SIGHASH.default });
+  const [signature, text] = [signMessage(words, key), signStatementBip322(words, key)];
   const withKeySig = Psbt.read(psbt.base64());
   withKeySig.inputs[0]?.map.set(0x13, signature);
   const finalized = Psbt.read(psbt.base64());

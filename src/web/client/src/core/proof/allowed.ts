@@ -1,16 +1,16 @@
 // For a signer, offline: what a settlement does, output by output in words, or why it must not be signed. Votes are
 // recounted from the document; PSBTs are compared with transactions built anew from the terms. The words are those of
-// `upfront settlement sign`.
+// `upfront settlement sign`, but for the zeros that its shares end in.
 
 import { addressOf } from '../address.ts';
 import { hex } from '../bytes.ts';
 import type { Psbt } from '../psbt.ts';
 import type { Role } from '../signer-key.ts';
-import { satWords } from '../settlement/difference.ts';
-import { formsOf, percent, type Chunk, type Form, type Plan, type Placed } from '../settlement/plan.ts';
+import { formsOf, type Chunk, type Form, type Plan, type Placed } from '../settlement/plan.ts';
 import { comparePsbt, placeOf, sharedInputs } from '../settlement/psbts.ts';
 import { isGift, sameKind, type Kind, type TermInput } from '../settlement/terms.ts';
 import { txid, type TxOut } from '../tx.ts';
+import { percent, satWords } from '../words.ts';
 import { checkProof } from './check.ts';
 import type { CastVoteDocument, ProofDocument } from './document.ts';
 import { Findings, type Finding } from './findings.ts';
@@ -195,17 +195,4 @@ function outputLine(task: Task, chunk: Chunk, form: Form, output: TxOut, at: num
   const [input, share] = [chunk.inputs[from], form.shares[from]];
   const part = input === undefined || share === undefined ? '' : ` (of ${satWords(input.term.amount)}, ${satWords(share.fee)} of it fee)`;
   return line('return', `returns ${amount}${part} to the sponsor of pledge ${kind.index} at the address they signed, ${address}`);
-}
-
-/** All of it as `upfront settlement sign` prints it, line by line. */
-export function explanationLines({ plan, purpose: what, task, inputs, transactions }: Explanation): string[] {
-  const { tip } = task;
-  return [
-    `settlement ${plan.id}`, what, `as of block ${tip.height} (${tip.hash}), median time ${tip.mtp_secs}`, 'it spends',
-    ...inputs.map((line) => `  ${line}`),
-    ...transactions.flatMap((words) => [
-      `transaction ${words.chunkAt} at ${words.feerate} sat/vB: ${words.txid}, fee ${satWords(words.fee)} for ${words.vsize} vB${words.given ? '' : ', no PSBT given'}`,
-      ...words.outputs.map((output) => `  ${output.words}`),
-    ]),
-  ];
 }

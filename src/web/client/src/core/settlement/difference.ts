@@ -2,6 +2,7 @@
 
 import { same } from '../bytes.ts';
 import { outpointText, type Transaction } from '../tx.ts';
+import { satWords } from '../words.ts';
 import { outputWords, type Form } from './plan.ts';
 
 /** A field that is not as proposed. */
@@ -10,9 +11,6 @@ export interface Difference {
   readonly field: string;
   readonly problem: string;
 }
-
-/** `412,300 sat`. */
-export const satWords = (amount: bigint): string => `${amount.toString().replace(/\B(?=(\d{3})+$)/g, ',')} sat`;
 
 const hexWords = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`;
 

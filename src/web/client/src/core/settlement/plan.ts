@@ -8,6 +8,7 @@ import type { Charter } from '../charter.ts';
 import { refuse } from '../error.ts';
 import type { Contract, EscrowOutput } from '../output.ts';
 import { txid, type Transaction, type TxOut } from '../tx.ts';
+import { percent } from '../words.ts';
 import { divide, frameWeight, inputWeight, outputWeight, type BudgetInput, type InputShare, type PayRules, type Split } from './budget.ts';
 import { isGift, termsId, txidOf, voutOf, type TermInput, type Terms } from './terms.ts';
 
@@ -18,9 +19,6 @@ const SEQUENCE = 0xffff_fffd;
 export type OutputKind =
   | { readonly kind: 'payee'; readonly name: string; readonly bps: number }
   | { readonly kind: 'return'; readonly outpoint: string; readonly index: number };
-
-/** `66.67 %`. */
-export const percent = (bps: number): string => `${Math.floor(bps / 100)}.${String(bps % 100).padStart(2, '0')} %`;
 
 export function outputWords(output: OutputKind): string {
   if (output.kind === 'payee') return `${output.name}, ${percent(output.bps)}`;

@@ -1,0 +1,27 @@
+// Amounts, shares and foreign texts as people read them: one spelling for pages, offline files and findings.
+
+/** `412,300 sat`. */
+export const satWords = (amount: bigint): string => `${amount.toString().replace(/\B(?=(?:\d{3})+$)/g, ',')} sat`;
+
+/** `0.01 BTC`, without zeros at its end. */
+export function btc(amount: bigint): string {
+  const digits = amount.toString().padStart(9, '0');
+  const part = digits.slice(-8).replace(/0+$/, '');
+  return `${digits.slice(0, -8)}${part === '' ? '' : `.${part}`} BTC`;
+}
+
+/** `66.67 %`, `20 %`, without a fraction being made. */
+export function percent(bps: number): string {
+  const part = String(bps % 100).padStart(2, '0').replace(/0+$/, '');
+  return `${Math.floor(bps / 100)}${part === '' ? '' : `.${part}`} %`;
+}
+
+/** Control, bidirectional and zero-width characters: a text could show something other than it is. */
+export const UNSEEN = /[\p{Cc}\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u061c\u2028\u2029\u00ad\u{e0000}-\u{e007f}]/u;
+const EVERY_UNSEEN = new RegExp(UNSEEN, 'gu');
+
+/** A text that somebody else wrote, with what cannot be seen made visible. */
+export const inert = (text: string): string => text.replace(EVERY_UNSEEN, '\ufffd');
+
+/** In groups of four, as it is compared by eye. */
+export const groups = (text: string): string[] => text.match(/.{1,4}/gs) ?? [];
