@@ -66,7 +66,8 @@ pub struct App {
 /// Names and SHA-256 (hex) of all files that browsers are given, also those to be kept and opened from a disk.
 pub fn files_for_browsers() -> Vec<(&'static str, String)> {
     let assets = assets::all().map(|asset| (asset.name, asset.sha256.clone()));
-    let mut files: Vec<_> = assets.chain(pages::offline_files()).collect();
+    let mut files: Vec<_> =
+        assets.chain(pages::offline_files().map(|(name, _, sha256)| (name, sha256))).collect();
     files.sort();
     files
 }

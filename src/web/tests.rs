@@ -86,9 +86,9 @@ impl World {
         outpoint
     }
 
-    async fn submit(&self, number: u32) -> SubmissionId {
+    fn submission(&self, number: u32) -> Submission {
         let tip = self.tip();
-        let submission = Submission {
+        Submission {
             network: NET,
             charter: self.id,
             number,
@@ -96,10 +96,17 @@ impl World {
             content: Digest::of(b"work"),
             block_height: tip.height,
             block_hash: tip.hash,
-        };
+        }
+    }
+
+    fn submission_body(&self, number: u32) -> Value {
         let key = testing::statement_keypair(NET, Role::Developer);
-        let id = submission.id();
-        let shown = self.sent("submissions", json!(Signed::new(&Secp256k1::new(), submission, &key))).await;
+        json!(Signed::new(&Secp256k1::new(), self.submission(number), &key))
+    }
+
+    async fn submit(&self, number: u32) -> SubmissionId {
+        let id = self.submission(number).id();
+        let shown = self.sent("submissions", self.submission_body(number)).await;
         assert_eq!(shown["id"], id.to_string());
         id
     }
@@ -109,10 +116,14 @@ impl World {
         json!(Signed::new(&Secp256k1::new(), vote, &testing::sponsor(u8::try_from(pledge).unwrap())))
     }
 
-    async fn accept(&self, submission: SubmissionId) {
-        let acceptance = Acceptance { network: NET, charter: self.id, submission, accepted: true };
+    fn acceptance_body(&self, submission: SubmissionId, accepted: bool) -> Value {
+        let acceptance = Acceptance { network: NET, charter: self.id, submission, accepted };
         let key = testing::statement_keypair(NET, Role::Representative);
-        self.sent("acceptances", json!(Signed::new(&Secp256k1::new(), acceptance, &key))).await;
+        json!(Signed::new(&Secp256k1::new(), acceptance, &key))
+    }
+
+    async fn accept(&self, submission: SubmissionId) {
+        self.sent("acceptances", self.acceptance_body(submission, true)).await;
     }
 
     fn ruling_body(&self, submission: SubmissionId, pay_bps: u16) -> Value {

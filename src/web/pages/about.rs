@@ -28,9 +28,9 @@ static SIGN: Offline = Offline {
     bytes: include_bytes!("../static/sign.html"),
 };
 
-/// Names and SHA-256 of the offline files.
-pub fn offline_files() -> impl Iterator<Item = (&'static str, String)> {
-    [&RECOVER, &SIGN].into_iter().map(|file| (file.name, Digest::of(file.bytes).to_string()))
+/// Names, bytes and SHA-256 of the offline files.
+pub fn offline_files() -> impl Iterator<Item = (&'static str, &'static [u8], String)> {
+    [&RECOVER, &SIGN].into_iter().map(|file| (file.name, file.bytes, Digest::of(file.bytes).to_string()))
 }
 
 /// A page without anything that changes.

@@ -73,6 +73,15 @@ impl OperatorPage {
             sha256: asset.sha256.clone(),
             path: asset.path.clone(),
         };
+        let offline = super::offline_files().map(|(name, bytes, sha256)| File {
+            name,
+            bytes: bytes.len(),
+            sha256,
+            path: format!("/{name}"),
+        });
+        // In the order in which their hashes make the one in the foot of every page.
+        let mut files: Vec<File> = assets::all().map(file).chain(offline).collect();
+        files.sort_by_key(|file| file.name);
         OperatorPage {
             site,
             journal_trouble: app.service.journal_trouble(),
@@ -84,7 +93,7 @@ impl OperatorPage {
             scripts: figures.scripts,
             events: app.service.events().len(),
             webhooks: app.webhooks.is_some(),
-            files: assets::all().map(file).collect(),
+            files,
             status,
         }
     }

@@ -1,6 +1,7 @@
 //! Settlements, desks and the service's own page: a settlement in each progress, what waits for whom and when, and
 //! rulings that are shown beforehand as they are proposed later.
 
+use crate::escrow::charter::SubmissionsOpen;
 use crate::escrow::network::Network;
 use crate::escrow::statement::{Choice, Role, SubmissionId};
 use crate::escrow::testing;
@@ -261,10 +262,11 @@ async fn what_can_be_proposed_is_tried_before_anybody_proposes_it() {
 async fn desks_say_what_waits_for_whom() {
     let mut world = World::new(None, |fields| fields.minimum_pledge_sat = 50_000).await;
     for role in Role::ALL {
+        let may: &[(String, bool)] = if role == Role::Developer { &[("submit".into(), false)] } else { &[] };
         assert_eq!(
             waits(&world.page(&format!("/desk/{role}")).await.1),
-            [],
-            "nothing waits before money comes"
+            may,
+            "nobody is waited for before money comes"
         );
     }
     for index in 1..=2 {
@@ -319,6 +321,97 @@ async fn desks_say_what_waits_for_whom() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_is_asked_for_when_the_service_takes_it() {
+    let mut world =
+        World::new(None, |fields| fields.submissions_open = SubmissionsOpen::WhenTargetCredited).await;
+    let target = world.charter.fields().target_sat;
+    let page = format!("/desk/developer/{}", world.id);
+    world.fund(1, target - 300_000).await;
+    assert_eq!(waits(&world.page("/desk/developer").await.1), []);
+    let (html, json) = world.page(&page).await;
+    assert_eq!(
+        json["not_now"].as_str(),
+        Some("Work is taken once the target is reached: 300,000 sat are missing."),
+        "{html}"
+    );
+    world.refused("submissions", world.submission_body(0), 409, "target_missing").await;
+    world.fund(2, 300_000).await;
+    assert_eq!(waits(&world.page("/desk/developer").await.1), [("submit".into(), true)]);
+    assert_eq!(world.page(&page).await.1["not_now"], Value::Null);
+    world.submit(0).await;
+    world.advance_to(world.charter.fields().work_deadline + 1).await;
+    assert!(!waits(&world.page("/desk/developer").await.1).iter().any(|(what, _)| what == "submit"));
+    assert!(world.page(&page).await.1["not_now"].as_str().unwrap().contains("deadline has passed"));
+    world.refused("submissions", world.submission_body(1), 409, "work_deadline").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_ruling_the_representative_may_accept_and_not_refuse() {
+    let (mut world, submission) = World::voted().await;
+    let case = format!("/desk/representative/{}/{submission}", world.id);
+    let may = |json: &Value| (json["open"].as_bool().unwrap(), json["may_refuse"].as_bool().unwrap());
+    let (html, json) = world.page(&case).await;
+    assert_eq!(may(&json), (true, true));
+    assert!(html.contains(" --refuse "), "{html}");
+    world.close_vote().await;
+    world.sent("rulings", world.ruling_body(submission, 5_000)).await;
+    let (html, json) = world.page(&case).await;
+    assert_eq!(may(&json), (true, false));
+    assert!(html.contains("too late to refuse it") && !html.contains(" --refuse "), "{html}");
+    assert!(html.contains("data-handin=\"acceptance\""), "{html}");
+    let judge = |json: &Value| waits(json).into_iter().find(|(what, _)| what == "judge");
+    assert_eq!(judge(&world.page("/desk/representative").await.1), Some(("judge".into(), false)));
+    world.refused("acceptances", world.acceptance_body(submission, false), 409, "already_ruled").await;
+    world.accept(submission).await;
+    assert_eq!(may(&world.page(&case).await.1), (false, false));
+    assert_eq!(judge(&world.page("/desk/representative").await.1), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_representative_may_speak_when_the_time_for_a_ruling_is_over() {
+    let (mut world, submission) = World::voted().await;
+    let fields = world.charter.fields();
+    world.advance_to(world.tip().mtp_secs + fields.review_secs + fields.ruling_secs + 1).await;
+    let rules = world.page(&format!("/desk/arbiter/{}/{submission}", world.id)).await;
+    assert_eq!(rules.1["open"], false, "{}", rules.0);
+    assert!(!waits(&world.page("/desk/arbiter").await.1).iter().any(|(what, _)| what == "rule"));
+    world.refused("rulings", world.ruling_body(submission, 5_000), 409, "ruling_too_late").await;
+    assert!(waits(&world.page("/desk/representative").await.1).contains(&("judge".into(), true)));
+    world.accept(submission).await;
+    assert!(!waits(&world.page("/desk/representative").await.1).iter().any(|(what, _)| what == "judge"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vote_that_two_signed_upon_is_not_asked_for_again() {
+    let (mut world, submission) = World::voted().await;
+    world.fund(3, 60_000).await;
+    let voting = |page: &(String, Value)| {
+        let (html, json) = page;
+        let voting = json["voting"].as_bool().unwrap();
+        assert_eq!(html.contains("Look at it, and vote."), voting, "{html}");
+        voting
+    };
+    let pledge = |index: u32| format!("/tasks/{}/pledges/{index}", world.id);
+    let (no, yes, silent) = (pledge(1), pledge(2), pledge(3));
+    for page in [&no, &yes, &silent] {
+        assert!(voting(&world.page(page).await), "{page}");
+    }
+    let payout = json!({ "kind": "payout", "submission": submission, "feerate_sat_per_vb": 1 });
+    let settlement = world.sent("settlements", payout).await;
+    for role in [Role::Developer, Role::Representative] {
+        world.sign(&settlement, role).await;
+    }
+    assert!(!voting(&world.page(&yes).await), "two have signed upon it");
+    world.refused("votes", world.vote_body(submission, 2, Choice::No, 2), 409, "vote_settled").await;
+    assert!(voting(&world.page(&no).await), "nothing rests on a no so far");
+    world.close_vote().await;
+    assert!(!voting(&world.page(&no).await), "it has voted, and voting is over");
+    world.refused("votes", world.vote_body(submission, 1, Choice::Yes, 2), 409, "voting_closed").await;
+    assert!(voting(&world.page(&silent).await), "who was silent may still hold the money");
+    world.sent("votes", world.vote_body(submission, 3, Choice::No, 1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_picks_its_tasks_and_a_private_one_is_never_repeated() {
     let mut world = World::new(None, |_| {}).await;
     world.fund(1, 100_000).await;
@@ -365,9 +458,12 @@ async fn the_service_shows_itself() {
     assert_eq!(json["status"], status, "what status tells, nothing else");
     assert_eq!((json["behind"].as_u64(), json["unsecured"]["outpoints"].as_u64()), (Some(0), Some(0)));
     let files: Vec<(String, String)> = json["files"].as_array().unwrap().iter().map(parse_file).collect();
-    assert_eq!(files.len(), crate::web::assets::all().count());
+    let given: Vec<(String, String)> = crate::web::files_for_browsers()
+        .into_iter()
+        .map(|(name, sha256)| (name.to_owned(), sha256))
+        .collect();
+    assert_eq!(files, given, "all that are counted in the hash in the foot, in its order");
     for (name, sha256) in files {
-        assert_eq!(crate::web::assets::asset(&name).sha256, sha256);
         assert!(html.contains(&sha256), "{name}");
     }
     assert!(html.contains("tcp://fake:1") && html.contains("all is well"), "{html}");
