@@ -92,6 +92,16 @@ test('a private key or a phrase is known as such where a public key belongs', ()
   for (const seat of vectors.charters) assert.equal(looksPrivate(seat.developer.key), false);
 });
 
+test('base64 that a wallet gave back is no private key, whatever its letters look like; a key beside it is one', () => {
+  const wif = 'cMahea7zqjxrtgAbB7LSGbcQUr1uX1ojuat9jZodMN87JcbXMTcA';
+  assert.ok(looksPrivate(wif));
+  for (const signed of [`cHNidP8BAF4DAAAA+${wif}/AA==`, `cHNidP8${wif.slice(7)}+${'A'.repeat(20)}`, `smpAQ${'A'.repeat(40)}/${wif}+A=`]) {
+    assert.equal(looksPrivate(signed), false, signed);
+    assert.equal(looksPrivate(`${signed}\n${signed}`), false);
+    assert.ok(looksPrivate(`${signed}\n${wif}`));
+  }
+});
+
 test('a signed request is the event that NIP-98 asks for', () => {
   const key = keyPair(new Uint8Array(32).fill(3), 'key');
   const body = '{"quote":"\\" ü \u2028"}';
