@@ -73,7 +73,7 @@ export default function fill(test) {
     await openCheckout(page, stage.url, task);
     await page.getByText('I have pledged before').click();
     await openPledges(page, { words: mine.file.phrase });
-    await page.locator('#back-secured', { hasText: 'Everything that has arrived is secured' }).waitFor();
+    await page.locator('#back-secured', { hasText: 'Nothing is left to hand in' }).waitFor();
     await assertNoAddress(page);
     await page.getByRole('link', { name: `Pledge ${mine.index}` }).click();
     await untilState(page, 'credited_secured');

@@ -144,5 +144,5 @@ export async function openPledges(page, { words, file, passphrase }) {
   await form.getByRole('button', { name: 'Open my pledges' }).click();
 }
 
-/** Waits until the page says that this pledge's refund is safe. */
-export const untilSafe = (page) => page.locator('#own-state', { hasText: 'Your refund is secured' }).waitFor();
+/** Waits until the page says that this pledge's refund was signed in it, and that nothing is left to hand in. */
+export const untilSafe = (page) => page.locator('#own-state', { hasText: 'The refund was signed here' }).waitFor();

@@ -324,7 +324,7 @@ async function opened(keepers: readonly Keeper[]): Promise<void> {
   try {
     const views = await Promise.all(keepers.map((each) => each.look()));
     const open = views.filter((view) => waiting(view) === 'unsecured').length;
-    told.textContent = open === 0 ? 'Everything that has arrived is secured.' : `${open} could not be secured now. Open its page.`;
+    told.textContent = open === 0 ? 'Nothing is left to hand in.' : `Of ${open} a refund could not be handed in now. Open its page.`;
   } catch (error) {
     told.textContent = wordsOf(error);
   }

@@ -4,7 +4,7 @@
 import { UpfrontError } from '../core/error.ts';
 import { satWords } from '../core/words.ts';
 import { attend, followed, holdOpen, pledgePath, wantsMoney } from '../sponsor/attend.ts';
-import { waiting } from '../sponsor/duties.ts';
+import { didWords, waiting } from '../sponsor/duties.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
 import { isLie, lieWords } from '../sponsor/lie.ts';
 import { takeKey } from '../sponsor/link.ts';
@@ -72,13 +72,8 @@ function show(mine: Keeper, keepers: readonly Keeper[]): void {
   const panel = new AfterPanel(later, mine);
   const refund = mine.file.key === null ? new WalletRefund(wallet, mine, null, () => fresh.soon()) : null;
   const update = (_: unknown, trouble: string | null, lie: UpfrontError | null): void => {
-    const words = {
-      unpaid: 'Nothing has arrived yet. Keep this tab open while you pay: your refund is signed as soon as the payment is seen.',
-      unsecured: mine.file.key === null ? 'Your wallet must sign the refund.' : 'Your refund is being secured. Keep this tab open until it is.',
-      secured: 'Your refund is secured. You may close this page.',
-      over: 'The money has moved: nothing is left to do.',
-    };
-    state.textContent = words[waiting(mine.view)];
+    // A wallet's part says by itself what it waits for.
+    state.textContent = mine.file.key === null ? '' : didWords(mine.view, mine.handedIn);
     hindrance.textContent = trouble ?? '';
     hindrance.hidden = trouble === null;
     if (lie !== null) warn(lie);

@@ -5,7 +5,7 @@ import { element } from '../ui/element.ts';
 import { cleaned, Fresh } from '../ui/fresh.ts';
 import { later } from '../ui/later.ts';
 import { say, wordsOf } from '../ui/page.ts';
-import { waiting, type Waiting } from './duties.ts';
+import { didWords, waiting, type Waiting } from './duties.ts';
 import type { Keeper } from './keeper.ts';
 import { isLie } from './lie.ts';
 
@@ -56,7 +56,7 @@ export function attend(fresh: Fresh, keepers: readonly Keeper[], main: Keeper, {
   let tries = 0;
   const tell = (): void => {
     const now = waiting(main.view);
-    if (now === 'secured' && before !== 'secured') say('Your refund is secured.');
+    if (now === 'secured' && before !== 'secured' && main.file.key !== null) say(didWords(main.view, main.handedIn));
     before = now;
     changed(now, trouble, lie);
   };
@@ -66,7 +66,7 @@ export function attend(fresh: Fresh, keepers: readonly Keeper[], main: Keeper, {
     for (const keeper of keepers) {
       await keeper.look().catch((error: unknown) => {
         if (isLie(error)) lied = error;
-        else hindered = `Your refund could not be looked after just now, and is tried again. ${wordsOf(error)}`;
+        else hindered = `The refund could not be signed or handed in just now; this page tries again. ${wordsOf(error)}`;
       });
     }
     [trouble, lie] = [hindered, lied];

@@ -41,3 +41,21 @@ export function waiting(view: PledgeView): Waiting {
   if (there.every(({ ended }) => ended)) return 'over';
   return present(view).every(({ secured }) => secured) ? 'secured' : 'unsecured';
 }
+
+/**
+ * What this browser did for a pledge whose key it has, and what it asks for; what became of the money is for the page to
+ * say. `handedIn`: the outputs whose refund the service took from here.
+ */
+export function didWords(view: PledgeView, handedIn: ReadonlySet<string>): string {
+  const here = present(view).filter(({ outpoint }) => handedIn.has(outpoint)).length;
+  switch (waiting(view)) {
+    case 'unpaid':
+      return 'Keep this tab open while you pay: the refund is signed here as soon as the payment is seen.';
+    case 'unsecured':
+      return 'The refund is signed here, and not handed in yet. Keep this tab open.';
+    case 'secured':
+      return `The refund was signed here${here > 0 ? ' and handed in' : ', and there was nothing left to hand in'}. You may close this page.`;
+    case 'over':
+      return '';
+  }
+}

@@ -32,6 +32,8 @@ export class Keeper {
   readonly file: RecoveryFile;
   /** As the service told it last. */
   view: PledgeView;
+  /** Outputs whose refund the service took from this browser. */
+  readonly handedIn = new Set<string>();
   private looking: Promise<PledgeView> | null = null;
   private again = false;
 
@@ -93,7 +95,9 @@ export class Keeper {
     // A pair is completed only by a bundle with a ladder.
     if (bundle === undefined || (secured && bundle.pairOnly)) return null;
     try {
-      return pledgeOf(await postJson(this.task.charter.id, '/refunds', bundle.signatures));
+      const answer = pledgeOf(await postJson(this.task.charter.id, '/refunds', bundle.signatures));
+      this.handedIn.add(outpoint);
+      return answer;
     } catch (error) {
       // Replaced between the look and the answer: the next look finds what took its place.
       if (error instanceof ServiceError && error.code === 'unknown_outpoint') return null;

@@ -32,7 +32,7 @@ export async function showPay(id: string, kept: Keeper, besides?: Besides): Prom
   let more: (() => void) | undefined;
   const follow = (_: unknown, hindrance: string | null, lie: UpfrontError | null): void => {
     const words = lie === null ? hindrance
-      : `Do not pay. ${lieWords(lie)} What you have paid already is safe: save the recovery file below, and keep this page open. It looks again by itself.`;
+      : `Do not pay. ${lieWords(lie)} Save the recovery file below: it gets back what you have paid. Keep this page open; it looks again by itself.`;
     // Said once, not at every look.
     if (trouble.textContent !== (words ?? '')) trouble.textContent = words ?? '';
     trouble.hidden = words === null;

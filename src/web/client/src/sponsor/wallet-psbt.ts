@@ -159,4 +159,3 @@ export function psbtOfFile(bytes: Uint8Array, field: string): Psbt {
   if (hex(bytes.slice(0, 5)) === '70736274ff') return Psbt.parse(bytes, field);
   return Psbt.read(new TextDecoder().decode(bytes), field);
 }
-

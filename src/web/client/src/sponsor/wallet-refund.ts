@@ -109,7 +109,7 @@ export class WalletRefund {
         secured += 1;
       }
       if (secured === 0) throw new Error('none');
-      say('Your refund is secured.');
+      say('The refund was checked here and handed in.');
       this.done();
     } catch (error) {
       fieldError('refund-signed', error instanceof Error && error.message === 'none' ? 'None of these is a part of this refund.' : wordsOf(error));

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { duties, waiting } from '../../src/sponsor/duties.ts';
+import { didWords, duties, waiting } from '../../src/sponsor/duties.ts';
 import { after, quizPlaces, randomBelow, START, stepOf, type Done, type Flow } from '../../src/sponsor/flow.ts';
 import type { Held, PledgeView } from '../../src/sponsor/views.ts';
 
@@ -86,4 +86,13 @@ test('a pledge waits, is open, safe or over', () => {
   assert.equal(waiting(view(held('a:0', { ended: true }))), 'over');
   const dust = Array.from({ length: 500 }, (_, at) => held(`${at}:0`));
   assert.equal(waiting(view(held('real:0', { amount: 2_000n, secured: true }), ...dust.slice(0, 499).map((at) => ({ ...at, secured: true })), held('late:0', { amount: 1n }))), 'secured', 'more than can be secured is not waited for');
+});
+
+test('a browser tells what it did itself, and leaves the rest to the page', () => {
+  const none: ReadonlySet<string> = new Set();
+  assert.match(didWords(view(), none), /Keep this tab open while you pay/);
+  assert.match(didWords(view(held('a:0')), none), /not handed in yet/);
+  assert.match(didWords(view(held('a:0', { secured: true })), new Set(['a:0'])), /signed here and handed in/);
+  assert.match(didWords(view(held('a:0', { secured: true })), new Set(['b:0'])), /nothing left to hand in/, 'another device handed it in');
+  assert.equal(didWords(view(held('a:0', { ended: true })), new Set(['a:0'])), '');
 });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { newPhrase, Root } from '../../src/core/keys.ts';
+import { didWords } from '../../src/sponsor/duties.ts';
 import { Issuing } from '../../src/sponsor/issue.ts';
 import { ServiceError } from '../../src/ui/api.ts';
 import { FakeService, served } from '../lib/service.ts';
@@ -21,8 +22,12 @@ test('one refund that is refused does not keep the others from being handed in',
     assert.deepEqual(service.refunds, [outpoint(2), outpoint(3)]);
     // What was taken is known, and at the next look only the refused one is left.
     assert.deepEqual(keeper.view.outpoints.map(({ secured }) => secured), [false, true, true]);
+    assert.deepEqual([...keeper.handedIn], [outpoint(2), outpoint(3)]);
+    assert.match(didWords(keeper.view, keeper.handedIn), /not handed in yet/);
     service.refuse = null;
     await keeper.look();
     assert.deepEqual(service.refunds, [outpoint(2), outpoint(3), outpoint(1)]);
+    assert.deepEqual([...keeper.handedIn], service.refunds, 'only what was taken was handed in');
+    assert.match(didWords(keeper.view, keeper.handedIn), /signed here and handed in/);
   });
 });
