@@ -2,7 +2,7 @@
 // public text refused than one secret passed on.
 
 import { wordlist } from './keys.ts';
-import { looksPrivate } from './signer-key.ts';
+import { looksPrivate, withoutSigned } from './signer-key.ts';
 
 /** Part of a phrase is as telling as all of it: so many words of the list in a row are no address and no key. */
 const RUN = 6;
@@ -17,7 +17,8 @@ export interface Place {
 const placeOf = ({ index, 0: found }: RegExpExecArray): Place => ({ start: index, end: index + found.length });
 
 /** The first private key, private link or run of recovery words, however it is numbered, spelled or separated. */
-export function findSecret(text: string): Place | null {
+export function findSecret(given: string): Place | null {
+  const text = withoutSigned(given);
   for (const part of text.matchAll(/[A-Za-z0-9]+/g)) if (looksPrivate(part[0])) return placeOf(part);
   const [link] = text.matchAll(/\bkey=[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g);
   if (link !== undefined) return placeOf(link);

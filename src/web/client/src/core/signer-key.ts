@@ -23,11 +23,14 @@ const EXPRESSION = new RegExp(`^\\[([0-9a-fA-F]{8})/${STEP}/${STEP}/${STEP}\\]([
 /** A PSBT or a BIP322 signature in base64: every PSBT begins with the letter of a private key, and some go on as one would. */
 const SIGNED = /(?<![A-Za-z0-9+/=])(?:cHNidP8|smp|ful)[A-Za-z0-9+/=]{53,}/g;
 
+/** The text with blanks for what is signed in it, so that places stay. */
+export const withoutSigned = (text: string): string => text.replace(SIGNED, (run) => ' '.repeat(run.length));
+
 /** Whether a text has, anywhere in it, what could spend money: better one public key refused than one private key passed on. */
 export function looksPrivate(text: string): boolean {
   const words = text.trim().split(/\s+/);
   if ([12, 15, 18, 21, 24].includes(words.length) && words.every((word) => /^[a-z]{3,8}$/.test(word))) return true;
-  return text.replace(SIGNED, ' ').split(/[^A-Za-z0-9]/).some(
+  return withoutSigned(text).split(/[^A-Za-z0-9]/).some(
     (part) =>
       (/^.prv/.test(part) && part.length > 50) ||
       part.startsWith('nsec1') ||

@@ -63,6 +63,16 @@ test('public things and sentences pass', () => {
   assert.equal(findSecret(WORDS.slice(0, 5).join(' ')), null);
 });
 
+test('what a wallet signed is none, whatever letters are in it; a key or words beside it are found where they stand', () => {
+  const wif = 'cMahea7zqjxrtgAbB7LSGbcQUr1uX1ojuat9jZodMN87JcbXMTcA';
+  const psbt = `cHNidP8BAF4DAAAA+${wif}/AA==`;
+  assert.equal(findSecret(psbt), null);
+  assert.ok(!isSecret(`${psbt}\n${psbt}`));
+  const found = findSecret(`${psbt}\n${wif}`);
+  assert.deepEqual(found, { start: psbt.length + 1, end: psbt.length + 1 + wif.length });
+  assert.ok(isSecret(`${psbt} ${WORDS.join(' ')}`));
+});
+
 test('desks take none of them', () => {
   const about = { charter: 'ab'.repeat(32), network: 'regtest' };
   const code = (act: () => unknown): string => {
