@@ -173,7 +173,7 @@ async fn a_task_under_review_leads_to_the_vote_and_a_paid_one_to_the_payout() {
     world.look().await;
     let (html, json) = world.page(&world.task_path("")).await;
     assert_eq!(json["settlements"][0]["state"], "signed by two, on its way");
-    assert_has(&html, &["See where the money went", "developer and representative"]);
+    assert_has(&html, &["See the settlement", "developer and representative"]);
     world.mine(1).await;
     let (html, json) = world.page(&path).await;
     assert_has(
