@@ -429,7 +429,7 @@ pub const CODES: &[Entry] = table! {
         "Try again later; tell the operator when it happened."
     502 "faucet_failed" "The faucet's node did not do it"
         "The node behind the regtest faucet cannot be reached, or refused what it was asked."
-        "Read its reason in the detail; an empty wallet gets coins when blocks are mined."
+        "Read its reason in the detail; an empty wallet gets bitcoin when blocks are mined."
     502 "chain_wrong" "The chain's server answers wrongly"
         "The Electrum server refused, or said something that is not so."
         "Try again later; the operator sees the reason in the log."

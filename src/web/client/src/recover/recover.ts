@@ -198,7 +198,7 @@ function showPledge(pledge: Opened): void {
   const shown = grouped(address);
   const network = pledge.charter.network.name;
   part('pledge-body').replaceChildren(
-    ...(network === 'mainnet' ? [] : [element('p', { class: 'net' }, `This pledge is on ${network}: its coins have no value.`)]),
+    ...(network === 'mainnet' ? [] : [element('p', { class: 'net' }, `This pledge is on ${network}: bitcoin on it has no value.`)]),
     element('h3', {}, 'Address that was paid'), shown, copyButton('Copy the address', address, shown),
     element('p', { class: 'good' }, element('strong', {}, 'Checked here: '), pledge.file === null
       ? 'the charter gives this address for this key and number. That the three signers agreed to it was not checked: attestations are in the proof document or the recovery file.'

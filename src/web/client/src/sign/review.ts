@@ -32,7 +32,7 @@ const networkLine = (charter: Charter): HTMLElement => {
   const { network } = charter.fields;
   return network === 'mainnet'
     ? element('p', { class: 'warn' }, element('strong', {}, 'mainnet: '), 'this is real money.')
-    : element('p', { class: 'warn' }, element('strong', {}, `${network}: `), 'these coins are worth nothing.');
+    : element('p', { class: 'warn' }, element('strong', {}, `${network}: `), 'bitcoin on it is worth nothing.');
 };
 
 const limits = (): HTMLElement => element(
