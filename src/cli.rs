@@ -31,7 +31,7 @@ mod vote;
 mod wallet;
 mod webhook;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::Context;
 use exit::{ErrorReport, Exit, Failure};
 use std::ffi::OsString;
@@ -41,7 +41,7 @@ use std::sync::LazyLock;
 
 /// Bitcoin-native escrow for paying for open-source work before it is written.
 #[derive(Parser)]
-#[command(name = "upfront", version, long_version = long_version(), after_long_help = exit::HELP)]
+#[command(name = "upfront", version, long_version = LONG_VERSION, after_long_help = exit::HELP)]
 struct Cli {
     /// Print answers and errors as JSON, one object a line
     #[arg(long, global = true)]
@@ -56,21 +56,29 @@ struct Cli {
 }
 
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8032";
-/// What the program reads and works on, and the SHA-256 of the files that it gives to browsers, in one and of each.
-fn long_version() -> &'static str {
+const LONG_VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncharter version 1, recovery file version 1\nnetworks mainnet, testnet4, signet, regtest"
+);
+
+/// That, and the SHA-256 of the files that it gives to browsers, in one and of each.
+fn version_with_files() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
-        let mut text = concat!(
-            env!("CARGO_PKG_VERSION"),
-            "\ncharter version 1, recovery file version 1\nnetworks mainnet, testnet4, signet, regtest"
-        )
-        .to_owned();
-        text += &format!("\nfiles for browsers {}", crate::web::files_in_one());
-        for (name, sha256) in crate::web::files_for_browsers() {
-            text += &format!("\n{sha256}  {name}");
-        }
-        text
+        let files = crate::web::files_for_browsers();
+        let lines: String = files.iter().map(|(name, sha256)| format!("\n{sha256}  {name}")).collect();
+        format!("{LONG_VERSION}\nfiles for browsers {}{lines}", crate::web::files_in_one())
     });
     &TEXT
+}
+
+/// The command line as it reads these words. Hashing the files for browsers is for whoever asks for the version alone.
+fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    if args.iter().any(|word| word == "--version") {
+        command = command.long_version(version_with_files());
+    }
+    let mut matches = command.try_get_matches_from(args)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Cli::command()))
 }
 
 #[derive(Subcommand)]
@@ -146,7 +154,7 @@ pub fn run_with(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, e
             .hint("put it into a file that only you can read (chmod 600), or give it on standard input with --key -")
             .into())
     } else {
-        match Cli::try_parse_from(args) {
+        match parse(args) {
             Ok(cli) => {
                 let context = Context::new(cli.json, cli.server, cli.passphrases.into(), out, err);
                 dispatch(&context, cli.command)
