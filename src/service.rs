@@ -798,13 +798,7 @@ fn new_scripts(book: &Book, records: &[Record]) -> Vec<ScriptBuf> {
     for record in records {
         let Record::Task { charter, event } = record else { continue };
         let Some(task) = book.task(charter) else { continue };
-        match event {
-            Event::TaskOpened => scripts.push(task.open_output().script_pubkey.clone()),
-            Event::PledgeIssued { index, .. } => {
-                scripts.extend(task.pledges().get(index).map(|pledge| pledge.output.script_pubkey.clone()));
-            }
-            _ => {}
-        }
+        scripts.extend(task.issued_by(event).into_iter().map(|(script, _)| script));
     }
     scripts
 }

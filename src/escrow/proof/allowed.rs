@@ -278,6 +278,10 @@ fn purpose(kind: &Kind, role: Role) -> String {
         Kind::Ruling { submission } => {
             format!("as {role}, carry out the arbiter's ruling over the noes of submission {submission}")
         }
+        Kind::Milestone { submission } => {
+            format!("as {role}, pay the milestone of submission {submission}; the rest stays in escrow")
+        }
+        Kind::Move { to } => format!("as {role}, move pledges to charter {to}, as their sponsors signed"),
     }
 }
 
@@ -290,6 +294,7 @@ fn inputs(task: &Task, plan: &Plan, entitlements: &BTreeMap<OutPoint, Entitlemen
         Reason::Surplus => "it is beyond what the charter takes",
         Reason::BelowMinimum => "it is below the minimum pledge",
         Reason::EarlyReturn => "everything is given back",
+        Reason::Moved => "its sponsor signed that it moves",
     };
     let line = |input: &settlement::TermInput| {
         let reason = entitlements.get(&input.outpoint).map_or("", |entitlement| why(entitlement.reason));
@@ -344,6 +349,9 @@ fn words(task: &Task, place: Place, chunk: &Chunk, form: &Form, given: &BTreeSet
             }
             OutputKind::Remainder { slot } => {
                 format!("output {at}: keeps {amount} of pledge {} in escrow at {address}", slot.index)
+            }
+            OutputKind::Move { to, .. } => {
+                format!("output {at}: moves {amount} to the sponsor's pledge at {address} under charter {to}")
             }
         }
     };

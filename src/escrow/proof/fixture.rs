@@ -145,6 +145,8 @@ impl Life {
             content: Digest::of(b"the work"),
             block_height: tip.height,
             block_hash: tip.hash,
+            milestone: None,
+            named: None,
         };
         let key = testing::statement_keypair(NETWORK, Role::Developer);
         let submission = Signed::new(&life.secp, statement, &key);

@@ -257,6 +257,8 @@ impl World {
             content: Digest::of(b"the work"),
             block_height: tip.height,
             block_hash: tip.hash,
+            milestone: None,
+            named: None,
         }
     }
 
@@ -333,7 +335,7 @@ impl World {
     pub fn propose(&mut self, kind: Kind, feerate_sat_per_vb: u64) -> Result<SettlementId, Refused> {
         let tip = *self.book.tip().ok_or(Refused::NoTip)?;
         self.give(&Command::ProposeSettlement { kind, feerate_sat_per_vb })?;
-        self.task().proposal_id(kind, feerate_sat_per_vb, &tip)
+        self.task().proposal_id(kind, feerate_sat_per_vb, None, &tip)
     }
 
     /// The transactions of a settlement.
