@@ -116,6 +116,14 @@ impl Book {
         Ok(events.into_iter().map(|event| Record::Task { charter, event }).collect())
     }
 
+    /// The task that a settlement of this kind moves money to.
+    pub fn destination(&self, kind: &Kind) -> Option<&Task> {
+        match kind {
+            Kind::Move { to } => self.task(to),
+            Kind::Payout { .. } | Kind::EarlyReturn | Kind::Ruling { .. } | Kind::Milestone { .. } => None,
+        }
+    }
+
     fn events(&self, task: &Task, command: &Command) -> Result<Vec<Event>, Refused> {
         let unknown = Refused::MoveTarget { reason: "this service does not know the charter it leads to" };
         match command {

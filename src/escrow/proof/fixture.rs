@@ -196,7 +196,7 @@ impl Life {
     }
 
     pub fn propose(&mut self, kind: Kind, feerate_sat_per_vb: u64) -> SettlementId {
-        let id = self.task.proposal_id(kind, feerate_sat_per_vb, &self.tip()).unwrap();
+        let id = self.task.proposal_id(kind, feerate_sat_per_vb, None, &self.tip()).unwrap();
         self.command(&Command::ProposeSettlement { kind, feerate_sat_per_vb });
         id
     }

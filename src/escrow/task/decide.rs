@@ -348,7 +348,10 @@ impl Task {
     }
 
     /// Proposes a settlement; where money moves, `destination` is the task it moves to.
-    pub(in crate::escrow) fn propose(
+    ///
+    /// # Errors
+    /// Why there is nothing to propose so now.
+    pub fn propose(
         &self,
         kind: Kind,
         feerate_sat_per_vb: u64,

@@ -231,6 +231,27 @@ impl Task {
         Terms::naming(self.id(), kind, feerate_sat_per_vb, payees, inputs).map_err(Refused::Terms)
     }
 
+    /// For the kinds whose refunds are signed in advance: the step at which most outpoints can move, of equals the
+    /// one nearest to `wanted`. `None` for other kinds, and where nothing can.
+    pub fn prepared_step(
+        &self,
+        kind: Kind,
+        wanted: u64,
+        destination: Option<&Task>,
+        tip: &Tip,
+    ) -> Option<u64> {
+        if !kind.one_by_one() {
+            return None;
+        }
+        let cap = self.charter.fields().feerate_cap_sat_per_vb;
+        let steps = settlement::steps().take_while(|step| *step <= cap);
+        let movable = |step: u64| {
+            let terms = self.terms(kind, step, destination, tip).ok()?;
+            Some((terms.inputs().len(), std::cmp::Reverse(step.abs_diff(wanted)), step))
+        };
+        steps.filter_map(movable).max().map(|(_, _, step)| step)
+    }
+
     /// Who is paid in place of the charter's payees by a settlement of this kind.
     pub fn payees(&self, kind: &Kind) -> Result<Vec<Payee>, Refused> {
         let Some(submission) = kind.submission() else { return Ok(Vec::new()) };
