@@ -4,15 +4,15 @@
 //! What that rest still owes follows from where it comes from; nothing of it is stored.
 
 use super::entitle::Ballot;
-use super::{SubmissionState, Task};
+use super::{Refused, SubmissionState, Task};
 use crate::escrow::ballot::Verdict;
-use crate::escrow::charter::Bps;
+use crate::escrow::charter::{Bps, address};
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::Outpoint;
 use crate::escrow::descriptor::Slot;
-use crate::escrow::settlement::{Kind, Plan};
-use crate::escrow::statement::{Choice, SubmissionId};
-use bitcoin::OutPoint;
+use crate::escrow::settlement::{self, Kind, Plan, TermInput, Terms};
+use crate::escrow::statement::{Choice, Move, SubmissionId};
+use bitcoin::{Address, OutPoint};
 use std::collections::BTreeSet;
 
 /// Where a remainder comes from.
@@ -81,6 +81,61 @@ impl Task {
     /// of a later generation, and for what was paid in from outside.
     pub fn origin(&self, held: &Outpoint) -> Option<&Origin> {
         self.origins.get(&held.outpoint).filter(|origin| origin.slot == held.slot)
+    }
+
+    /// The transactions that would split one outpoint for a submission's milestone at a feerate: what its sponsor signs
+    /// the refunds of what stays in escrow for. Whether votes allow it is not asked.
+    ///
+    /// # Errors
+    /// Where the outpoint does not hold that milestone and another one, or is not worth splitting.
+    pub fn split_off(
+        &self,
+        submission: &SubmissionId,
+        outpoint: OutPoint,
+        feerate_sat_per_vb: u64,
+    ) -> Result<Plan, Refused> {
+        let held = self.outpoints.get(&outpoint).ok_or(Refused::UnknownOutpoint { outpoint })?;
+        let kind = Kind::Milestone { submission: *submission };
+        let number = self.need_submission(submission)?.milestone();
+        let open = self.uncovered(held);
+        let pay = self.weighed(&open, |other| if other == number { Bps::ALL } else { Bps::NONE });
+        self.single(kind, held, pay, self.goes_to(&kind, held), feerate_sat_per_vb)
+    }
+
+    /// The transactions that would move one outpoint as its sponsor signed, or is about to sign.
+    ///
+    /// # Errors
+    /// Where it is not here, or not worth moving.
+    pub fn moved(&self, consent: &Move, feerate_sat_per_vb: u64) -> Result<Plan, Refused> {
+        let outpoint = consent.outpoint;
+        let held = self.outpoints.get(&outpoint).ok_or(Refused::UnknownOutpoint { outpoint })?;
+        let to = address("to_address", &consent.to_address, self.charter.network());
+        let to = to.map_err(Refused::RefundAddress)?;
+        let kind = Kind::Move { to: consent.to_charter };
+        self.single(kind, held, Bps::NONE, Some(to), feerate_sat_per_vb)
+    }
+
+    /// The transactions of a settlement of one outpoint.
+    fn single(
+        &self,
+        kind: Kind,
+        held: &Outpoint,
+        pay: Bps,
+        return_address: Option<Address>,
+        feerate_sat_per_vb: u64,
+    ) -> Result<Plan, Refused> {
+        let input = TermInput {
+            outpoint: held.outpoint,
+            amount: held.amount,
+            slot: held.slot,
+            sponsor_key: self.pledges.get(&held.slot.index).map(|pledge| pledge.sponsor_key),
+            pay,
+            return_address,
+        };
+        let terms =
+            Terms::naming(self.id(), kind, feerate_sat_per_vb, self.payees(&kind)?, vec![input]);
+        let terms = terms.map_err(Refused::Terms)?;
+        Ok(settlement::plan(&self.secp, &self.charter, &self.contract, &terms)?)
     }
 
     /// Notes where everything comes from that a settlement's transactions would leave in escrow.
