@@ -503,6 +503,11 @@ fn what_cannot_be_prepared_named_or_moved_is_refused() {
     let close = world.book.task(&to.0).unwrap().charter().fields().funding_close;
     let (_, late) = world.fund(sat(100_000));
     world.advance_to(close);
-    let signed = consent(&world, late, to);
-    assert_eq!(refused(world.give(&Command::SignMove { consent: signed })), "move_target");
+    let other_key = consent(&world, late, to);
+    assert_eq!(refused(world.give(&Command::SignMove { consent: other_key })), "move_target");
+    let mut in_time = world.clone();
+    let own = consent(&world, late, (to.0, 2));
+    assert_eq!(in_time.give(&Command::SignMove { consent: own.clone() }), Ok(1), "in the last second");
+    world.advance_to(close + 1);
+    assert_eq!(refused(world.give(&Command::SignMove { consent: own })), "funding_closed");
 }
