@@ -14,12 +14,13 @@ mod build;
 mod check;
 mod claims;
 mod heard;
+mod kept;
 mod mined;
 mod path;
 mod said;
 mod settled;
 
-pub use allowed::{Explanation, TransactionWords, allowed, allowed_hearing};
+pub use allowed::{Beside, Explanation, TransactionWords, allowed, allowed_beside, allowed_hearing};
 pub use build::{Evidence, MissingEvidence, Needs, needs};
 pub use check::{Checked, Examined, check, examine};
 pub use mined::mtp_secs;

@@ -125,7 +125,12 @@ impl ProofDocument {
             outpoints: outpoints.collect(),
             transactions: transactions(&needs, evidence)?,
             headers: needs.headers.iter().map(header).collect::<Result<_, _>>()?,
-            moves: task.moves().values().cloned().collect(),
+            moves: task
+                .moves()
+                .iter()
+                .filter(|((outpoint, _), _)| task.outpoints().get(outpoint).is_some_and(|held| held.present))
+                .map(|(_, consent)| consent.clone())
+                .collect(),
             submissions: task.submissions().iter().map(|state| submission(task, state, tip)).collect(),
             settlements: task.settlements().values().map(settlement).collect(),
             totals: task.totals(tip),
