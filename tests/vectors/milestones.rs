@@ -66,7 +66,26 @@ pub struct Candidate {
 #[serde(deny_unknown_fields)]
 pub struct StaysOutCase {
     pub outpoint: String,
+    pub why: WhyCase,
+}
+
+/// The reason with the numbers that programs are told.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhyCase {
     pub reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs_sat: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feerate_sat_per_vb: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fee_sat: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paid_sat: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub returned_sat: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool_sat: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]

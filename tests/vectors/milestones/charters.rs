@@ -1,8 +1,8 @@
 //! Three charters: one of three milestones with every kind of payee, one whose shares leave little, and one that
 //! pledges of the first move to.
 
-use super::super::charters::{self, Signed, p2pkh, p2sh, p2wpkh, p2wsh, taproot};
 use super::super::cases::sponsor;
+use super::super::charters::{self, Signed, p2pkh, p2sh, p2wpkh, p2wsh, taproot};
 use upfront::escrow::charter::{Leader, Milestone, Payee, Silence};
 use upfront::escrow::network::{DAY_SECS, Network};
 

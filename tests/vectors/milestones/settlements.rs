@@ -17,7 +17,7 @@ use upfront::escrow::charter::Bps;
 use upfront::escrow::descriptor::Slot;
 use upfront::escrow::network::Network;
 use upfront::escrow::settlement::{
-    self, Form, Kind, OutputKind, Plan, Signatures, StaysOut, TermInput, Terms, plan, worthwhile,
+    self, Form, Kind, OutputKind, Plan, Signatures, TermInput, Terms, plan, worthwhile,
 };
 use upfront::escrow::statement::{Role, SubmissionId};
 
@@ -154,7 +154,7 @@ impl Made {
         let network = signed.charter.network();
         let (outpoint, amount) = match from {
             Paid(sat) => {
-                let txid = Txid::from_byte_array(hash(&format!("paid {charter}/{index}")));
+                let txid = Txid::from_byte_array(hash(&format!("paid {charter}/{index}: {sat} sat")));
                 (OutPoint { txid, vout: index }, Amount::from_sat(*sat))
             }
             Rest(settlement, form) => {
@@ -167,7 +167,8 @@ impl Made {
                 (found.outpoint, found.amount)
             }
         };
-        let parts: Vec<String> = words.split(", ").filter(|word| !word.is_empty()).map(str::to_owned).collect();
+        let parts: Vec<String> =
+            words.split(", ").filter(|word| !word.is_empty()).map(str::to_owned).collect();
         let shares: Vec<u16> = signed.charter.fields().milestones.iter().map(|one| one.share_bps).collect();
         let open = index == 0;
         let key = (!open).then(|| self.sponsor(network, index).2.x_only_public_key().0);
@@ -220,7 +221,7 @@ impl Made {
         worth.stays_out.sort_by_key(|(input, _)| input.outpoint);
         let stays_out = worth.stays_out.iter().map(|(input, reason)| StaysOutCase {
             outpoint: input.outpoint.to_string(),
-            reason: reason_name(reason),
+            why: serde_json::from_value(serde_json::to_value(reason).unwrap()).unwrap(),
         });
         let terms = Terms::naming(signed.charter.id(), kind, *feerate, payees, worth.joins).unwrap();
         let contract = contract(signed);
@@ -310,11 +311,6 @@ fn sign(signed: &Signed, plan: &Plan) -> Signatures {
         signatures.merge(&plan.check_signatures(&secp, &signed).unwrap()).unwrap();
     }
     signatures
-}
-
-/// The reason as programs are told it.
-fn reason_name(reason: &StaysOut) -> String {
-    serde_json::to_value(reason).unwrap()["reason"].as_str().unwrap().to_owned()
 }
 
 fn form_case(form: &Form, network: Network, signed: &str) -> FormCase {

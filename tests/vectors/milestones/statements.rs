@@ -61,8 +61,7 @@ fn submission(
         block_height: 900_000 + i,
         block_hash: BlockHash::from_byte_array(hash(&format!("block {i}"))),
         milestone,
-        named: named
-            .map(|(by, shares)| Named { by, payees: shares.iter().enumerate().map(payee).collect() }),
+        named: named.map(|(by, shares)| Named { by, payees: shares.iter().enumerate().map(payee).collect() }),
     };
     if let Some(named) = &statement.named {
         signed.charter.shares_for(&named.payees).unwrap();
