@@ -9,7 +9,8 @@ mod statements;
 
 use super::{AddressCase, CharterCase, RefundCase};
 use serde::{Deserialize, Serialize};
-use upfront::escrow::settlement::{TermInput, Terms};
+use std::collections::BTreeSet;
+use upfront::escrow::settlement::{Kind, TermInput, Terms};
 use upfront::escrow::statement::{Move, Submission};
 
 /// The whole file.
@@ -174,4 +175,33 @@ fn generate() -> Vectors {
 #[test]
 fn the_committed_vectors_of_milestones_are_what_this_code_makes() {
     super::committed_is(&super::in_descriptors("milestones.json"), &generate());
+}
+
+#[test]
+fn the_vectors_of_milestones_show_every_case() {
+    let vectors = read();
+    assert_eq!(vectors.charters.len(), 3);
+    assert_eq!((vectors.submissions.len(), vectors.moves.len()), (8, 2));
+    assert_eq!((vectors.settlements.len(), vectors.refunds.len()), (12, 8));
+    let reasons: BTreeSet<&str> = vectors
+        .settlements
+        .iter()
+        .flat_map(|case| case.stays_out.iter().map(|out| out.why.reason.as_str()))
+        .collect();
+    let all = ["eaten", "pool_dust", "return_dust", "share_small", "small"];
+    assert_eq!(reasons, BTreeSet::from(all));
+    let forms: BTreeSet<usize> = vectors
+        .settlements
+        .iter()
+        .filter(|case| matches!(case.terms.kind(), Kind::Milestone { .. }))
+        .flat_map(|case| case.chunks.iter().map(|chunk| chunk.forms.len()))
+        .collect();
+    assert_eq!(forms, BTreeSet::from([1, 2, 3]));
+    let outputs = || {
+        let forms = vectors.settlements.iter().flat_map(|case| &case.chunks).flat_map(|chunk| &chunk.forms);
+        forms.flat_map(|form| &form.outputs)
+    };
+    for kind in ["payee", "return", "remainder", "move"] {
+        assert!(outputs().any(|output| output.kind == kind), "{kind}");
+    }
 }

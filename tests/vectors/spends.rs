@@ -288,9 +288,16 @@ fn settlements_of_the_vectors_are_valid_and_spend_what_earlier_ones_left() {
             // Its feerate is never below what it says; above it are only rounded shares, and outputs that would
             // have been dust.
             let parts = u64::try_from(transaction.input.len() + transaction.output.len()).unwrap();
-            let payees = form.outputs.iter().filter(|output| output.kind == "payee").count();
-            let shares = charter.shares_for(case.terms.payees()).unwrap().len();
-            let dropped = if payees == 0 { 0 } else { u64::try_from(shares - payees).unwrap() };
+            let paid = form.outputs.iter().any(|output| output.kind == "payee");
+            let returns = |input: &&TxIn| {
+                case.terms
+                    .inputs()
+                    .iter()
+                    .any(|term| term.outpoint == input.previous_output && term.returns())
+            };
+            let payees = if paid { charter.shares_for(case.terms.payees()).unwrap().len() } else { 0 };
+            let planned = payees + transaction.input.iter().filter(returns).count();
+            let dropped = u64::try_from(planned - transaction.output.len()).unwrap();
             assert!(form.fee_sat * 4 >= form.sat_per_vb * form.weight);
             assert!(form.fee_sat <= form.sat_per_vb * (form.weight.div_ceil(4) + 43 * dropped) + 2 * parts);
             for (vout, kind) in (0u32..).zip(&form.outputs) {

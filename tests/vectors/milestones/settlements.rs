@@ -36,7 +36,7 @@ type Input = (u32, u32, From, &'static str);
 /// Charter, kind and submission's position, feerate, inputs.
 type Settlement = (usize, (&'static str, usize), u64, &'static [Input]);
 
-const SETTLEMENTS: [Settlement; 10] = [
+const SETTLEMENTS: [Settlement; 12] = [
     (
         0,
         ("milestone", 0),
@@ -112,6 +112,15 @@ const SETTLEMENTS: [Settlement; 10] = [
     ),
     (2, ("payout", 7), 100, &[(17, 0, Paid(2_000_000), "paid")]),
     (0, ("milestone", 4), 1, &[(18, 0, Paid(20_000), "kept, paid, kept")]),
+    // Too little to come back, so that the payees have it.
+    (
+        0,
+        ("payout", 2),
+        1,
+        &[(19, 0, Paid(2_000), "paid, lost, paid"), (20, 0, Paid(3_000), "paid, lost, paid")],
+    ),
+    // Too little to pay in the dearer forms, so that everything returns.
+    (0, ("ruling", 1), 1, &[(21, 0, Paid(2_600), "lost, ruled 4000, lost")]),
 ];
 
 /// Settlements whose first transaction has its refunds shown, for every form.
