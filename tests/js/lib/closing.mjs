@@ -6,6 +6,12 @@ import { equal, exactKeys, integer } from './compare.mjs';
 const RULED = 4_000;
 const WORDS = ['covered', 'paid', 'kept', 'pending', 'lost', 'ruled 0', 'ruled 4000', 'ruled 10000'];
 
+function known(parts, name) {
+  for (const part of parts) {
+    if (!WORDS.includes(part)) throw new Error(`${name}: ${JSON.stringify(part)} is none of the words`);
+  }
+}
+
 function pays(part) {
   if (part === 'paid') return 10_000;
   return part.startsWith('ruled ') ? Number(part.slice(6)) : 0;
@@ -14,9 +20,7 @@ function pays(part) {
 // Basis points, rounded down; what was covered is not there any more.
 export function weighed(shares, parts, name) {
   equal(shares.length, parts.length, `${name}: one word a milestone`);
-  for (const part of parts) {
-    if (!WORDS.includes(part)) throw new Error(`${name}: ${JSON.stringify(part)} is none of the words`);
-  }
+  known(parts, name);
   let whole = 0;
   let paid = 0;
   parts.forEach((part, at) => {
@@ -42,6 +46,7 @@ export function checkClosing(vectors, item, name) {
   integer(milestone, shares.length - 1, `${name}.milestone`);
   const own = { milestone: 'paid', payout: 'paid', ruling: `ruled ${RULED}` }[kind];
   equal(own, parts[milestone], `${name}.parts[${milestone}]`);
+  known(parts, `${name}.parts`);
   for (const part of parts) {
     if (part.startsWith('ruled') && part !== `ruled ${RULED}`) throw new Error(`${name}.parts: ${part}`);
   }

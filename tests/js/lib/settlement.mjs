@@ -17,9 +17,13 @@ const MOVES_TO = 2;
 const MOVED_BY = 100;
 const reversed = (txid) => hex(bytes(txid).reverse());
 
+const known = new WeakMap();
+
 // Every output that stays in escrow or moves, by outpoint.
 export function madeBy(vectors) {
+  if (known.has(vectors)) return known.get(vectors);
   const made = new Map();
+  known.set(vectors, made);
   vectors.settlements.forEach((settlement, at) => {
     for (const { forms } of settlement.chunks) {
       for (const { txid, outputs } of forms) {
@@ -123,10 +127,12 @@ const transaction = (inputs, outputs) => {
   return tx;
 };
 
+// The bytes of a transaction without witnesses. `build` makes it; the rest says which it is.
+const unsignedForm = memo((_inputs, _outputs, build) => hex(build().unsignedTx));
+
 // Two accounts sign all inputs by the leaf; keys are at generation/index below each.
-const signedForm = memo((unsigned, seats, networkName, slots, build) => {
+const signedForm = memo((_unsigned, seats, networkName, slots, build) => {
   const tx = build();
-  equal(unsigned, hex(tx.unsignedTx), 'the transaction that is signed');
   for (const { phrase, account } of seats) {
     const { key } = accountKey(phrase, account, networkOf(networkName));
     slots.forEach(([generation, index], at) => {
@@ -158,7 +164,8 @@ function checkForm({ charter, item, seats, payees, part, split, form, name }) {
     }
   });
   const build = () => transaction(part.inputs, outputs);
-  const unsigned = hex(build().unsignedTx);
+  const ins = part.inputs.map(({ outpoint, amount, spent }) => [outpoint, String(amount), spent.fields.script_pubkey]);
+  const unsigned = unsignedForm(ins, outputs.map(({ script, amount }) => [hex(script), String(amount)]), build);
   const fields = {
     sat_per_vb: Number(split.rate),
     fee_sat: Number(split.shares.reduce((all, { fee }) => all + fee, 0n)),
@@ -183,7 +190,8 @@ function checkForm({ charter, item, seats, payees, part, split, form, name }) {
   const out = outputs.reduce((all, { amount }) => all + amount, 0n);
   equal(Number(whole - out), form.fee_sat, `${name}.fee_sat: what goes in and does not come out`);
   const slots = part.inputs.map(({ term }) => [term.generation, term.index]);
-  const { signed, weight } = signedForm(unsigned, seats, charter.terms.network, slots, build);
+  const signers = seats.map(({ phrase, account }) => ({ phrase, account }));
+  const { signed, weight } = signedForm([unsigned, ins], signers, charter.terms.network, slots, build);
   equal(signed, form.signed, `${name}.signed`);
   equal(weight, form.weight, `${name}.weight, of the signed transaction`);
 }
