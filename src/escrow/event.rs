@@ -7,9 +7,13 @@ use super::facts::{Confirmation, Spend, Tip};
 use super::refund::RefundSignatures;
 use super::settlement::{Kind, RoleSignatures, Terms};
 use super::signature::StatementSignature;
+use super::project::Project;
+use super::public::ProjectId;
 use super::statement::{
-    Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
+    Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, TaskId,
+    Vote,
 };
+use super::wish::{Wish, Word};
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Amount, BlockHash, OutPoint};
 use serde::{Deserialize, Serialize};
@@ -35,6 +39,56 @@ pub enum Record {
     RefundBatch {
         /// It, signed.
         batch: BatchRecord,
+    },
+    /// Something happened to a wish.
+    Wish {
+        /// Which.
+        wish: TaskId,
+        /// What.
+        event: WishEvent,
+    },
+    /// Something happened to a project.
+    Project {
+        /// Which.
+        project: ProjectId,
+        /// What.
+        event: ProjectEvent,
+    },
+}
+
+/// Something that happened to a wish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "both are large")]
+pub enum WishEvent {
+    /// It was written down.
+    WishWritten {
+        /// As its author signed it.
+        wish: Signed<Wish>,
+        /// The text whose hash it names.
+        text: String,
+        /// Median time past then, Unix seconds.
+        at_mtp_secs: u32,
+    },
+    /// Somebody said something to it.
+    WordSaid {
+        /// What, signed.
+        word: Word,
+        /// Median time past then, Unix seconds.
+        at_mtp_secs: u32,
+    },
+}
+
+/// Something that happened to a project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ProjectEvent {
+    /// A key claimed it, or changed what it had said.
+    ProjectSet {
+        /// What it says, signed.
+        project: Signed<Project>,
+        /// Median time past then, Unix seconds.
+        at_mtp_secs: u32,
     },
 }
 
