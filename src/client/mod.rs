@@ -6,9 +6,11 @@ mod checked;
 pub mod events;
 mod sse;
 mod webhooks;
+mod wishes;
 
 pub use checked::{CheckedTask, charter_of};
 pub use webhooks::{MadeWebhook, WebhookOrder};
+pub use wishes::CheckedWish;
 
 use crate::escrow::refund::RefundSignatures;
 use crate::escrow::settlement::Kind;
