@@ -263,7 +263,9 @@ fn text_of(args: &NewArgs, from_wish: Option<&wish::FromWish>) -> anyhow::Result
     let path = PathBuf::from(path);
     if path.exists() && read_text(&path)? != from_wish.text {
         let message = format!("{} is there already, with another text", path.display());
-        return Err(Failure::refused("exists", message).hint("move it away, or give the text with --text").into());
+        return Err(Failure::refused("exists", message)
+            .hint("move it away, or give the text with --text")
+            .into());
     }
     write_public(&path, from_wish.text.as_bytes())?;
     Ok((from_wish.text.clone(), path))

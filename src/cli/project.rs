@@ -143,7 +143,8 @@ impl fmt::Display for ProjectReport {
             let leads = if claim.leads { " (leads it here)" } else { "" };
             rows.row("claimed by", format!("{}{leads}", npub(&claim.by)));
             rows.row("  since", when(claim.since_secs)).row("  name", inert(&settings.name));
-            rows.row("  description", inert(&settings.description)).row("  licence", inert(&settings.licence));
+            rows.row("  description", inert(&settings.description))
+                .row("  licence", inert(&settings.licence));
             rows.row("  arbiter", inert(settings.arbiter.as_deref().unwrap_or("none")));
             rows.row("  leader's share", super::text::percent(settings.leader_share_bps));
             rows.row("  least pledge", sat(settings.minimum_pledge_sat));

@@ -4,11 +4,11 @@
 
 use super::descriptor::Slot;
 use super::facts::{Confirmation, Spend, Tip};
+use super::project::Project;
+use super::public::ProjectId;
 use super::refund::RefundSignatures;
 use super::settlement::{Kind, RoleSignatures, Terms};
 use super::signature::StatementSignature;
-use super::project::Project;
-use super::public::ProjectId;
 use super::statement::{
     Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, TaskId,
     Vote,
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "nearly all records are of the large kind")]
+#[allow(clippy::large_enum_variant, reason = "nearly all records are of the large kind")]
 pub enum Record {
     /// The tip that the facts before it, in the same append, were read under.
     Chain {
@@ -59,7 +59,6 @@ pub enum Record {
 /// Something that happened to a wish.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "both are large")]
 pub enum WishEvent {
     /// It was written down.
     WishWritten {

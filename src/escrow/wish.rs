@@ -13,11 +13,9 @@ pub use decide::{
 pub(in crate::escrow) use decide::{
     check_address, check_counter, check_licence, check_line, check_link, same_network,
 };
-pub(in crate::escrow) use words::or_none;
 pub use refused::WishRefused;
-pub use words::{
-    Lead, LeadChoice, Like, Offer, OfferChoice, OfferedSeat, Promise, Wish, Word, WordKind,
-};
+pub(in crate::escrow) use words::or_none;
+pub use words::{Lead, LeadChoice, Like, Offer, OfferChoice, OfferedSeat, Promise, Wish, Word, WordKind};
 
 use super::book::Book;
 use super::event::WishEvent;
@@ -187,9 +185,9 @@ impl WishState {
     /// or have said no.
     pub fn representative(&self) -> Option<XOnlyPublicKey> {
         let by = self.by();
-        let declined = self.newest(WordKind::Representative, &by).is_some_and(|said| {
-            matches!(&said.word, Word::Offer(offer) if offer.statement.choice != OfferChoice::Accept)
-        });
+        let declined = self.newest(WordKind::Representative, &by).is_some_and(
+            |said| matches!(&said.word, Word::Offer(offer) if offer.statement.choice != OfferChoice::Accept),
+        );
         let others = || self.representatives().into_iter().find(|other| *other != by);
         if self.works(&by) || declined { others() } else { Some(by) }
     }

@@ -97,7 +97,12 @@ impl fmt::Display for WishReport {
         view.last_words.iter().rev().try_for_each(|word| writeln!(f, "{}", said(word)))?;
         for charter in &view.charters {
             let text = if charter.same_text { "" } else { ", with a text of its own" };
-            writeln!(f, "Charter {}: {}{text}", charter.charter, super::super::task::word_of(&charter.stage))?;
+            writeln!(
+                f,
+                "Charter {}: {}{text}",
+                charter.charter,
+                super::super::task::word_of(&charter.stage)
+            )?;
         }
         if view.charters.is_empty() {
             writeln!(f, "No charter yet: upfront charter new --wish {} --out FILE ...", view.summary.wish)?;

@@ -129,7 +129,10 @@ fn may_offer(wish: &WishState, offer: &Offer, tip: &Tip) -> Result<(), WishRefus
     let time = |reason| Err(WishRefused::ReservationTime { reason, mtp_secs: tip.mtp_secs });
     let reserving = matches!(offer.choice, OfferChoice::Reserve | OfferChoice::Release);
     if reserving && offer.seat != OfferedSeat::Developer {
-        return field("choice", "reserve and release are for developers: a representative accepts or declines");
+        return field(
+            "choice",
+            "reserve and release are for developers: a representative accepts or declines",
+        );
     }
     match (offer.choice, offer.until) {
         (OfferChoice::Reserve, None) => return time("say in until how long it is reserved"),
@@ -147,7 +150,9 @@ fn may_offer(wish: &WishState, offer: &Offer, tip: &Tip) -> Result<(), WishRefus
         return time("the reservation would be over already: give a later until");
     }
     if until > tip.mtp_secs.saturating_add(MAX_RESERVATION_SECS) {
-        return time("a reservation lasts 30 days at most: give an earlier until, and reserve again when it ends");
+        return time(
+            "a reservation lasts 30 days at most: give an earlier until, and reserve again when it ends",
+        );
     }
     match wish.reservation(tip.mtp_secs) {
         Some(held) if held.by != offer.by => {
@@ -182,11 +187,7 @@ pub(in crate::escrow) fn same_network(
 }
 
 /// One line that shows what it is.
-pub(in crate::escrow) fn check_line(
-    field: &'static str,
-    value: &str,
-    max: usize,
-) -> Result<(), WishRefused> {
+pub(in crate::escrow) fn check_line(field: &'static str, value: &str, max: usize) -> Result<(), WishRefused> {
     let reason = if value.trim().is_empty() {
         "must not be empty"
     } else if value.len() > max {

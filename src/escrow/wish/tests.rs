@@ -149,6 +149,57 @@ fn statements_are_the_lines_that_the_protocol_writes() {
     }
 }
 
+/// Statements with their lines, digests and signatures, which the browser's part recomputes.
+fn vectors() -> serde_json::Value {
+    fn row<S: Statement + serde::Serialize>(kind: &str, statement: S) -> serde_json::Value {
+        let signature = statement.sign(&Secp256k1::new(), &key(1));
+        serde_json::json!({
+            "kind": kind,
+            "tag": S::TAG,
+            "lines": statement.lines(),
+            "digest": statement.digest(),
+            "secret_key": key(1).display_secret().to_string(),
+            "signature": signature,
+            "statement": statement,
+        })
+    }
+    let (task, by) = (wish(1).id(), public(1));
+    let offer = |seat, choice, until| Offer { network: NET, task, by, seat, choice, until, counter: 3 };
+    let lead = |choice, place| Lead { network: NET, task, by, choice, place, counter: 4 };
+    let full = Project {
+        arbiter: Some("the foundation".into()),
+        leader_address: Some(testing::address(NET, 1).to_string()),
+        leader_share_bps: 300,
+        donations: Some("https://example.org/donate".into()),
+        published: Some("https://example.org/parser/UPFRONT".into()),
+        ..settings(1, true, 5)
+    };
+    serde_json::json!([
+        row("wish", wish(1)),
+        row("wish", Wish { link: None, ..wish(1) }),
+        row("like", Like { network: NET, task, by, like: true, counter: 1 }),
+        row("like", Like { network: NET, task, by, like: false, counter: 2 }),
+        row("promise", Promise { network: NET, task, by, amount_sat: 50_000, counter: 1 }),
+        row("promise", Promise { network: NET, task, by, amount_sat: 2_100_000_000_000_000, counter: 2 }),
+        row("offer", offer(OfferedSeat::Developer, OfferChoice::Reserve, Some(1_790_000_000))),
+        row("offer", offer(OfferedSeat::Representative, OfferChoice::Accept, None)),
+        row("lead", lead(LeadChoice::Accept, Some(1))),
+        row("lead", lead(LeadChoice::None, None)),
+        row("project", full),
+        row("project", settings(1, false, 6)),
+    ])
+}
+
+#[test]
+fn the_published_vectors_are_these() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/descriptors/wishes.json");
+    let made = serde_json::to_string_pretty(&vectors()).unwrap() + "\n";
+    if std::env::var_os("UPFRONT_RENEW").is_some() {
+        std::fs::write(path, &made).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), made, "renew it with UPFRONT_RENEW=1");
+}
+
 #[test]
 fn a_wish_is_written_once_and_only_as_it_was_signed() {
     let (world, id) = wished();
@@ -181,8 +232,7 @@ fn a_wish_is_written_once_and_only_as_it_was_signed() {
     let unknown = empty.write_wish(NET, &signed(self::wish(1), 1), TEXT).unwrap_err();
     assert_eq!(unknown.code(), "chain_unknown");
     // A forged journal is refused where it is read.
-    let event =
-        WishEvent::WishWritten { wish: signed(self::wish(1), 2), text: TEXT.into(), at_mtp_secs: 0 };
+    let event = WishEvent::WishWritten { wish: signed(self::wish(1), 2), text: TEXT.into(), at_mtp_secs: 0 };
     let forged = Record::Wish { wish: id, event };
     assert!(matches!(empty.apply(&forged), Err(BookError::Wish { .. })));
 }
@@ -213,7 +263,10 @@ fn likes_and_promises_count_once_a_key_and_go_when_taken_back() {
     assert_eq!(refused(&mut world, &like(TaskId([9; 32]), 5, true, 1)), "other_task");
     let unknown = world.book.say(NET, &TaskId([9; 32]), &like(TaskId([9; 32]), 5, true, 1)).unwrap_err();
     assert_eq!(unknown.code(), "unknown_wish");
-    assert_eq!(world.book.say(Network::Signet, &id, &like(id, 5, true, 1)).unwrap_err().code(), "other_network");
+    assert_eq!(
+        world.book.say(Network::Signet, &id, &like(id, 5, true, 1)).unwrap_err().code(),
+        "other_network"
+    );
     let Word::Like(mut stolen) = like(id, 2, true, 9) else { panic!("a like") };
     stolen.statement.by = public(3);
     assert_eq!(refused(&mut world, &Word::Like(stolen)), "bad_signature");
@@ -229,9 +282,11 @@ fn one_reservation_holds_until_its_second_is_over() {
     let (mut world, id) = wished();
     let now = mtp(&world);
     let reserve = |n, until: u32, counter| develop(id, n, OfferChoice::Reserve, Some(until), counter);
-    for (until, code) in
-        [(now, "reservation_time"), (now + MAX_RESERVATION_SECS + 1, "reservation_time"), (0, "reservation_time")]
-    {
+    for (until, code) in [
+        (now, "reservation_time"),
+        (now + MAX_RESERVATION_SECS + 1, "reservation_time"),
+        (0, "reservation_time"),
+    ] {
         assert_eq!(say(&mut world, id, &reserve(2, until, 1)).unwrap_err().code(), code, "{until}");
     }
     let without = develop(id, 2, OfferChoice::Reserve, None, 1);
@@ -262,7 +317,11 @@ fn one_reservation_holds_until_its_second_is_over() {
     assert_eq!(state(&world, id).reservation(now), None);
     say(&mut world, id, &reserve(3, now + 10, 2)).unwrap();
     world.advance_to(now + 10);
-    assert_eq!(say(&mut world, id, &reserve(2, until, 5)).unwrap_err().code(), "reserved", "in its last second");
+    assert_eq!(
+        say(&mut world, id, &reserve(2, until, 5)).unwrap_err().code(),
+        "reserved",
+        "in its last second"
+    );
     world.advance_to(now + 11);
     assert_eq!(say(&mut world, id, &reserve(2, until, 5)), Ok(1), "the second after");
 }

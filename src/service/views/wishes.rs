@@ -331,11 +331,12 @@ impl WishQuery {
         let mut wanted: Vec<(u32, &WishState)> = (0_u32..)
             .zip(book.wishes().in_order())
             .filter(|(position, _)| before.is_none_or(|before| *position < before))
-            .filter(|(_, wish)| self.project.is_none_or(|project| ProjectId::of(wish.repository()) == project))
+            .filter(|(_, wish)| {
+                self.project.is_none_or(|project| ProjectId::of(wish.repository()) == project)
+            })
             .collect();
         wanted.sort_by_key(|(position, _)| Reverse(*position));
-        let summaries =
-            wanted.into_iter().map(|(position, wish)| (position, WishSummary::new(book, wish)));
+        let summaries = wanted.into_iter().map(|(position, wish)| (position, WishSummary::new(book, wish)));
         Ok(Page::cut(summaries, limit))
     }
 }

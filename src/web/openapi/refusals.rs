@@ -167,8 +167,14 @@ const PROOF: Codes =
     &["chain_unknown", "chain_offline", "chain_wrong", "proof_not_ready", "disk_full", "journal_failed"];
 
 /// Statements by an identity's key.
-const IDENTITY: Codes =
-    &["chain_unknown", "other_network", "bad_signature", "statement_field", "counter_used", "counter_too_high"];
+const IDENTITY: Codes = &[
+    "chain_unknown",
+    "other_network",
+    "bad_signature",
+    "statement_field",
+    "counter_used",
+    "counter_too_high",
+];
 const WISH: Codes = &["wish_text", "too_many_wishes"];
 const WORD: Codes = &[
     "unknown_wish",
