@@ -56,7 +56,7 @@ pub enum BookError {
         /// The wish.
         wish: TaskId,
         /// Why.
-        source: WishApplyError,
+        source: Box<WishApplyError>,
     },
     /// The event of a project cannot have happened.
     #[error("project {project}: {source}")]
@@ -64,7 +64,7 @@ pub enum BookError {
         /// The project.
         project: ProjectId,
         /// Why.
-        source: ProjectApplyError,
+        source: Box<ProjectApplyError>,
     },
 }
 
@@ -189,11 +189,11 @@ impl Book {
             }
             Record::RefundBatch { batch } => self.batches.push(batch.clone()),
             Record::Wish { wish, event } => {
-                let fail = |source| BookError::Wish { wish: *wish, source };
+                let fail = |source| BookError::Wish { wish: *wish, source: Box::new(source) };
                 self.wishes.apply(wish, event).map_err(fail)?;
             }
             Record::Project { project, event } => {
-                let fail = |source| BookError::Project { project: *project, source };
+                let fail = |source| BookError::Project { project: *project, source: Box::new(source) };
                 self.projects.apply(project, event).map_err(fail)?;
             }
             Record::Task { charter, event: Event::TaskDrafted { charter: bytes, text, drafted_by } } => {
