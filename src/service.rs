@@ -29,7 +29,8 @@ use crate::escrow::public::{Entry, Feed, PublicEvent};
 use crate::escrow::retire;
 use crate::escrow::settlement::{Kind, PsbtError, step_at_or_above, step_at_or_below};
 use crate::escrow::statement::{
-    Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission, Vote,
+    Acceptance, CharterId, MergeConfirmation, Receipt, Role, Ruling, SettlementId, Signed, Statement,
+    Submission, Vote,
 };
 use crate::escrow::task::{Refused, Task};
 use crate::failpoint;
@@ -602,6 +603,16 @@ impl Service {
             })
         })?
         .ok_or(ServiceError::Refused(Refused::UnknownSubmission { submission: statement.submission }))
+    }
+
+    /// The leader's word that a submission is merged or released.
+    pub async fn confirm(
+        &self,
+        charter: &CharterId,
+        confirmation: Signed<MergeConfirmation>,
+    ) -> Result<bool, ServiceError> {
+        let block = self.chain.block(confirmation.statement.block_height);
+        self.execute(charter, Command::ConfirmMerge { confirmation, block }).await
     }
 
     /// The representative's word on a submission.

@@ -58,6 +58,11 @@ pub fn run(context: &Context<'_>, command: StatementCommand) -> anyhow::Result<E
             let signed = checked(&task, charter.speaker(Role::Developer), statement, signature)?;
             context.report(&SubmissionReport(client.submit_work(&signed)?))?;
         }
+        Words::Confirmation { statement } => {
+            let nobody = || Failure::refused("no_leader", "this charter names no project leader");
+            let signed = checked(&task, charter.leader_speaker().ok_or_else(nobody)?, statement, signature)?;
+            context.report(&SubmissionReport(client.confirm(&signed)?))?;
+        }
         Words::Acceptance { statement } => {
             let signed = checked(&task, charter.speaker(Role::Representative), statement, signature)?;
             context.report(&SubmissionReport(client.accept(&signed)?))?;

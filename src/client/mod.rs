@@ -14,7 +14,8 @@ use crate::escrow::refund::RefundSignatures;
 use crate::escrow::settlement::Kind;
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{
-    Acceptance, CharterId, Pledge, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
+    Acceptance, CharterId, MergeConfirmation, Pledge, Role, Ruling, SettlementId, Signed, Submission,
+    SubmissionId, Vote,
 };
 use crate::keys::Identity;
 use crate::nip98::Asked;
@@ -373,6 +374,11 @@ impl Client {
     /// Votes.
     pub fn vote(&self, vote: &Signed<Vote>) -> Result<ReceiptView, ClientError> {
         self.post(&format!("/tasks/{}/votes", vote.statement.charter), vote)
+    }
+
+    /// The leader's word.
+    pub fn confirm(&self, confirmation: &Signed<MergeConfirmation>) -> Result<SubmissionView, ClientError> {
+        self.post(&format!("/tasks/{}/confirmations", confirmation.statement.charter), confirmation)
     }
 
     /// The representative's word.

@@ -3,14 +3,14 @@
 //! again after a crash, does no harm.
 
 use super::book::Book;
-use super::event::BatchRecord;
+use super::event::{BatchRecord, Command};
 use super::facts::{Spend, Tip};
 use super::pledge::{COINBASE_MATURITY, Outpoint};
 use super::refund::RefundBundle;
 use super::statement::{CharterId, SettlementId, SubmissionId};
 use super::task::{Fate, GRACE_SECS, SettlementState, Task};
 use bitcoin::consensus::encode::deserialize_hex;
-use bitcoin::{FeeRate, OutPoint, Transaction, Txid};
+use bitcoin::{BlockHash, FeeRate, OutPoint, Transaction, Txid};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Blocks after which an unconfirmed transaction of ours is replaced by one with a higher feerate.
@@ -57,10 +57,34 @@ pub fn due(book: &Book) -> Vec<Effect> {
     effects
 }
 
-/// Every submission with the height it names: what block is there now is for the chain to say.
-pub fn submissions_to_check(book: &Book) -> Vec<(CharterId, SubmissionId, u32)> {
+/// What a statement named a block for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBlock {
+    /// Weights are counted at it, and where nothing else is waited for the review opens with it.
+    Submission(SubmissionId),
+    /// The review of this submission opens with it.
+    Confirmation(SubmissionId),
+}
+
+impl NamedBlock {
+    /// What is to be said when `block` is the one at that height now.
+    pub fn moved(self, block: (BlockHash, u32)) -> Command {
+        match self {
+            NamedBlock::Submission(submission) => Command::MoveSubmissionBlock { submission, block },
+            NamedBlock::Confirmation(submission) => Command::MoveConfirmationBlock { submission, block },
+        }
+    }
+}
+
+/// Every height that a submission or a confirmation names: what block is there now is for the chain to say.
+pub fn submissions_to_check(book: &Book) -> Vec<(CharterId, NamedBlock, u32)> {
     let submissions = book.tasks().values().flat_map(|task| {
-        task.submissions().iter().map(|s| (task.id(), s.id, s.signed.statement.block_height))
+        task.submissions().iter().flat_map(|s| {
+            let height = s.signed.statement.block_height;
+            let confirmed = s.confirmation.as_ref().map(|known| known.signed.statement.block_height);
+            let opened = confirmed.map(|height| (task.id(), NamedBlock::Confirmation(s.id), height));
+            [Some((task.id(), NamedBlock::Submission(s.id), height)), opened].into_iter().flatten()
+        })
     });
     submissions.collect()
 }

@@ -8,7 +8,8 @@ use super::refund::RefundSignatures;
 use super::settlement::{Kind, RoleSignatures, Terms};
 use super::signature::StatementSignature;
 use super::statement::{
-    Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
+    Acceptance, CharterId, MergeConfirmation, Receipt, Role, Ruling, SettlementId, Signed, Submission,
+    SubmissionId, Vote,
 };
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Amount, BlockHash, OutPoint};
@@ -154,6 +155,22 @@ pub enum Event {
         /// Its median time past.
         block_mtp_secs: u32,
     },
+    /// The leader confirmed that a submission is merged or released: its review opened.
+    MergeConfirmed {
+        /// Signed by the leader.
+        confirmation: Signed<MergeConfirmation>,
+        /// Median time past of the named block.
+        block_mtp_secs: u32,
+    },
+    /// The block a confirmation names was reorged away; the one now at its height takes its place.
+    ConfirmationBlockMoved {
+        /// The submission that was confirmed.
+        submission: SubmissionId,
+        /// The block now at the named height.
+        block_hash: BlockHash,
+        /// Its median time past.
+        block_mtp_secs: u32,
+    },
     /// A sponsor voted.
     VoteCast {
         /// The vote.
@@ -234,6 +251,20 @@ pub enum Command {
     /// The block at a submission's height is another one now.
     MoveSubmissionBlock {
         /// Which submission.
+        submission: SubmissionId,
+        /// The block now there.
+        block: (BlockHash, u32),
+    },
+    /// Open the review of a submission that waited for its merge or release.
+    ConfirmMerge {
+        /// Signed by the leader.
+        confirmation: Signed<MergeConfirmation>,
+        /// The block at the named height in our chain, with its median time past.
+        block: Option<(BlockHash, u32)>,
+    },
+    /// The block at a confirmation's height is another one now.
+    MoveConfirmationBlock {
+        /// The submission that was confirmed.
         submission: SubmissionId,
         /// The block now there.
         block: (BlockHash, u32),

@@ -30,7 +30,9 @@ use super::facts::{Confirmation, SpendPath, Tip};
 use super::pledge::{Standing, Totals};
 use super::settlement::Terms;
 use super::signature::StatementSignature;
-use super::statement::{Acceptance, CharterId, Role, Ruling, SettlementId, Signed, Submission, SubmissionId};
+use super::statement::{
+    Acceptance, CharterId, MergeConfirmation, Role, Ruling, SettlementId, Signed, Submission, SubmissionId,
+};
 use bitcoin::block::Header;
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
 use bitcoin::secp256k1::XOnlyPublicKey;
@@ -170,6 +172,9 @@ pub struct SubmissionProof {
     pub block_hash: BlockHash,
     /// Median time past of that block, Unix seconds.
     pub block_mtp_secs: u32,
+    /// The leader's confirmation of a merge or release, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<ConfirmationProof>,
     /// Every vote with its receipt, in order of arrival.
     pub votes: Vec<CastVote>,
     /// The representative's word.
@@ -178,6 +183,18 @@ pub struct SubmissionProof {
     pub ruling: Option<Signed<Ruling>>,
     /// Claim: the count.
     pub tally: Tally,
+}
+
+/// The leader's word that opens a review.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmationProof {
+    /// As the leader signed it.
+    pub confirmation: Signed<MergeConfirmation>,
+    /// Hash of the block now at the named height.
+    pub block_hash: BlockHash,
+    /// Median time past of that block, Unix seconds: the review opens with it.
+    pub block_mtp_secs: u32,
 }
 
 /// A settlement. Signatures are not published: two signers' would let anybody send the dearest form.

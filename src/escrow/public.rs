@@ -17,7 +17,7 @@ use super::facts::Tip;
 use super::id::{hex_id, serde_as_text};
 use super::pledge::Surplus;
 use super::settlement::Kind;
-use super::statement::{CharterId, Choice, Digest, Role, SettlementId, SubmissionId, tagged_hash};
+use super::statement::{CharterId, Choice, Confirmed, Digest, Role, SettlementId, SubmissionId, tagged_hash};
 use super::task::Stage;
 use bitcoin::{BlockHash, OutPoint, Txid};
 use serde::{Deserialize, Serialize};
@@ -412,6 +412,13 @@ pub enum What {
         link: String,
         /// SHA-256 of what was delivered.
         content: Digest,
+    },
+    /// The leader confirmed that the work is merged or released.
+    MergeConfirmed {
+        /// Of what.
+        submission: SubmissionId,
+        /// Merged, or released.
+        confirmed: Confirmed,
     },
     /// Sponsors may vote.
     ReviewOpened {

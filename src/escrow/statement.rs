@@ -330,6 +330,61 @@ impl Statement for Acceptance {
     }
 }
 
+/// What the leader confirms before sponsors vote, where the charter asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confirmed {
+    /// The work is merged.
+    Merged,
+    /// The work is released.
+    Released,
+}
+
+impl Confirmed {
+    /// `merged` or `released`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Confirmed::Merged => "merged",
+            Confirmed::Released => "released",
+        }
+    }
+}
+
+impl fmt::Display for Confirmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The leader's word that what was submitted is merged or released: the vote opens with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MergeConfirmation {
+    /// Network of the charter.
+    pub network: Network,
+    /// The charter.
+    pub charter: CharterId,
+    /// What is confirmed.
+    pub submission: SubmissionId,
+    /// What the charter asks for.
+    pub confirmed: Confirmed,
+    /// The block at which the review opens; at most two below the tip when it is made.
+    pub block_height: u32,
+    /// Its hash.
+    pub block_hash: BlockHash,
+}
+
+impl Statement for MergeConfirmation {
+    const TAG: &'static str = "upfront/confirm";
+    const NAME: &'static str = "confirmation";
+    fn lines(&self) -> String {
+        format!(
+            "network: {}\ncharter: {}\nsubmission: {}\nconfirmed: {}\nblock height: {}\nblock hash: {}\n",
+            self.network, self.charter, self.submission, self.confirmed, self.block_height, self.block_hash
+        )
+    }
+}
+
 /// The arbiter's decision over the noes of one submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -26,7 +26,10 @@ use super::pledge::{self, Outpoint, Pledge, Standing, Totals};
 use super::refund::RefundTarget;
 use super::settlement::{Plan, Signatures};
 use super::signature::StatementSignature;
-use super::statement::{Acceptance, CharterId, Role, Ruling, SettlementId, Signed, Submission, SubmissionId};
+use super::statement::{
+    Acceptance, CharterId, Confirmed, MergeConfirmation, Role, Ruling, SettlementId, Signed, Submission,
+    SubmissionId,
+};
 use bitcoin::secp256k1::{All, Secp256k1, XOnlyPublicKey};
 use bitcoin::{Address, OutPoint, ScriptBuf};
 use std::collections::BTreeMap;
@@ -42,12 +45,25 @@ pub struct SubmissionState {
     pub block_hash: bitcoin::BlockHash,
     /// Median time past of that block.
     pub block_mtp_secs: u32,
+    /// The leader's word that it is merged or released, where the charter waits for that.
+    pub confirmation: Option<ConfirmationState>,
     /// Every vote with a valid signature, in order of arrival.
     pub votes: Vec<CastVote>,
     /// The representative's word.
     pub acceptance: Option<Signed<Acceptance>>,
     /// The arbiter's word.
     pub ruling: Option<Signed<Ruling>>,
+}
+
+/// The leader's confirmation of a merge or release, with the block that opens the review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfirmationState {
+    /// As the leader signed it.
+    pub signed: Signed<MergeConfirmation>,
+    /// Hash of the block now at the named height.
+    pub block_hash: bitcoin::BlockHash,
+    /// Median time past of that block.
+    pub block_mtp_secs: u32,
 }
 
 /// A settlement with its signatures and what became of it.
@@ -238,9 +254,19 @@ impl Task {
             .collect()
     }
 
-    /// When sponsors may vote on a submission.
-    pub fn window(&self, submission: &SubmissionState) -> Window {
-        Window::new(&self.charter, submission.block_mtp_secs)
+    /// When sponsors may vote on a submission; `None` while it waits for its merge or release.
+    pub fn window(&self, submission: &SubmissionState) -> Option<Window> {
+        let opens_secs = match self.charter.fields().vote_opens.awaits() {
+            None => submission.block_mtp_secs,
+            Some(_) => submission.confirmation.as_ref()?.block_mtp_secs,
+        };
+        Some(Window::new(&self.charter, opens_secs))
+    }
+
+    /// What the leader must confirm before sponsors vote on a submission; `None` once that is done, or where
+    /// the charter asks for nothing.
+    pub fn awaits(&self, submission: &SubmissionState) -> Option<Confirmed> {
+        self.charter.fields().vote_opens.awaits().filter(|_| submission.confirmation.is_none())
     }
 
     /// The count of a submission.
@@ -248,7 +274,7 @@ impl Task {
         ballot::tally(
             &self.charter,
             &submission.signed.statement,
-            &self.window(submission),
+            self.window(submission).as_ref(),
             &self.electorate(tip),
             &submission.votes,
         )
@@ -262,7 +288,8 @@ impl Task {
                 .ruling
                 .as_ref()
                 .and_then(|signed| super::charter::Bps::new(signed.statement.pay_bps)),
-            closed: self.window(submission).closed(tip.mtp_secs),
+            closed: self.window(submission).is_some_and(|window| window.closed(tip.mtp_secs)),
+            awaits_confirmation: self.awaits(submission).is_some(),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::{Phrase, Zeroizing, derive, hardened, keypair};
 use crate::escrow::network::Network;
+use crate::escrow::statement::{Signed, Statement};
 use crate::nip98::{self, Asked};
 use bitcoin::bech32::{self, Bech32, Hrp};
 use bitcoin::bip32::ChildNumber;
@@ -58,6 +59,11 @@ impl Identity {
         let bytes = Zeroizing::new(self.0.secret_bytes());
         let text = bech32::encode::<Bech32>(Hrp::parse_unchecked("nsec"), bytes.as_slice());
         Zeroizing::new(text.expect("32 bytes are short"))
+    }
+
+    /// A statement that an identity makes: as the leader of a project, say. None of them moves money.
+    pub fn say<S: Statement>(&self, statement: S) -> Signed<S> {
+        Signed::new(&Secp256k1::signing_only(), statement, &self.0)
     }
 
     /// The `Authorization` header of a request.

@@ -139,12 +139,12 @@ impl Service {
         estimate.max(relay).clamp(LEAST, MOST)
     }
 
-    /// A submission's weights are counted at a height: when a reorg puts another block there, that block
-    /// takes its place.
+    /// A submission's weights are counted at a height, and a review opens at one: when a reorg puts another
+    /// block there, that block takes its place.
     pub(super) async fn follow_submission_blocks(&self) -> Result<(), ServiceError> {
-        for (charter, submission, height) in self.read(due::submissions_to_check) {
+        for (charter, named, height) in self.read(due::submissions_to_check) {
             if let Some(block) = self.chain.block(height) {
-                self.execute(&charter, Command::MoveSubmissionBlock { submission, block }).await?;
+                self.execute(&charter, named.moved(block)).await?;
             }
         }
         Ok(())

@@ -49,6 +49,8 @@ fn word(event: &Event) -> (&'static str, Option<OutPoint>) {
         Event::RefundSecured { refund } => ("refund secured", Some(refund.outpoint)),
         Event::WorkSubmitted { .. } => ("work submitted", None),
         Event::SubmissionBlockMoved { .. } => ("block of the submission moved", None),
+        Event::MergeConfirmed { .. } => ("merge or release confirmed", None),
+        Event::ConfirmationBlockMoved { .. } => ("block of the confirmation moved", None),
         Event::VoteCast { .. } => ("vote", None),
         Event::WorkJudged { .. } => ("work judged", None),
         Event::NoesRuled { .. } => ("noes ruled", None),

@@ -34,6 +34,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(ballot::show))
         .routes(routes!(ballot::list_votes))
         .routes(routes!(ballot::vote))
+        .routes(routes!(ballot::confirm))
         .routes(routes!(ballot::accept))
         .routes(routes!(ballot::rule))
         .routes(routes!(settlements::list, settlements::propose))

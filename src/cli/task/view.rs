@@ -132,16 +132,25 @@ pub fn submission_words(view: &SubmissionView) -> String {
     rows.row("submission", view.id)
         .row("  link", inert(&statement.link))
         .row("  content", format!("sha256 {}", statement.content))
-        .row("  weights at", format!("block {}", statement.block_height))
-        .row(
-            "  voting",
-            format!(
-                "{} {}",
-                if view.closed { "closed after" } else { "until" },
-                when(view.window.closes_secs)
-            ),
-        )
-        .row("  rulings until", when(view.window.ruling_ends_secs));
+        .row("  weights at", format!("block {}", statement.block_height));
+    if let Some(signed) = &view.confirmation {
+        let said = signed.statement;
+        rows.row(
+            "  leader",
+            format!("confirms that it is {}, at block {}", said.confirmed, said.block_height),
+        );
+    }
+    match (&view.window, view.awaits) {
+        (Some(window), _) => {
+            let until = if view.closed { "closed after" } else { "until" };
+            rows.row("  voting", format!("{until} {}", when(window.closes_secs)))
+                .row("  rulings until", when(window.ruling_ends_secs));
+        }
+        (None, Some(awaits)) => {
+            rows.row("  voting", format!("opens when the project's leader confirms that it is {awaits}"));
+        }
+        (None, None) => {}
+    }
     if let Some(tally) = &view.tally {
         rows.row("  yes", format!("{} of {}", sat(tally.yes.to_sat()), sat(tally.electorate.to_sat())))
             .row("  no", sat(tally.no.to_sat()))
@@ -167,8 +176,10 @@ pub fn submission_words(view: &SubmissionView) -> String {
         );
     }
     rows.row("  silent money", if view.silence_pays { "may be paid" } else { "waits" });
-    let review = u32::try_from(view.window.closes_secs.saturating_sub(view.window.opens_secs.into()));
-    rows.row("  review", review.map_or_else(|_| String::new(), span));
+    if let Some(window) = &view.window {
+        let review = u32::try_from(window.closes_secs.saturating_sub(window.opens_secs.into()));
+        rows.row("  review", review.map_or_else(|_| String::new(), span));
+    }
     rows.to_string()
 }
 

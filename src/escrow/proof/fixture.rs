@@ -2,14 +2,15 @@
 //! would live it: only by decide and apply.
 
 use super::{Evidence, ProofDocument, mtp_secs, needs};
+use crate::escrow::charter::{Charter, VoteOpens};
 use crate::escrow::event::Command;
 use crate::escrow::facts::{Confirmation, Deposit, ScriptView, Spend, SpendPath, Tip};
 use crate::escrow::network::{DAY_SECS, Network};
 use crate::escrow::refund::RefundBundle;
 use crate::escrow::settlement::{self, Kind, Plan};
 use crate::escrow::statement::{
-    Acceptance, Attest, Choice, Digest, Pledge, Receipt, Role, Ruling, SettlementId, Signed, Statement,
-    Submission, SubmissionId, Vote,
+    Acceptance, Attest, Choice, Confirmed, Digest, MergeConfirmation, Pledge, Receipt, Role, Ruling,
+    SettlementId, Signed, Statement, Submission, SubmissionId, Vote,
 };
 use crate::escrow::task::{self, Task};
 use crate::escrow::testing;
@@ -93,9 +94,13 @@ fn height_of(at: usize) -> u32 {
 impl Life {
     /// A task with all attestations, on a chain of a dozen blocks.
     pub fn open() -> Life {
+        Life::open_under(testing::charter(NETWORK))
+    }
+
+    /// The same under other terms.
+    pub fn open_under(charter: Charter) -> Life {
         let genesis = bitcoin::constants::genesis_block(NETWORK.bitcoin());
         let blocks = vec![Block { header: genesis.header, txs: genesis.txdata }];
-        let charter = testing::charter(NETWORK);
         let (_, _) = task::draft(charter.bytes(), testing::TEXT, None).unwrap();
         let task = Task::draft(std::str::from_utf8(charter.bytes()).unwrap(), testing::TEXT).unwrap();
         let mut life = Life { secp: Secp256k1::new(), blocks, mempool: Vec::new(), task };
@@ -136,24 +141,37 @@ impl Life {
     pub fn voted() -> Life {
         let mut life = Life::funded();
         life.mine_empty(2, 600);
-        let tip = life.tip();
-        let statement = Submission {
-            network: NETWORK,
-            charter: life.task.id(),
-            number: 0,
-            link: "https://example.org/parser/pull/7".into(),
-            content: Digest::of(b"the work"),
-            block_height: tip.height,
-            block_hash: tip.hash,
-        };
-        let key = testing::statement_keypair(NETWORK, Role::Developer);
-        let submission = Signed::new(&life.secp, statement, &key);
-        life.command(&Command::SubmitWork { submission, block: Some((tip.hash, tip.mtp_secs)) });
+        life.submit();
         life.vote(1, Choice::No, 1);
         life.vote(4, Choice::Yes, 1);
         life.mine_empty(1, 600);
         life.vote(1, Choice::Yes, 2);
         life.vote(2, Choice::No, 1);
+        life
+    }
+
+    /// Under a charter whose vote waits for a merge: submitted, and confirmed two days later; nobody has voted.
+    pub fn confirmed() -> Life {
+        let mut fields = testing::fields(NETWORK);
+        fields.vote_opens = VoteOpens::Merged;
+        let mut life = Life::open_under(Charter::from_fields(fields).unwrap());
+        life.pledge(1, 300_000);
+        let script = life.task.pledges()[&1].output.script_pubkey.clone();
+        life.mine(vec![pay(1, &[(script, 300_000)])], 600);
+        life.mine_empty(2, 600);
+        life.submit();
+        life.mine_empty(12, 14_400);
+        let tip = life.tip();
+        let statement = MergeConfirmation {
+            network: NETWORK,
+            charter: life.task.id(),
+            submission: life.submission(),
+            confirmed: Confirmed::Merged,
+            block_height: tip.height,
+            block_hash: tip.hash,
+        };
+        let confirmation = Signed::new(&life.secp, statement, &testing::leader_keypair());
+        life.command(&Command::ConfirmMerge { confirmation, block: Some((tip.hash, tip.mtp_secs)) });
         life
     }
 
@@ -187,6 +205,23 @@ impl Life {
         let ruling = life.propose(Kind::Ruling { submission }, 3);
         life.sign(ruling, Role::Arbiter);
         life
+    }
+
+    /// The first submission, naming the tip.
+    fn submit(&mut self) {
+        let tip = self.tip();
+        let statement = Submission {
+            network: NETWORK,
+            charter: self.task.id(),
+            number: 0,
+            link: "https://example.org/parser/pull/7".into(),
+            content: Digest::of(b"the work"),
+            block_height: tip.height,
+            block_hash: tip.hash,
+        };
+        let key = testing::statement_keypair(NETWORK, Role::Developer);
+        let submission = Signed::new(&self.secp, statement, &key);
+        self.command(&Command::SubmitWork { submission, block: Some((tip.hash, tip.mtp_secs)) });
     }
 
     pub fn submission(&self) -> SubmissionId {

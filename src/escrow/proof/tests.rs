@@ -37,7 +37,8 @@ fn outpoint_of(document: &ProofDocument, index: u32) -> usize {
 
 #[test]
 fn every_stage_of_a_life_is_proved() {
-    for life in [Life::open(), Life::funded(), Life::voted(), Life::judged(), Life::paid()] {
+    for life in [Life::open(), Life::funded(), Life::voted(), Life::judged(), Life::paid(), Life::confirmed()]
+    {
         let document = life.document();
         assert_eq!(fields(&document), Vec::<String>::new());
         let checked = check(&document).unwrap();
@@ -506,4 +507,35 @@ fn evidence_must_be_there_and_of_the_same_chain() {
     life.mine(Vec::new(), 599);
     let other = ProofDocument::build(&task, &tip, &life.evidence());
     assert_eq!(other, Err(MissingEvidence::OtherBlock { height: tip.height }));
+}
+
+#[test]
+fn a_changed_confirmation_is_named() {
+    let secp = Secp256k1::new();
+    let document = Life::confirmed().document();
+    let at = "submissions/0/confirmation";
+    named(&document, &format!("{at}/confirmation"), |d| {
+        let known = d.submissions[0].confirmation.as_mut().unwrap();
+        known.confirmation = Signed::new(&secp, known.confirmation.statement, &attacker());
+    });
+    named(&document, &format!("{at}/confirmation/statement/confirmed"), |d| {
+        d.submissions[0].confirmation.as_mut().unwrap().confirmation.statement.confirmed =
+            crate::escrow::statement::Confirmed::Released;
+    });
+    named(&document, &format!("{at}/confirmation/statement/submission"), |d| {
+        d.submissions[0].confirmation.as_mut().unwrap().confirmation.statement.submission =
+            crate::escrow::statement::SubmissionId([1; 32]);
+    });
+    named(&document, &format!("{at}/block_mtp_secs"), |d| {
+        d.submissions[0].confirmation.as_mut().unwrap().block_mtp_secs += 60;
+    });
+    named(&document, &format!("{at}/block_hash"), |d| {
+        d.submissions[0].confirmation.as_mut().unwrap().block_hash = BlockHash::all_zeros();
+    });
+    // Without it nobody may have voted, and under a charter that waits for nothing there is none.
+    let mut life = Life::confirmed();
+    life.vote(1, crate::escrow::statement::Choice::Yes, 1);
+    named(&life.document(), "submissions/0/votes/0", |d| d.submissions[0].confirmation = None);
+    let confirmation = document.submissions[0].confirmation.clone();
+    named(&Life::voted().document(), at, |d| d.submissions[0].confirmation.clone_from(&confirmation));
 }

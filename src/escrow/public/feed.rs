@@ -136,6 +136,8 @@ impl Feed {
             | Event::OutpointUnspent { .. }
             | Event::WorkSubmitted { .. }
             | Event::SubmissionBlockMoved { .. }
+            | Event::MergeConfirmed { .. }
+            | Event::ConfirmationBlockMoved { .. }
             | Event::SettlementProposed { .. }
             | Event::SettlementSigned { .. }
             | Event::SettlementBroadcast { .. } => false,
@@ -239,8 +241,15 @@ fn said(task: &Task, event: &Event, told: &Told) -> Option<(Option<u32>, What)> 
                 content: statement.content,
             })
         }
-        Event::SubmissionBlockMoved { submission, .. } => {
-            let review = told::review(task, task.submission(submission)?);
+        // Where the vote waits for a merge, the submission's block says nothing of the times.
+        Event::SubmissionBlockMoved { .. } if task.charter().fields().vote_opens.awaits().is_some() => None,
+        Event::MergeConfirmed { confirmation, .. } => {
+            let (submission, confirmed) =
+                (confirmation.statement.submission, confirmation.statement.confirmed);
+            of_task(What::MergeConfirmed { submission, confirmed })
+        }
+        Event::SubmissionBlockMoved { submission, .. } | Event::ConfirmationBlockMoved { submission, .. } => {
+            let review = told::review(task, task.submission(submission)?)?;
             of_task(What::ReviewMoved { submission: *submission, review })
         }
         Event::VoteCast { vote, receipt } => {
@@ -253,7 +262,9 @@ fn said(task: &Task, event: &Event, told: &Told) -> Option<(Option<u32>, What)> 
                     submission: vote.submission,
                     choice: vote.choice,
                     counter: vote.counter,
-                    counted: !task.window(submission).closed(receipt.statement.tip_mtp_secs),
+                    counted: task
+                        .window(submission)
+                        .is_some_and(|window| !window.closed(receipt.statement.tip_mtp_secs)),
                     weight_sat: told.weight_sat(vote.pledge, height),
                 },
             )

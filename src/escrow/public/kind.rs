@@ -57,6 +57,7 @@ kinds! {
     SpendUnconfirmed => "spend_unconfirmed" [outpoint amount_sat txid settlement height block_hash],
     SpendDropped => "spend_dropped" [outpoint amount_sat txid settlement],
     WorkSubmitted => "work_submitted" [submission number link content],
+    MergeConfirmed => "merge_confirmed" [submission confirmed],
     ReviewOpened => "review_opened" [submission opens_secs closes_secs ruling_ends_secs],
     ReviewMoved => "review_moved" [submission opens_secs closes_secs ruling_ends_secs],
     ReviewClosed => "review_closed" [submission electorate_sat yes_sat no_sat quorum_met threshold_reached ruling_ends_secs],

@@ -115,6 +115,9 @@ pub fn in_words(event: &PublicEvent) -> String {
         What::WorkSubmitted { number, .. } => {
             format!("Work submitted (submission {})", number.saturating_add(1))
         }
+        What::MergeConfirmed { confirmed, .. } => {
+            format!("The project's leader confirmed that the work is {confirmed}")
+        }
         What::ReviewOpened { .. } => "Review opened: sponsors may vote".into(),
         What::ReviewMoved { .. } => "The times of the review moved with a reorg".into(),
         What::ReviewClosed { yes_sat, no_sat, electorate_sat, .. } => {

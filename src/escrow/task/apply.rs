@@ -2,7 +2,7 @@
 //! again, so that a journal from elsewhere cannot smuggle anything in.
 
 use super::super::signature::Speaker;
-use super::{SettlementState, SubmissionState, Task};
+use super::{ConfirmationState, SettlementState, SubmissionState, Task};
 use crate::escrow::ballot::CastVote;
 use crate::escrow::charter::{Charter, CharterError, address};
 use crate::escrow::descriptor::{Contract, DescriptorError, Slot};
@@ -171,6 +171,7 @@ impl Task {
                     signed: submission.clone(),
                     block_hash: submission.statement.block_hash,
                     block_mtp_secs: *block_mtp_secs,
+                    confirmation: None,
                     votes: Vec::new(),
                     acceptance: None,
                     ruling: None,
@@ -178,6 +179,22 @@ impl Task {
             }
             Event::SubmissionBlockMoved { submission, block_hash, block_mtp_secs } => {
                 let state = self.submission_mut(submission)?;
+                state.block_hash = *block_hash;
+                state.block_mtp_secs = *block_mtp_secs;
+            }
+            Event::MergeConfirmed { confirmation, block_mtp_secs } => {
+                let speaker = self.charter.leader_speaker().ok_or(unknown("a leader"))?;
+                confirmation.verify(&self.secp, &speaker)?;
+                let state = self.submission_mut(&confirmation.statement.submission)?;
+                state.confirmation = Some(ConfirmationState {
+                    signed: confirmation.clone(),
+                    block_hash: confirmation.statement.block_hash,
+                    block_mtp_secs: *block_mtp_secs,
+                });
+            }
+            Event::ConfirmationBlockMoved { submission, block_hash, block_mtp_secs } => {
+                let state = self.submission_mut(submission)?.confirmation.as_mut();
+                let state = state.ok_or(unknown("a confirmation"))?;
                 state.block_hash = *block_hash;
                 state.block_mtp_secs = *block_mtp_secs;
             }

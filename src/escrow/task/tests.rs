@@ -2,6 +2,7 @@
 //! wholly on the chain in memory.
 
 mod arrivals;
+mod confirm;
 mod faults;
 mod journeys;
 mod may;

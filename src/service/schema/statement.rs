@@ -16,6 +16,8 @@ mirrored! {
     statement::Submission => Submission,
     statement::Choice => Choice,
     statement::Vote => Vote,
+    statement::Confirmed => Confirmed,
+    statement::MergeConfirmation => MergeConfirmation,
     statement::Acceptance => Acceptance,
     statement::Ruling => Ruling,
     statement::Receipt => Receipt,
@@ -91,6 +93,36 @@ struct Vote {
     counter: u32,
 }
 
+/// What the leader confirms before sponsors vote.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)]
+enum Confirmed {
+    Merged,
+    Released,
+}
+
+/// The leader's word that what was submitted is merged or released: the vote opens with it.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct MergeConfirmation {
+    /// Network of the charter.
+    network: crate::escrow::network::Network,
+    /// The charter.
+    charter: statement::CharterId,
+    /// What is confirmed.
+    submission: statement::SubmissionId,
+    /// What the charter asks for.
+    confirmed: Confirmed,
+    /// The block at which the review opens; at most two below the tip when it is made.
+    #[schema(value_type = Height)]
+    block_height: u32,
+    /// Its hash.
+    #[schema(value_type = BlockId)]
+    block_hash: bitcoin::BlockHash,
+}
+
 /// The representative's word on a submission, which frees the money of the silent.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -164,6 +196,8 @@ signed! {
     SignedSubmission(statement::Submission);
     /// A vote as the sponsor signed it, tag `upfront/vote`.
     SignedVote(statement::Vote);
+    /// The leader's word as signed, tag `upfront/confirm`.
+    SignedConfirmation(statement::MergeConfirmation);
     /// The representative's word as signed, tag `upfront/accept`.
     SignedAcceptance(statement::Acceptance);
     /// The arbiter's word as signed, tag `upfront/ruling`.
@@ -187,7 +221,7 @@ struct CastVote {
 #[derive(ToSchema)]
 #[allow(dead_code)]
 struct Window {
-    /// Median time past of the submission's named block.
+    /// Median time past of the block that opens it: the submission's, or the confirmation's.
     #[schema(value_type = UnixSeconds)]
     opens_secs: u32,
     /// Last median time past at which a vote counts.

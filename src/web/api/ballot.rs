@@ -5,8 +5,12 @@ use super::super::page::{self, PageQuery, Query};
 use super::super::{ApiError, App};
 use super::paths::{SubmissionPath, TaskPath};
 use crate::escrow::ballot::CastVote;
-use crate::escrow::statement::{Acceptance, CharterId, Ruling, Signed, Submission, SubmissionId, Vote};
-use crate::service::schema::{SignedAcceptance, SignedRuling, SignedSubmission, SignedVote};
+use crate::escrow::statement::{
+    Acceptance, CharterId, MergeConfirmation, Ruling, Signed, Submission, SubmissionId, Vote,
+};
+use crate::service::schema::{
+    SignedAcceptance, SignedConfirmation, SignedRuling, SignedSubmission, SignedVote,
+};
 use crate::service::views::{Page, ReceiptView, SubmissionView, votes};
 use axum::Json;
 use axum::extract::State;
@@ -115,6 +119,26 @@ pub(super) async fn vote(
     Body(vote): Body<Signed<Vote>>,
 ) -> Result<Json<ReceiptView>, ApiError> {
     Ok(Json(app.service.vote(&charter, vote).await?))
+}
+
+/// Confirm a merge or release
+///
+/// The project leader's word that the submission is merged or released, where the charter waits for that: the window for
+/// votes begins with the block it names.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/confirmations", operation_id = "confirm", tag = "votes",
+    params(TaskPath),
+    request_body = SignedConfirmation,
+    responses((status = 200, description = "The submission.", body = SubmissionView))
+)]
+pub(super) async fn confirm(
+    State(app): State<App>,
+    Params(charter): Params<CharterId>,
+    Body(confirmation): Body<Signed<MergeConfirmation>>,
+) -> Result<Json<SubmissionView>, ApiError> {
+    let id = confirmation.statement.submission;
+    app.service.confirm(&charter, confirmation).await?;
+    view(&app, &charter, &id)
 }
 
 /// Accept or refuse work

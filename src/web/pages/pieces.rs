@@ -151,7 +151,7 @@ impl Deadline {
     /// Of a task; none when nothing is waited for any more.
     pub fn of(task: &Task, stage: Stage) -> Option<Deadline> {
         let fields = task.charter().fields();
-        let window = task.submissions().last().map(|submission| task.window(submission));
+        let window = task.submissions().iter().rev().find_map(|submission| task.window(submission));
         let late = |secs: u64| u32::try_from(secs).unwrap_or(u32::MAX);
         let (what, secs) = match stage {
             Stage::Draft | Stage::Attested | Stage::Open => ("Funding closes", fields.funding_close),

@@ -9,7 +9,7 @@ use super::task::TallyPicture;
 use super::{Asked, Site, show as respond, stage_words, words};
 use crate::escrow::ballot::CastVote;
 use crate::escrow::facts::Tip;
-use crate::escrow::statement::{CharterId, Choice, SettlementId, SubmissionId};
+use crate::escrow::statement::{CharterId, Choice, Confirmed, SettlementId, SubmissionId};
 use crate::escrow::task::{SubmissionState, Task};
 use crate::service::views::SubmissionView;
 use askama::Template;
@@ -64,9 +64,15 @@ struct SubmissionPage {
     block_height: u32,
     block_hash: String,
     signature: String,
-    opens_secs: u32,
-    closes_secs: u32,
-    ruling_ends_secs: u32,
+    /// What the leader must confirm before sponsors vote, if that is waited for.
+    awaits: Option<Confirmed>,
+    /// What the leader confirmed, at which height, and the signature.
+    confirmed: Option<Confirmed>,
+    confirmed_height: Option<u32>,
+    confirmation_signature: Option<String>,
+    opens_secs: Option<u32>,
+    closes_secs: Option<u32>,
+    ruling_ends_secs: Option<u32>,
     closed: bool,
     ruling_over: bool,
     now_secs: Option<u32>,
@@ -129,11 +135,15 @@ fn page(site: Site, task: &Task, state: &SubmissionState, tip: Option<&Tip>, mos
         block_height: statement.block_height,
         block_hash: state.block_hash.to_string(),
         signature: state.signed.signature.to_string(),
-        opens_secs: window.opens_secs,
-        closes_secs: secs(window.closes_secs),
-        ruling_ends_secs: secs(window.ruling_ends_secs),
+        awaits: view.awaits,
+        confirmed: view.confirmation.as_ref().map(|signed| signed.statement.confirmed),
+        confirmed_height: view.confirmation.as_ref().map(|signed| signed.statement.block_height),
+        confirmation_signature: view.confirmation.as_ref().map(|signed| signed.signature.to_string()),
+        opens_secs: window.map(|window| window.opens_secs),
+        closes_secs: window.map(|window| secs(window.closes_secs)),
+        ruling_ends_secs: window.map(|window| secs(window.ruling_ends_secs)),
         closed: view.closed,
-        ruling_over: tip.is_some_and(|tip| window.ruling_over(tip.mtp_secs)),
+        ruling_over: window.zip(tip).is_some_and(|(window, tip)| window.ruling_over(tip.mtp_secs)),
         now_secs: tip.map(|tip| tip.mtp_secs),
         tally: view.tally.as_ref().map(TallyPicture::of),
         quorum: words::share(task.charter().quorum().get()),
@@ -155,7 +165,9 @@ fn page(site: Site, task: &Task, state: &SubmissionState, tip: Option<&Tip>, mos
 fn vote(cast: &CastVote, view: &SubmissionView, state: &SubmissionState) -> VoteRow {
     let vote = &cast.vote.statement;
     let receipt = cast.receipt.as_ref();
-    let in_time = receipt.is_some_and(|receipt| !view.window.closed(receipt.statement.tip_mtp_secs));
+    let in_time = receipt
+        .zip(view.window)
+        .is_some_and(|(receipt, window)| !window.closed(receipt.statement.tip_mtp_secs));
     let newer = state.votes.iter().any(|other| {
         let other = &other.vote.statement;
         other.pledge == vote.pledge && other.counter > vote.counter

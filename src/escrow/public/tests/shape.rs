@@ -81,6 +81,7 @@ fn samples() -> Map<String, Value> {
     put(&["was"], json!("surplus"));
     put(&["choice"], json!("yes"));
     put(&["kind"], json!("early_return"));
+    put(&["confirmed"], json!("merged"));
     samples
 }
 

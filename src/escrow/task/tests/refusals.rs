@@ -54,7 +54,11 @@ fn drafts() {
         fields.milestones = vec![half(fields.work_deadline - 1), half(fields.work_deadline)];
     };
     assert_eq!(drafting(two).code(), "not_supported");
-    assert_eq!(drafting(|fields| fields.vote_opens = VoteOpens::Merged).code(), "not_supported");
+    let nobody = |fields: &mut CharterFields| {
+        fields.vote_opens = VoteOpens::Merged;
+        fields.payees[0].share_bps += fields.leader.take().unwrap().share_bps;
+    };
+    assert_eq!(drafting(nobody).code(), "nobody_to_confirm");
     assert_eq!(drafting(|fields| later(fields, 110 * 7 * DAY_SECS)).code(), "refund_time_too_far");
     let mut late = verified(|_| {});
     late.advance_to(charter.fields().funding_close);
@@ -314,7 +318,7 @@ const CASES: &[Case] = &[
     }),
     ("ruling_too_late", || {
         let (mut world, _, submission) = closed();
-        let ends = world.task().window(&world.task().submissions()[0]).ruling_ends_secs;
+        let ends = world.task().window(&world.task().submissions()[0]).unwrap().ruling_ends_secs;
         world.advance_to(u32::try_from(ends).unwrap());
         assert!(world.clone().rule(submission, 0).is_ok(), "in its last second");
         world.advance_to(u32::try_from(ends).unwrap() + 1);
@@ -421,6 +425,16 @@ fn every_refusal_has_its_code_and_changes_nothing() {
         "refund_time_too_far",
         "funding_close_past",
         "settlement_plan",
+        // Of a merge or release: in `confirm.rs`.
+        "nobody_to_confirm",
+        "too_many_submissions",
+        "nothing_to_confirm",
+        "other_confirmation",
+        "already_confirmed",
+        "submission_replaced",
+        "confirmation_too_late",
+        "confirmation_block",
+        "voting_not_open",
     ];
     for code in codes {
         let reached = CASES.iter().any(|(known, _)| *known == code);

@@ -204,11 +204,11 @@ impl Case {
     }
 
     fn closes(&self) -> u32 {
-        u32::try_from(self.submission.window.closes_secs).unwrap_or(u32::MAX)
+        self.submission.window.map_or(0, |window| u32::try_from(window.closes_secs).unwrap_or(u32::MAX))
     }
 
     fn ruling_ends(&self) -> u32 {
-        u32::try_from(self.submission.window.ruling_ends_secs).unwrap_or(u32::MAX)
+        self.submission.window.map_or(0, |window| u32::try_from(window.ruling_ends_secs).unwrap_or(u32::MAX))
     }
 
     fn is_arbiter(&self) -> bool {
@@ -216,7 +216,7 @@ impl Case {
     }
 
     fn ruling_over(&self) -> bool {
-        u64::from(self.now()) > self.submission.window.ruling_ends_secs
+        self.submission.window.is_some_and(|window| window.ruling_over(self.now()))
     }
 }
 

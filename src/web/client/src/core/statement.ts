@@ -90,6 +90,25 @@ export const vote = (given: VoteFields): Statement =>
     ['counter', integer(given.counter, 'counter', 0, MAX_U32)],
   ]);
 
+export interface ConfirmationFields {
+  readonly network: NetworkName;
+  readonly charter: string;
+  readonly submission: string;
+  readonly confirmed: 'merged' | 'released';
+  readonly blockHeight: number;
+  readonly blockHash: string;
+}
+
+export const confirmation = (given: ConfirmationFields): Statement =>
+  statement('upfront/confirm', 'confirmation', [
+    ['network', given.network],
+    ['charter', hash(given.charter, 'charter')],
+    ['submission', hash(given.submission, 'submission')],
+    ['confirmed', given.confirmed],
+    ['block height', integer(given.blockHeight, 'block_height', 0, MAX_U32)],
+    ['block hash', hash(given.blockHash, 'block_hash')],
+  ]);
+
 export interface AcceptanceFields {
   readonly network: NetworkName;
   readonly charter: string;

@@ -106,7 +106,7 @@ export function count(task: Task, submission: SubmissionState): HTMLElement {
   return rows([
     ['submission', `number ${statement.number}`], ['id', code(submission.id)],
     ['link', inert(statement.link)], ['SHA-256 of the work', code(statement.content)],
-    ['votes until', stamp(window.closesSecs) + (words.closed ? ', closed' : ', still open')],
+    ['votes until', window === null ? 'not open: the leader has not confirmed the work' : stamp(window.closesSecs) + (words.closed ? ', closed' : ', still open')],
     ['yes / no / all weight', `${sat(tally.yes)} / ${sat(tally.no)} / ${sat(tally.electorate)}`],
     ['quorum, threshold', `${tally.quorumMet ? 'met' : 'not met'}, ${tally.thresholdReached ? 'reached' : 'not reached'}`],
     ['votes', said.length === 0 ? 'none' : said.join(', ')],

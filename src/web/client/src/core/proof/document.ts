@@ -35,6 +35,9 @@ const vote = object({
 const receipt = object({
   network, charter: hash32, vote: hash32, tip_height: u32, tip_hash: hash32, tip_mtp_secs: u32,
 });
+const mergeConfirmation = object({
+  network, charter: hash32, submission: hash32, confirmed: oneOf('merged', 'released'), block_height: u32, block_hash: hash32,
+});
 const acceptance = object({ network, charter: hash32, submission: hash32, accepted: flag });
 const ruling = object({ network, charter: hash32, submission: hash32, pay_bps: u16 });
 const castVote = object({
@@ -78,6 +81,9 @@ const proof = object({
   headers: record(height, hexText),
   submissions: list(object({
     id: hash32, submission: object({ statement: submission, signature }), block_hash: hash32, block_mtp_secs: u32,
+    confirmation: nullable(object({
+      confirmation: object({ statement: mergeConfirmation, signature }), block_hash: hash32, block_mtp_secs: u32,
+    })),
     votes: list(castVote),
     acceptance: nullable(object({ statement: acceptance, signature })),
     ruling: nullable(object({ statement: ruling, signature })),

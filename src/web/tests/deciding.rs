@@ -1,0 +1,81 @@
+//! What is decided beside votes, over HTTP and on pages: the confirmation that opens a vote.
+
+use super::*;
+use crate::escrow::charter::VoteOpens;
+use crate::escrow::statement::{Confirmed, MergeConfirmation};
+
+impl World {
+    /// The leader's word on a submission, naming the tip.
+    fn confirmation_body(&self, submission: SubmissionId, confirmed: Confirmed) -> Value {
+        let tip = self.tip();
+        let (block_height, block_hash) = (tip.height, tip.hash);
+        let (network, charter) = (NET, self.id);
+        let words = MergeConfirmation { network, charter, submission, confirmed, block_height, block_hash };
+        json!(Signed::new(&Secp256k1::new(), words, &testing::leader_keypair()))
+    }
+}
+
+#[tokio::test]
+async fn a_vote_waits_for_the_release() {
+    let mut world = World::new(None, |fields| fields.vote_opens = VoteOpens::Released).await;
+    world.fund(1, 400_000).await;
+    let submission = world.submit(0).await;
+    let shown = world.get(&world.path(&format!("submissions/{submission}"))).await.1;
+    assert_eq!((&shown["window"], &shown["awaits"]), (&Value::Null, &json!("released")));
+    assert_eq!((&shown["closed"], &shown["confirmation"]), (&json!(false), &Value::Null));
+    assert_eq!(world.task().await["stage"], "open");
+    let vote = world.vote_body(submission, 1, Choice::Yes, 0);
+    world.refused("votes", vote.clone(), 409, "voting_not_open").await;
+    world.refused("rulings", world.ruling_body(submission, 0), 409, "voting_not_open").await;
+    let merged = world.confirmation_body(submission, Confirmed::Merged);
+    world.refused("confirmations", merged, 409, "other_confirmation").await;
+
+    // The pages say what is waited for, and offer no vote.
+    let at = |page: &str| format!("/tasks/{}/{page}", world.id);
+    let (vote_page, submission_page) = (at("vote"), at(&format!("submissions/{submission}")));
+    let (html, json) = world.page(&vote_page).await;
+    assert!(html.contains("Voting is not open yet") && !html.contains("data-submission"), "{html}");
+    assert_eq!((&json["work"]["awaits"], &json["work"]["closes_secs"]), (&json!("released"), &Value::Null));
+    let (html, _) = world.page(&submission_page).await;
+    assert!(html.contains("Waits until it is released") && !html.contains("Vote with your pledge"), "{html}");
+    let (html, _) = world.page(&format!("/tasks/{}", world.id)).await;
+    assert!(html.contains("confirms that it is released"), "{html}");
+    let (html, _) = world.page(&format!("/desk/developer/{}", world.id)).await;
+    assert!(html.contains("waits until it is released"), "{html}");
+    let (html, _) = world.page(&format!("/desk/arbiter/{}/{submission}", world.id)).await;
+    assert!(html.contains("Voting opens when") && !html.contains("Voting began"), "{html}");
+
+    // The developer may hand it in again; then the first is out.
+    let second = world.submit(1).await;
+    let stale = world.confirmation_body(submission, Confirmed::Released);
+    world.refused("confirmations", stale, 409, "submission_replaced").await;
+    let right = world.confirmation_body(second, Confirmed::Released);
+    let confirmed = world.sent("confirmations", right.clone()).await;
+    assert_eq!((&confirmed["awaits"], &confirmed["confirmation"]), (&Value::Null, &right));
+    assert_eq!(confirmed["window"]["opens_secs"], world.tip().mtp_secs);
+    assert_eq!(world.sent("confirmations", right).await, confirmed, "twice changes nothing");
+    world
+        .refused(
+            "confirmations",
+            world.confirmation_body(second, Confirmed::Merged),
+            409,
+            "other_confirmation",
+        )
+        .await;
+    assert_eq!(world.task().await["stage"], "voting");
+    world.refused("votes", vote, 409, "voting_not_open").await;
+    world.sent("votes", world.vote_body(second, 1, Choice::Yes, 0)).await;
+    let (html, _) = world.page(&vote_page).await;
+    assert!(html.contains("The project's leader says that it is released"), "{html}");
+    let (html, json) = world.page(&format!("/tasks/{}/submissions/{second}", world.id)).await;
+    assert!(html.contains("confirmed that it is released") && html.contains("naming block"), "{html}");
+    assert_eq!(json["confirmed"], "released");
+
+    // And it is told.
+    let told = world.get(&world.path("events?limit=200")).await.1;
+    let types: Vec<&str> =
+        told["items"].as_array().unwrap().iter().filter_map(|e| e["type"].as_str()).collect();
+    let at = |kind: &str| types.iter().position(|known| *known == kind);
+    assert!(at("merge_confirmed").is_some() && at("merge_confirmed") < at("review_opened"), "{types:?}");
+    assert_eq!(types.iter().filter(|known| **known == "review_opened").count(), 1);
+}
