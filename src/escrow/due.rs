@@ -1,5 +1,5 @@
 //! What is to be done now, from the book alone: which settlement to hand to the network, which refunds
-//! fall due. Nothing is remembered between two calls but what the journal says, so doing it twice, or
+//! fall due, which return to propose. Nothing is remembered between two calls but what the journal says, so doing it twice, or
 //! again after a crash, does no harm.
 
 use super::book::Book;
@@ -32,6 +32,11 @@ pub enum Effect {
         /// It, signed.
         transaction: Transaction,
     },
+    /// Propose that everything goes back: an all-or-nothing target was missed.
+    ProposeReturn {
+        /// Whose.
+        charter: CharterId,
+    },
     /// Hand a refund batch to the network again: it is not in the mempool any more.
     RebroadcastBatch {
         /// It, signed.
@@ -52,6 +57,9 @@ pub fn due(book: &Book) -> Vec<Effect> {
     let mut effects = Vec::new();
     for task in book.tasks().values().filter(|task| task.opened()) {
         settlements_due(task, tip, &mut effects);
+        if task.return_due(tip) {
+            effects.push(Effect::ProposeReturn { charter: task.id() });
+        }
     }
     refunds_due(book, tip, &mut effects);
     effects
@@ -186,7 +194,7 @@ fn refunds_due(book: &Book, tip: &Tip, effects: &mut Vec<Effect>) {
         .iter()
         .filter_map(|effect| match effect {
             Effect::BroadcastSettlement { transaction, .. } => Some(transaction),
-            Effect::RebroadcastBatch { .. } | Effect::Refund { .. } => None,
+            Effect::ProposeReturn { .. } | Effect::RebroadcastBatch { .. } | Effect::Refund { .. } => None,
         })
         .flat_map(|transaction| transaction.input.iter().map(|input| input.previous_output))
         .collect();

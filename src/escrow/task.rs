@@ -8,6 +8,7 @@ mod apply;
 mod decide;
 mod entitle;
 mod may;
+mod missed;
 mod observe;
 mod refused;
 mod stage;

@@ -5,6 +5,7 @@ use super::{Service, ServiceError};
 use crate::chain::BroadcastError;
 use crate::escrow::due::{self, Effect};
 use crate::escrow::event::Command;
+use crate::escrow::task::Refused;
 use crate::failpoint;
 use bitcoin::{FeeRate, Transaction, Txid};
 use std::collections::HashMap;
@@ -67,7 +68,9 @@ impl Service {
         let height = self.read(|book| book.tip().map_or(0, |tip| tip.height));
         for effect in self.read(due::due) {
             let of_task = match &effect {
-                Effect::BroadcastSettlement { charter, .. } => Some(*charter),
+                Effect::BroadcastSettlement { charter, .. } | Effect::ProposeReturn { charter } => {
+                    Some(*charter)
+                }
                 Effect::RebroadcastBatch { .. } | Effect::Refund { .. } => None,
             };
             let (what, done) = match effect {
@@ -87,6 +90,15 @@ impl Service {
                     };
                     ("settlement", done)
                 }
+                Effect::ProposeReturn { charter } => match self.propose_return(&charter).await {
+                    // Another settlement spends the same, or the feerate eats what is there: later, or at T.
+                    Err(ServiceError::Refused(
+                        Refused::SettlementUnderWay { .. }
+                        | Refused::NothingToSettle
+                        | Refused::PastCutoff { .. },
+                    )) => continue,
+                    done => ("return", done),
+                },
                 Effect::RebroadcastBatch { transaction } => {
                     if !memory.worth_sending(transaction.compute_txid(), height) {
                         continue;
@@ -103,7 +115,7 @@ impl Service {
             };
             if let Err(error) = done {
                 let task = of_task.map(tracing::field::display);
-                tracing::warn!(task.id = task, %error, what, "could not be sent; trying again");
+                tracing::warn!(task.id = task, %error, what, "could not be done; trying again");
             }
         }
         Ok(())

@@ -154,12 +154,7 @@ impl Told {
         told.stage = task.stage_under(tip, &standings);
         told.met = told.raised_sat >= fields.target_sat;
         told.closed = fields.funding_closed(tip.mtp_secs);
-        // What was mined in time and is not deep enough may still make it.
-        let may_count = task.outpoints().values().any(|held| {
-            matches!(standings.get(&held.outpoint), Some(Standing::Confirming { .. }))
-                && held.confirmation.is_some_and(|at| !fields.funding_closed(at.mtp_secs))
-        });
-        told.missed = told.closed && !told.met && !may_count;
+        told.missed = task.target_missed_under(tip, &standings);
         for (outpoint, held) in task.outpoints() {
             let Some(standing) = standings.get(outpoint) else { continue };
             told.payments.insert(*outpoint, payment(task, held, *standing));

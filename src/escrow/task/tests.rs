@@ -6,6 +6,7 @@ mod confirm;
 mod faults;
 mod journeys;
 mod may;
+mod missed;
 pub(in crate::escrow) mod random;
 mod refusals;
 mod watched;

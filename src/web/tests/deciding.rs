@@ -1,7 +1,8 @@
-//! What is decided beside votes, over HTTP and on pages: the confirmation that opens a vote.
+//! What is decided beside votes, over HTTP and on pages: the confirmation that opens a vote, the return of a missed
+//! target.
 
 use super::*;
-use crate::escrow::charter::VoteOpens;
+use crate::escrow::charter::{FundingRule, SubmissionsOpen, VoteOpens};
 use crate::escrow::statement::{Confirmed, MergeConfirmation};
 
 impl World {
@@ -78,4 +79,77 @@ async fn a_vote_waits_for_the_release() {
     let at = |kind: &str| types.iter().position(|known| *known == kind);
     assert!(at("merge_confirmed").is_some() && at("merge_confirmed") < at("review_opened"), "{types:?}");
     assert_eq!(types.iter().filter(|known| **known == "review_opened").count(), 1);
+}
+
+/// A task that must reach its target, or everything goes back.
+async fn all_or_nothing() -> World {
+    World::new(None, |fields| {
+        fields.funding_rule = FundingRule::AllOrNothing;
+        fields.submissions_open = SubmissionsOpen::WhenTargetCredited;
+        fields.feerate_cap_sat_per_vb = 30;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_missed_target_is_proposed_to_be_returned_and_two_signers_sign() {
+    let mut world = all_or_nothing().await;
+    let outpoint = world.fund(1, 400_000).await;
+    let close = world.charter.fields().funding_close;
+    // Within the cap, at a step: the next one above 22 is 25.
+    *world.source.feerate.lock().unwrap() = bitcoin::FeeRate::from_sat_per_vb(22);
+    world.advance_to(close).await;
+    assert_eq!(world.task().await["settlements"], json!([]));
+    world.advance_to(close + 1).await;
+    let task = world.task().await;
+    assert_eq!(task["settlements"].as_array().unwrap().len(), 1, "{}", task["settlements"]);
+    let settlement = task["settlements"][0].clone();
+    assert_eq!(
+        (&settlement["kind"], &settlement["feerate_sat_per_vb"]),
+        (&json!("early_return"), &json!(25))
+    );
+    assert_eq!(settlement["signed_by"], json!([]));
+    for _ in 0..3 {
+        world.mine(1).await;
+    }
+    world.restart().await;
+    world.look().await;
+    assert_eq!(world.task().await["settlements"].as_array().unwrap().len(), 1, "twice does no harm");
+
+    let (html, json) = world.page(&format!("/tasks/{}", world.id)).await;
+    assert!(html.contains("The target was missed.") && html.contains("The return is proposed"), "{html}");
+    assert!(json["missed"].as_str().unwrap().contains("two of the three"));
+    for role in ["developer", "representative"] {
+        let (html, _) = world.page(&format!("/desk/{role}")).await;
+        assert!(html.contains("Return to all sponsors, because the target was missed"), "{role}: {html}");
+    }
+    world.sign(&settlement, Role::Representative).await;
+    world.sign(&settlement, Role::Developer).await;
+    world.look().await;
+    world.mine(1).await;
+    let task = world.task().await;
+    assert_eq!((&task["stage"], task["settlements"].as_array().unwrap().len()), (&json!("returned"), 1));
+    let shown = world.get(&world.path("pledges/1")).await.1;
+    assert_eq!(shown["outpoints"][0]["outpoint"], json!(outpoint.to_string()));
+    assert_eq!(shown["outpoints"][0]["ended"]["how"], "settled");
+    let (_, json) = world.page(&format!("/tasks/{}", world.id)).await;
+    assert_eq!(json["missed"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_return_stays_within_the_cap_and_within_what_small_pledges_bear() {
+    // Far above the cap of 30.
+    for (amount, feerate) in [(400_000, 30), (10_000, 25)] {
+        let mut world = all_or_nothing().await;
+        world.fund(1, amount).await;
+        *world.source.feerate.lock().unwrap() = bitcoin::FeeRate::from_sat_per_vb(500);
+        world.advance_to(world.charter.fields().funding_close + 1).await;
+        let task = world.task().await;
+        assert_eq!(
+            task["settlements"][0]["feerate_sat_per_vb"],
+            json!(feerate),
+            "{amount}: {}",
+            task["settlements"]
+        );
+    }
 }

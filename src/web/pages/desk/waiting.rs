@@ -257,6 +257,9 @@ impl Seat<'_> {
                 let number = number_of(self.task, &submission).unwrap_or_default();
                 format!("{}, submission {number}", stage_words::kind(&kind))
             }
+            Kind::EarlyReturn if self.task.to_be_returned(self.tip) => {
+                format!("{}, because the target was missed", stage_words::kind(&kind))
+            }
             Kind::EarlyReturn => stage_words::kind(&kind).to_owned(),
         };
         let words = if done.is_empty() {
