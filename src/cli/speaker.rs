@@ -9,8 +9,8 @@ use crate::escrow::bip322;
 use crate::escrow::charter::Charter;
 use crate::escrow::signature::Speaker;
 use crate::escrow::statement::{
-    Acceptance, Attest, CharterId, MergeConfirmation, Pledge, Role, Ruling, Signed, Statement, Submission,
-    Vote,
+    Acceptance, Attest, CharterId, Evidence, MergeConfirmation, Pledge, Role, Ruling, Signed, Statement,
+    Submission, Vote,
 };
 use crate::keys::{Identity, SignerKeys};
 use bitcoin::Address;
@@ -188,6 +188,11 @@ pub enum Words {
         /// The words.
         statement: Acceptance,
     },
+    /// A dispute, or evidence.
+    Evidence {
+        /// The words.
+        statement: Evidence,
+    },
     /// The arbiter's.
     Ruling {
         /// The words.
@@ -220,6 +225,7 @@ impl Words {
             Words::Vote { statement } => statement.charter,
             Words::Confirmation { statement } => statement.charter,
             Words::Acceptance { statement } => statement.charter,
+            Words::Evidence { statement } => statement.charter,
             Words::Ruling { statement } => statement.charter,
         }
     }

@@ -8,8 +8,8 @@ use super::refund::RefundSignatures;
 use super::settlement::{Kind, RoleSignatures, Terms};
 use super::signature::StatementSignature;
 use super::statement::{
-    Acceptance, CharterId, MergeConfirmation, Receipt, Role, Ruling, SettlementId, Signed, Submission,
-    SubmissionId, Vote,
+    Acceptance, CharterId, Evidence, MergeConfirmation, Receipt, Role, Ruling, SettlementId, Signed,
+    Submission, SubmissionId, Vote,
 };
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Amount, BlockHash, OutPoint};
@@ -188,6 +188,11 @@ pub enum Event {
         /// Signed by the arbiter.
         ruling: Signed<Ruling>,
     },
+    /// Somebody said something about a submission, or opened a dispute.
+    EvidenceGiven {
+        /// Signed by whoever speaks.
+        evidence: Signed<Evidence>,
+    },
     /// A settlement was proposed; its transactions follow from its terms.
     SettlementProposed {
         /// The terms.
@@ -285,6 +290,11 @@ pub enum Command {
     RuleNoes {
         /// Signed by the arbiter.
         ruling: Signed<Ruling>,
+    },
+    /// Say something about a submission, or open a dispute.
+    GiveEvidence {
+        /// Signed by whoever speaks.
+        evidence: Signed<Evidence>,
     },
     /// Propose a settlement of everything the votes allow.
     ProposeSettlement {

@@ -31,7 +31,8 @@ use super::pledge::{Standing, Totals};
 use super::settlement::Terms;
 use super::signature::StatementSignature;
 use super::statement::{
-    Acceptance, CharterId, MergeConfirmation, Role, Ruling, SettlementId, Signed, Submission, SubmissionId,
+    Acceptance, CharterId, Evidence as SaidInEvidence, MergeConfirmation, Role, Ruling, SettlementId, Signed,
+    Submission, SubmissionId,
 };
 use bitcoin::block::Header;
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
@@ -181,6 +182,9 @@ pub struct SubmissionProof {
     pub acceptance: Option<Signed<Acceptance>>,
     /// The arbiter's word.
     pub ruling: Option<Signed<Ruling>>,
+    /// Disputes and evidence, in order of arrival.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Signed<SaidInEvidence>>,
     /// Claim: the count.
     pub tally: Tally,
 }

@@ -7,6 +7,7 @@
 mod apply;
 mod decide;
 mod entitle;
+mod evidence;
 mod may;
 mod missed;
 mod observe;
@@ -16,6 +17,8 @@ mod stage;
 pub use apply::ApplyError;
 pub use decide::draft;
 pub use entitle::{Entitlement, Fate, GRACE_SECS, Reason};
+pub(in crate::escrow) use evidence::check_words;
+pub use evidence::{MAX_ATTACHMENTS, MAX_EVIDENCE, MAX_EVIDENCE_BYTES};
 pub use refused::Refused;
 pub use stage::Stage;
 
@@ -26,10 +29,10 @@ use super::facts::Tip;
 use super::pledge::{self, Outpoint, Pledge, Standing, Totals};
 use super::refund::RefundTarget;
 use super::settlement::{Plan, Signatures};
-use super::signature::StatementSignature;
+use super::signature::{Speaker, StatementSignature};
 use super::statement::{
-    Acceptance, CharterId, Confirmed, MergeConfirmation, Role, Ruling, SettlementId, Signed, Submission,
-    SubmissionId,
+    Acceptance, CharterId, Confirmed, Evidence, EvidenceKind, MergeConfirmation, Party, Role, Ruling,
+    SettlementId, Signed, Submission, SubmissionId,
 };
 use bitcoin::secp256k1::{All, Secp256k1, XOnlyPublicKey};
 use bitcoin::{Address, OutPoint, ScriptBuf};
@@ -54,6 +57,21 @@ pub struct SubmissionState {
     pub acceptance: Option<Signed<Acceptance>>,
     /// The arbiter's word.
     pub ruling: Option<Signed<Ruling>>,
+    /// What was said about it besides, in order of arrival.
+    pub evidence: Vec<Signed<Evidence>>,
+}
+
+impl SubmissionState {
+    /// Whether somebody disputes it. It is a mark for people: no rule about money rests on it.
+    pub fn disputed(&self) -> bool {
+        self.evidence.iter().any(|signed| signed.statement.kind == EvidenceKind::Dispute)
+    }
+
+    /// How much a party has said about it, and the lowest counter that its next words may have.
+    pub fn said_by(&self, party: Party) -> (usize, u32) {
+        let own = self.evidence.iter().map(|signed| &signed.statement).filter(|said| said.by == party);
+        own.fold((0, 0), |(count, next), said| (count + 1, next.max(said.counter.saturating_add(1))))
+    }
 }
 
 /// The leader's confirmation of a merge or release, with the block that opens the review.
@@ -253,6 +271,17 @@ impl Task {
                 Some(ballot::Weight { pledge: held.slot.index, amount: held.amount, height })
             })
             .collect()
+    }
+
+    /// Under which keys a party's words about a submission verify; `None` if there is no such party.
+    pub fn speaker(&self, party: Party) -> Option<Speaker> {
+        match party {
+            Party::Signer(role) => Some(self.charter.speaker(role)),
+            Party::Leader => self.charter.leader_speaker(),
+            Party::Pledge(index) => {
+                self.pledges.get(&index).map(|pledge| Speaker::sponsor(pledge.sponsor_key))
+            }
+        }
     }
 
     /// When sponsors may vote on a submission; `None` while it waits for its merge or release.

@@ -14,8 +14,8 @@ mod statement;
 pub(crate) use scalar::text;
 pub use scalar::*;
 pub use statement::{
-    FateIfKnown, SignedAcceptance, SignedConfirmation, SignedReceipt, SignedRuling, SignedSubmission,
-    SignedVote, StandingIfKnown,
+    FateIfKnown, SignedAcceptance, SignedConfirmation, SignedEvidence, SignedReceipt, SignedRuling,
+    SignedSubmission, SignedVote, StandingIfKnown,
 };
 
 use utoipa::openapi::{RefOr, schema::Schema};

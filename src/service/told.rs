@@ -53,6 +53,7 @@ fn word(event: &Event) -> (&'static str, Option<OutPoint>) {
         Event::ConfirmationBlockMoved { .. } => ("block of the confirmation moved", None),
         Event::VoteCast { .. } => ("vote", None),
         Event::WorkJudged { .. } => ("work judged", None),
+        Event::EvidenceGiven { .. } => ("evidence given", None),
         Event::NoesRuled { .. } => ("noes ruled", None),
         Event::SettlementProposed { .. } => ("settlement proposed", None),
         Event::SettlementSigned { .. } => ("settlement signed", None),

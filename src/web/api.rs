@@ -37,6 +37,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(ballot::confirm))
         .routes(routes!(ballot::accept))
         .routes(routes!(ballot::rule))
+        .routes(routes!(ballot::give_evidence))
         .routes(routes!(settlements::list, settlements::propose))
         .routes(routes!(settlements::show))
         .routes(routes!(settlements::psbts))

@@ -175,6 +175,18 @@ pub fn submission_words(view: &SubmissionView) -> String {
             format!("rules that {} of the noes is paid", percent(ruling.statement.pay_bps)),
         );
     }
+    if view.disputed {
+        rows.row("  state", "disputed");
+    }
+    for signed in &view.evidence {
+        let said = &signed.statement;
+        let files = match said.attachments.len() {
+            0 => String::new(),
+            1 => ", with 1 attachment".into(),
+            count => format!(", with {count} attachments"),
+        };
+        rows.row(format!("  {}", said.by), format!("{}: {}{files}", said.kind.name(), inert(&said.text)));
+    }
     rows.row("  silent money", if view.silence_pays { "may be paid" } else { "waits" });
     if let Some(window) = &view.window {
         let review = u32::try_from(window.closes_secs.saturating_sub(window.opens_secs.into()));

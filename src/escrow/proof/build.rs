@@ -203,6 +203,7 @@ fn submission(task: &Task, state: &SubmissionState, tip: &Tip) -> SubmissionProo
         votes: state.votes.clone(),
         acceptance: state.acceptance.clone(),
         ruling: state.ruling.clone(),
+        evidence: state.evidence.clone(),
         tally: task.tally(state, tip),
     }
 }

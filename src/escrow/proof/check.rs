@@ -213,6 +213,10 @@ fn events(document: &ProofDocument) -> Vec<(String, Event)> {
         if let Some(ruling) = proof.ruling.clone() {
             events.push((format!("{field}/ruling"), Event::NoesRuled { ruling }));
         }
+        for (at, evidence) in proof.evidence.iter().enumerate() {
+            let event = Event::EvidenceGiven { evidence: evidence.clone() };
+            events.push((format!("{field}/evidence/{at}"), event));
+        }
     }
     events
 }

@@ -9,8 +9,8 @@ use crate::escrow::network::{DAY_SECS, Network};
 use crate::escrow::refund::RefundBundle;
 use crate::escrow::settlement::{self, Kind, Plan};
 use crate::escrow::statement::{
-    Acceptance, Attest, Choice, Confirmed, Digest, MergeConfirmation, Pledge, Receipt, Role, Ruling,
-    SettlementId, Signed, Statement, Submission, SubmissionId, Vote,
+    Acceptance, Attest, Choice, Confirmed, Digest, Evidence as Words, EvidenceKind, MergeConfirmation, Party,
+    Pledge, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission, SubmissionId, Vote,
 };
 use crate::escrow::task::{self, Task};
 use crate::escrow::testing;
@@ -148,6 +148,27 @@ impl Life {
         life.vote(1, Choice::Yes, 2);
         life.vote(2, Choice::No, 1);
         life
+    }
+
+    /// Voted, and disputed by the leader; the sponsor of pledge 2 gives evidence, twice.
+    pub fn disputed() -> Life {
+        let mut life = Life::voted();
+        life.say(EvidenceKind::Dispute, Party::Leader, 0);
+        life.say(EvidenceKind::Evidence, Party::Pledge(2), 0);
+        life.say(EvidenceKind::Evidence, Party::Pledge(2), 3);
+        life
+    }
+
+    fn say(&mut self, kind: EvidenceKind, by: Party, counter: u32) {
+        let key = match by {
+            Party::Signer(role) => testing::statement_keypair(NETWORK, role),
+            Party::Leader => testing::leader_keypair(),
+            Party::Pledge(index) => testing::sponsor(u8::try_from(index).unwrap()),
+        };
+        let (text, attachments) = ("The tests fail".into(), vec![Digest::of(b"log")]);
+        let (network, charter, submission) = (NETWORK, self.task.id(), self.submission());
+        let words = Words { network, charter, submission, kind, by, text, attachments, counter };
+        self.command(&Command::GiveEvidence { evidence: Signed::new(&self.secp, words, &key) });
     }
 
     /// Under a charter whose vote waits for a merge: submitted, and confirmed two days later; nobody has voted.

@@ -9,8 +9,9 @@ use crate::escrow::charter::{Charter, address};
 use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
 use crate::escrow::network::Network;
 use crate::escrow::statement::{
-    Acceptance, CharterId, Choice, Pledge, Role, Ruling, Signed, Statement, SubmissionId, Vote,
+    Acceptance, CharterId, Choice, Party, Pledge, Role, Ruling, Signed, Statement, SubmissionId, Vote,
 };
+use crate::escrow::task::{MAX_EVIDENCE, check_words};
 use bitcoin::secp256k1::{All, Secp256k1};
 use bitcoin::{BlockHash, ScriptBuf};
 use std::collections::{BTreeMap, HashSet};
@@ -194,6 +195,7 @@ fn submission(
         }
         vote(ground, &field, &statement.id(), cast, findings);
     }
+    evidence(ground, field, proof, findings);
     if let Some(said) = &proof.acceptance {
         acceptance(ground, &format!("{field}/acceptance"), &statement.id(), said, findings);
     }
@@ -206,6 +208,36 @@ fn submission(
             "it comes after voting has closed, which it has not",
         );
         ruling(ground, &format!("{field}/ruling"), &statement.id(), said, findings);
+    }
+}
+
+/// Disputes and evidence: by whom they say they are, and no more than is taken.
+fn evidence(ground: &Ground<'_>, field: &str, proof: &SubmissionProof, findings: &mut Findings) {
+    let mut said: BTreeMap<Party, (usize, u32)> = BTreeMap::new();
+    for (at, signed) in proof.evidence.iter().enumerate() {
+        let field = format!("{field}/evidence/{at}");
+        let Signed { statement, .. } = signed;
+        let path = format!("{field}/statement");
+        same_task(ground, statement.network, statement.charter, &path, findings);
+        findings.unless(statement.submission == proof.id, format!("{path}/submission"), "another submission");
+        let speaker = match statement.by {
+            Party::Signer(role) => Some(ground.charter.speaker(role)),
+            Party::Leader => ground.charter.leader_speaker(),
+            Party::Pledge(index) => ground.sponsor(index).map(Speaker::sponsor),
+        };
+        match speaker.map(|speaker| signed.verify(&ground.secp, &speaker)) {
+            None => findings.add(format!("{path}/by"), "there is no such party"),
+            Some(Err(error)) => findings.add(&field, error),
+            Some(Ok(())) => {}
+        }
+        if let Err(error) = check_words(statement) {
+            findings.add(&path, error);
+        }
+        let (count, next) = said.entry(statement.by).or_default();
+        findings.unless(statement.counter >= *next, format!("{path}/counter"), "it does not rise");
+        *count += 1;
+        *next = (*next).max(statement.counter.saturating_add(1));
+        findings.unless(*count <= MAX_EVIDENCE, &field, format!("more than {MAX_EVIDENCE} of one party"));
     }
 }
 

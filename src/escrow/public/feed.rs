@@ -10,6 +10,7 @@ use crate::escrow::event::{Event, Record};
 use crate::escrow::facts::Tip;
 use crate::escrow::refund::RefundBundle;
 use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{EvidenceKind, Party};
 use crate::escrow::task::Task;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -124,6 +125,7 @@ impl Feed {
             | Event::RefundSecured { .. }
             | Event::VoteCast { .. }
             | Event::WorkJudged { .. }
+            | Event::EvidenceGiven { .. }
             | Event::NoesRuled { .. } => true,
             Event::TaskDrafted { .. }
             | Event::CharterAttested { .. }
@@ -273,6 +275,20 @@ fn said(task: &Task, event: &Event, told: &Told) -> Option<(Option<u32>, What)> 
             let statement = &acceptance.statement;
             let (submission, accepted) = (statement.submission, statement.accepted);
             of_task(What::AcceptanceGiven { submission, accepted })
+        }
+        Event::EvidenceGiven { evidence } => {
+            let statement = &evidence.statement;
+            let pledge = match statement.by {
+                Party::Pledge(index) => Some(index),
+                Party::Signer(_) | Party::Leader => None,
+            };
+            let what = What::EvidenceGiven {
+                submission: statement.submission,
+                by: statement.by,
+                dispute: statement.kind == EvidenceKind::Dispute,
+                counter: statement.counter,
+            };
+            Some((pledge, what))
         }
         Event::NoesRuled { ruling } => {
             let statement = &ruling.statement;

@@ -66,6 +66,7 @@ kinds! {
     RulingReopened => "ruling_reopened" [submission],
     VoteCast => "vote_cast" [submission choice counter counted weight_sat],
     AcceptanceGiven => "acceptance_given" [submission accepted],
+    EvidenceGiven => "evidence_given" [submission by dispute counter],
     RulingGiven => "ruling_given" [submission pay_bps],
     SettlementProposed => "settlement_proposed" [settlement kind feerate_sat_per_vb payments amount_sat transactions],
     SettlementSigned => "settlement_signed" [settlement role],

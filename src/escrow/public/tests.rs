@@ -133,6 +133,7 @@ impl Listener {
             | What::ReviewMoved { .. }
             | What::VoteCast { .. }
             | What::AcceptanceGiven { .. }
+            | What::EvidenceGiven { .. }
             | What::RulingGiven { .. }
             | What::SettlementSigned { .. }
             | What::SettlementComplete { .. }
@@ -496,4 +497,29 @@ fn a_review_that_waits_for_a_merge_opens_with_it() {
     world.chain.mine_at(world.chain.tip().mtp_secs + 900);
     world.mine(1);
     assert!(since(&world, now).contains(&"review_moved".to_owned()));
+}
+
+#[test]
+fn disputes_and_evidence_are_told_without_their_words() {
+    use crate::escrow::statement::{EvidenceKind, Party};
+    let mut world = World::new(|_| {});
+    let (index, _) = world.fund(sat(1_000_000));
+    let submission = world.submit();
+    let before = told(&world).len();
+    world.say(submission, EvidenceKind::Dispute, Party::Leader).unwrap();
+    world.say(submission, EvidenceKind::Evidence, Party::Signer(Role::Arbiter)).unwrap();
+    world.say(submission, EvidenceKind::Evidence, Party::Pledge(index)).unwrap();
+    let events = told(&world);
+    assert_eq!(kinds(&events[before..]), ["evidence_given"; 3]);
+    let words: Vec<String> = events[before..].iter().map(in_words).collect();
+    assert_eq!(
+        words,
+        [
+            "The project's leader opened a dispute",
+            "The arbiter gave evidence",
+            "The sponsor of pledge 1 gave evidence"
+        ]
+    );
+    assert_eq!((events[before].pledge, events[before + 2].pledge), (None, Some(index)));
+    assert!(!serde_json::to_string(&events).unwrap().contains("third part"));
 }

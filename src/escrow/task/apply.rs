@@ -175,6 +175,7 @@ impl Task {
                     votes: Vec::new(),
                     acceptance: None,
                     ruling: None,
+                    evidence: Vec::new(),
                 });
             }
             Event::SubmissionBlockMoved { submission, block_hash, block_mtp_secs } => {
@@ -212,6 +213,11 @@ impl Task {
             Event::NoesRuled { ruling } => {
                 ruling.verify(&self.secp, &self.charter.speaker(Role::Arbiter))?;
                 self.submission_mut(&ruling.statement.submission)?.ruling = Some(ruling.clone());
+            }
+            Event::EvidenceGiven { evidence } => {
+                let speaker = self.speaker(evidence.statement.by).ok_or(unknown("a party"))?;
+                evidence.verify(&self.secp, &speaker)?;
+                self.submission_mut(&evidence.statement.submission)?.evidence.push(evidence.clone());
             }
             Event::SettlementProposed { terms } => {
                 let plan = settlement::plan(&self.secp, &self.charter, &self.contract, terms)?;

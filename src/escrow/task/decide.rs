@@ -13,8 +13,8 @@ use crate::escrow::pledge::{self, Pledge};
 use crate::escrow::refund::{RefundBundle, RefundSignatures};
 use crate::escrow::settlement::{self, Kind, RoleSignatures};
 use crate::escrow::statement::{
-    Acceptance, CharterId, Digest, MergeConfirmation, Receipt, Role, Ruling, SettlementId, Signed, Statement,
-    Submission, SubmissionId, Vote,
+    Acceptance, CharterId, Digest, Evidence, MergeConfirmation, Receipt, Role, Ruling, SettlementId, Signed,
+    Statement, Submission, SubmissionId, Vote,
 };
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Amount, BlockHash};
@@ -81,6 +81,7 @@ impl Task {
             Command::CastVote { vote, receipt } => self.vote(vote, receipt, self.known(tip)?),
             Command::JudgeWork { acceptance } => self.judge(acceptance),
             Command::RuleNoes { ruling } => self.rule(ruling, self.known(tip)?),
+            Command::GiveEvidence { evidence } => self.give_evidence(evidence),
             Command::ProposeSettlement { kind, feerate_sat_per_vb } => {
                 self.propose(*kind, *feerate_sat_per_vb, self.known(tip)?)
             }
@@ -319,6 +320,19 @@ impl Task {
         }
         self.may_rule(submission, tip)?;
         Ok(vec![Event::NoesRuled { ruling: ruling.clone() }])
+    }
+
+    fn give_evidence(&self, evidence: &Signed<Evidence>) -> Result<Vec<Event>, Refused> {
+        let statement = &evidence.statement;
+        self.same_task("evidence", statement.network, statement.charter)?;
+        let submission = self.need_submission(&statement.submission)?;
+        let speaker = self.need_party(statement.by)?;
+        evidence.verify(&self.secp, &speaker)?;
+        if submission.evidence.iter().any(|known| known.statement == *statement) {
+            return Ok(Vec::new());
+        }
+        self.may_say(submission, statement)?;
+        Ok(vec![Event::EvidenceGiven { evidence: evidence.clone() }])
     }
 
     fn propose(&self, kind: Kind, feerate_sat_per_vb: u64, tip: &Tip) -> Result<Vec<Event>, Refused> {

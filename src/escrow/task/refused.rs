@@ -4,7 +4,7 @@ use crate::escrow::charter::CharterError;
 use crate::escrow::descriptor::{DescriptorError, MAX_INDEX};
 use crate::escrow::refund::BundleError;
 use crate::escrow::settlement::{PlanError, SignatureError, TermsError};
-use crate::escrow::statement::{BadSignature, Confirmed, SettlementId, SubmissionId};
+use crate::escrow::statement::{BadSignature, Confirmed, Party, SettlementId, SubmissionId};
 use bitcoin::{Amount, OutPoint};
 
 /// A command that cannot be carried out.
@@ -258,6 +258,49 @@ pub enum Refused {
         /// Given share.
         given: u16,
     },
+    /// No such party here.
+    #[error("the charter names no project leader: only the signers and the sponsors speak here")]
+    NoLeader,
+    /// Not one of those who may open a dispute.
+    #[error(
+        "{by} opens no dispute: developer, representative and the project's leader do; say it as evidence, or vote no"
+    )]
+    NoDispute {
+        /// Who asked.
+        by: Party,
+    },
+    /// Text that cannot be shown.
+    #[error("the evidence's text {reason}")]
+    EvidenceText {
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// More files than anybody reads.
+    #[error("at most {max} attachments: put the files into one archive, or give them with further evidence")]
+    TooManyAttachments {
+        /// Most taken.
+        max: usize,
+    },
+    /// Nothing was paid under this pledge.
+    #[error("pledge {pledge} has no confirmed payment: who has nothing at stake is not heard here")]
+    UnpaidPledge {
+        /// Its index.
+        pledge: u32,
+    },
+    /// More words than anybody needs.
+    #[error("this party has said {max} things about the submission: no more are kept")]
+    TooMuchEvidence {
+        /// Most kept.
+        max: usize,
+    },
+    /// The counter does not rise.
+    #[error("counter {given} was used, or a higher one: sign again with {next}")]
+    EvidenceCounter {
+        /// Given counter.
+        given: u32,
+        /// Lowest that is taken.
+        next: u32,
+    },
     /// No ruling yet.
     #[error("there is no ruling on submission {submission} yet")]
     NoRuling {
@@ -377,6 +420,13 @@ impl Refused {
             Refused::RulingTooEarly { .. } => "ruling_too_early",
             Refused::RulingTooLate { .. } => "ruling_too_late",
             Refused::RulingShare { .. } => "ruling_share",
+            Refused::NoLeader => "no_leader",
+            Refused::NoDispute { .. } => "no_dispute",
+            Refused::EvidenceText { .. } => "evidence_text",
+            Refused::TooManyAttachments { .. } => "too_many_attachments",
+            Refused::UnpaidPledge { .. } => "unpaid_pledge",
+            Refused::TooMuchEvidence { .. } => "too_much_evidence",
+            Refused::EvidenceCounter { .. } => "evidence_counter",
             Refused::NoRuling { .. } => "no_ruling",
             Refused::Feerate { .. } => "feerate",
             Refused::FeerateStep { .. } => "feerate_step",

@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod confirm;
+mod evidence;
 mod faults;
 mod journeys;
 mod may;

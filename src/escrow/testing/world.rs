@@ -13,8 +13,8 @@ use crate::escrow::pledge::{Standing, Totals};
 use crate::escrow::refund::RefundBundle;
 use crate::escrow::settlement::{self, Kind, Plan, RoleSignatures};
 use crate::escrow::statement::{
-    Acceptance, Attest, CharterId, Choice, Confirmed, Digest, MergeConfirmation, Pledge, Receipt, Role,
-    Ruling, SettlementId, Signed, Statement, Submission, SubmissionId, Vote,
+    Acceptance, Attest, CharterId, Choice, Confirmed, Digest, Evidence, EvidenceKind, MergeConfirmation,
+    Party, Pledge, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission, SubmissionId, Vote,
 };
 use crate::escrow::task::{Refused, Stage, Task};
 use bitcoin::secp256k1::{All, Keypair, Secp256k1};
@@ -292,6 +292,41 @@ impl World {
     /// The leader confirms the merge or release.
     pub fn confirm(&mut self, submission: SubmissionId) -> Result<usize, Refused> {
         self.give(&self.confirm_command(self.confirmation(submission)))
+    }
+
+    /// The key that a party speaks with.
+    pub fn party(&self, party: Party) -> Keypair {
+        match party {
+            Party::Signer(role) => super::statement_keypair(self.network, role),
+            Party::Leader => super::leader_keypair(),
+            Party::Pledge(index) => self.sponsor(index),
+        }
+    }
+
+    /// Evidence as a party would sign it, with its next counter.
+    pub fn evidence(&self, submission: SubmissionId, kind: EvidenceKind, by: Party) -> Evidence {
+        let known = self.task().submission(&submission);
+        Evidence {
+            network: self.network,
+            charter: self.id,
+            submission,
+            kind,
+            by,
+            text: "The tests of the third part fail".into(),
+            attachments: vec![Digest::of(b"log")],
+            counter: known.map_or(0, |state| state.said_by(by).1),
+        }
+    }
+
+    /// Signed by the party that it names.
+    pub fn evidence_command(&self, evidence: Evidence) -> Command {
+        let key = self.party(evidence.by);
+        Command::GiveEvidence { evidence: Signed::new(&self.secp, evidence, &key) }
+    }
+
+    /// A party says something, or opens a dispute.
+    pub fn say(&mut self, submission: SubmissionId, kind: EvidenceKind, by: Party) -> Result<usize, Refused> {
+        self.give(&self.evidence_command(self.evidence(submission, kind, by)))
     }
 
     /// A vote as its sponsor signs it.

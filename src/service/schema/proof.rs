@@ -2,7 +2,9 @@
 
 use super::mirrored;
 use super::scalar::*;
-use super::statement::{SignedAcceptance, SignedConfirmation, SignedRuling, SignedSubmission};
+use super::statement::{
+    SignedAcceptance, SignedConfirmation, SignedEvidence, SignedRuling, SignedSubmission,
+};
 use crate::escrow::ballot::{CastVote, Tally};
 use crate::escrow::facts::{Confirmation, SpendPath, Tip};
 use crate::escrow::pledge::{Standing, Totals};
@@ -187,6 +189,9 @@ struct SubmissionProof {
     /// The arbiter's word, or `null`.
     #[schema(required)]
     ruling: Option<SignedRuling>,
+    /// Disputes and evidence, in order of arrival; left out while there are none.
+    #[schema(nullable = false)]
+    evidence: Option<Vec<SignedEvidence>>,
     /// Claim: the count.
     tally: Tally,
 }

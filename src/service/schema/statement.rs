@@ -20,6 +20,8 @@ mirrored! {
     statement::MergeConfirmation => MergeConfirmation,
     statement::Acceptance => Acceptance,
     statement::Ruling => Ruling,
+    statement::EvidenceKind => EvidenceKind,
+    statement::Evidence => Evidence,
     statement::Receipt => Receipt,
     ballot::CastVote => CastVote,
     ballot::Window => Window,
@@ -154,6 +156,42 @@ struct Ruling {
     pay_bps: u16,
 }
 
+/// Whether words about a submission open a dispute, or only inform.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)]
+enum EvidenceKind {
+    Dispute,
+    Evidence,
+}
+
+/// What somebody says about a submission. No rule about money rests on it.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct Evidence {
+    /// Network of the charter.
+    network: crate::escrow::network::Network,
+    /// The charter.
+    charter: statement::CharterId,
+    /// What it is about.
+    submission: statement::SubmissionId,
+    /// `dispute` by developer, representative and leader only.
+    kind: EvidenceKind,
+    /// Who says it: `developer`, `representative`, `arbiter`, `leader`, or `pledge` and its number, as in `pledge 3`.
+    #[schema(pattern = "^(developer|representative|arbiter|leader|pledge (0|[1-9][0-9]{0,9}))$")]
+    by: String,
+    /// One line of at most 2000 bytes.
+    #[schema(max_length = 2000)]
+    text: String,
+    /// SHA-256 of files that belong to it.
+    #[schema(max_items = 8)]
+    attachments: Vec<statement::Digest>,
+    /// Rises with each that the same party gives on this submission.
+    #[schema(value_type = Count)]
+    counter: u32,
+}
+
 /// The service's word that it holds a vote: proves an omission from the tally.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -202,6 +240,8 @@ signed! {
     SignedAcceptance(statement::Acceptance);
     /// The arbiter's word as signed, tag `upfront/ruling`.
     SignedRuling(statement::Ruling);
+    /// A dispute or evidence as signed, tag `upfront/evidence`.
+    SignedEvidence(statement::Evidence);
     /// A receipt as the service signed it, tag `upfront/receipt`.
     SignedReceipt(statement::Receipt);
 }

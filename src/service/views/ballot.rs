@@ -4,7 +4,8 @@ use super::Page;
 use crate::escrow::ballot::{self, Tally, Verdict, Window};
 use crate::escrow::facts::Tip;
 use crate::escrow::statement::{
-    Acceptance, Confirmed, MergeConfirmation, Receipt, Ruling, Signed, Submission, SubmissionId, Vote,
+    Acceptance, Confirmed, Evidence, MergeConfirmation, Receipt, Ruling, Signed, Submission, SubmissionId,
+    Vote,
 };
 use crate::escrow::task::{SubmissionState, Task};
 use crate::service::schema;
@@ -47,6 +48,11 @@ pub struct SubmissionView {
     /// The arbiter's word.
     #[schema(required, value_type = Option<schema::SignedRuling>)]
     pub ruling: Option<Signed<Ruling>>,
+    /// Whether developer, representative or leader opened a dispute: a mark for people, no rule about money.
+    pub disputed: bool,
+    /// Disputes and evidence, in order of arrival.
+    #[schema(value_type = Vec<schema::SignedEvidence>)]
+    pub evidence: Vec<Signed<Evidence>>,
 }
 
 /// Answer to a vote.
@@ -99,6 +105,8 @@ impl SubmissionView {
             votes: submission.votes.clone(),
             acceptance: submission.acceptance.clone(),
             ruling: submission.ruling.clone(),
+            disputed: submission.disputed(),
+            evidence: submission.evidence.clone(),
         }
     }
 }

@@ -6,10 +6,10 @@ use super::super::{ApiError, App};
 use super::paths::{SubmissionPath, TaskPath};
 use crate::escrow::ballot::CastVote;
 use crate::escrow::statement::{
-    Acceptance, CharterId, MergeConfirmation, Ruling, Signed, Submission, SubmissionId, Vote,
+    Acceptance, CharterId, Evidence, MergeConfirmation, Ruling, Signed, Submission, SubmissionId, Vote,
 };
 use crate::service::schema::{
-    SignedAcceptance, SignedConfirmation, SignedRuling, SignedSubmission, SignedVote,
+    SignedAcceptance, SignedConfirmation, SignedEvidence, SignedRuling, SignedSubmission, SignedVote,
 };
 use crate::service::views::{Page, ReceiptView, SubmissionView, votes};
 use axum::Json;
@@ -176,5 +176,25 @@ pub(super) async fn rule(
 ) -> Result<Json<SubmissionView>, ApiError> {
     let id = ruling.statement.submission;
     app.service.rule(&charter, ruling).await?;
+    view(&app, &charter, &id)
+}
+
+/// Open a dispute or give evidence
+///
+/// Words about a submission, signed by the party that they name: a signer, the project's leader, or the sponsor of a
+/// pledge that was paid. No rule about money rests on them.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/evidence", operation_id = "giveEvidence", tag = "votes",
+    params(TaskPath),
+    request_body = SignedEvidence,
+    responses((status = 200, description = "The submission.", body = SubmissionView))
+)]
+pub(super) async fn give_evidence(
+    State(app): State<App>,
+    Params(charter): Params<CharterId>,
+    Body(evidence): Body<Signed<Evidence>>,
+) -> Result<Json<SubmissionView>, ApiError> {
+    let id = evidence.statement.submission;
+    app.service.give_evidence(&charter, evidence).await?;
     view(&app, &charter, &id)
 }

@@ -147,6 +147,17 @@ const VOTE: Codes = &[
     "too_many_votes",
 ];
 const ACCEPT: Codes = &["unknown_submission", "already_judged", "already_ruled"];
+const EVIDENCE: Codes = &[
+    "unknown_submission",
+    "unknown_pledge",
+    "no_leader",
+    "no_dispute",
+    "evidence_text",
+    "too_many_attachments",
+    "unpaid_pledge",
+    "too_much_evidence",
+    "evidence_counter",
+];
 const RULE: Codes = &[
     "unknown_submission",
     "voting_not_open",
@@ -211,6 +222,7 @@ fn own(operation: &str) -> &'static [Codes] {
         "confirm" => &[SAID, CONFIRM],
         "accept" => &[SAID, ACCEPT],
         "rule" => &[SAID, RULE],
+        "giveEvidence" => &[SAID, EVIDENCE],
         "proposeSettlement" => &[AUTH, PROPOSE],
         "getSettlementPsbts" => &[&["unknown_settlement"]],
         "signSettlement" => &[PSBT, SIGN],
@@ -290,6 +302,7 @@ pub(in crate::web) fn named() -> std::collections::BTreeSet<&'static str> {
         VOTE,
         ACCEPT,
         RULE,
+        EVIDENCE,
         PROPOSE,
         SIGN,
         PROOF,

@@ -5,6 +5,7 @@ use crate::escrow::ballot::Verdict;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Ending, Standing, Surplus};
 use crate::escrow::settlement::Kind;
+use crate::escrow::statement::Party;
 use crate::escrow::task::{Stage, Task};
 use crate::service::views::{OutpointView, SettlementProgress};
 
@@ -172,6 +173,15 @@ pub fn progress(progress: SettlementProgress) -> &'static str {
         SettlementProgress::Complete => "signed by two, on its way",
         SettlementProgress::Confirmed => "confirmed",
         SettlementProgress::Conflicted => "void: something else was spent",
+    }
+}
+
+/// Who speaks about a submission.
+pub fn party(party: Party) -> String {
+    match party {
+        Party::Signer(role) => format!("The {role}"),
+        Party::Leader => "The project's leader".to_owned(),
+        Party::Pledge(index) => format!("The sponsor of pledge {index}"),
     }
 }
 

@@ -9,7 +9,9 @@ use super::task::TallyPicture;
 use super::{Asked, Site, show as respond, stage_words, words};
 use crate::escrow::ballot::CastVote;
 use crate::escrow::facts::Tip;
-use crate::escrow::statement::{CharterId, Choice, Confirmed, SettlementId, SubmissionId};
+use crate::escrow::statement::{
+    CharterId, Choice, Confirmed, Evidence, EvidenceKind, SettlementId, Signed, SubmissionId,
+};
 use crate::escrow::task::{SubmissionState, Task};
 use crate::service::views::SubmissionView;
 use askama::Template;
@@ -39,6 +41,18 @@ struct VoteRow {
     /// The service's receipt: the tip's median time it names, and its signature.
     receipt_secs: Option<u32>,
     receipt: Option<String>,
+}
+
+/// What somebody said about it.
+#[derive(Serialize)]
+struct EvidenceRow {
+    by: String,
+    dispute: bool,
+    /// Inert.
+    text: String,
+    attachments: Vec<String>,
+    counter: u32,
+    signature: String,
 }
 
 /// What follows for a pledge.
@@ -85,6 +99,11 @@ struct SubmissionPage {
     /// Share of the noes that is paid.
     ruled: Option<String>,
     ruling_signature: Option<String>,
+    /// Whether somebody disputes it.
+    disputed: bool,
+    /// Newest first.
+    evidence: Vec<EvidenceRow>,
+    evidence_count: usize,
     votes: Vec<VoteRow>,
     vote_count: usize,
     verdicts: Vec<VerdictRow>,
@@ -153,12 +172,29 @@ fn page(site: Site, task: &Task, state: &SubmissionState, tip: Option<&Tip>, mos
         acceptance_signature: view.acceptance.as_ref().map(|signed| signed.signature.to_string()),
         ruled: view.ruling.as_ref().map(|signed| words::share(signed.statement.pay_bps)),
         ruling_signature: view.ruling.as_ref().map(|signed| signed.signature.to_string()),
+        disputed: view.disputed,
+        evidence: view.evidence.iter().rev().take(most).map(EvidenceRow::of).collect(),
+        evidence_count: view.evidence.len(),
         votes: votes.collect(),
         vote_count: view.votes.len(),
         verdicts: verdicts.collect(),
         verdict_count: view.verdicts.len(),
         settlement: settlement(task, state.id),
         site,
+    }
+}
+
+impl EvidenceRow {
+    fn of(signed: &Signed<Evidence>) -> EvidenceRow {
+        let said = &signed.statement;
+        EvidenceRow {
+            by: stage_words::party(said.by),
+            dispute: said.kind == EvidenceKind::Dispute,
+            text: pieces::inert(&said.text),
+            attachments: said.attachments.iter().map(ToString::to_string).collect(),
+            counter: said.counter,
+            signature: signed.signature.to_string(),
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! What is decided beside votes, over HTTP and on pages: the confirmation that opens a vote, the return of a missed
-//! target.
+//! target, disputes and evidence.
 
 use super::*;
 use crate::escrow::charter::{FundingRule, SubmissionsOpen, VoteOpens};
-use crate::escrow::statement::{Confirmed, MergeConfirmation};
+use crate::escrow::statement::{Confirmed, Evidence, EvidenceKind, MergeConfirmation, Party};
 
 impl World {
     /// The leader's word on a submission, naming the tip.
@@ -152,4 +152,65 @@ async fn a_return_stays_within_the_cap_and_within_what_small_pledges_bear() {
             task["settlements"]
         );
     }
+}
+
+impl World {
+    fn evidence_body(&self, submission: SubmissionId, kind: EvidenceKind, by: Party, text: &str) -> Value {
+        let key = match by {
+            Party::Signer(role) => testing::statement_keypair(NET, role),
+            Party::Leader => testing::leader_keypair(),
+            Party::Pledge(index) => testing::sponsor(u8::try_from(index).unwrap()),
+        };
+        let counter = self
+            .service
+            .read_task(&self.id, |task, _| {
+                task.submission(&submission).map_or(0, |state| state.said_by(by).1)
+            })
+            .unwrap();
+        let (network, charter, attachments) = (NET, self.id, vec![Digest::of(b"log")]);
+        let text = text.into();
+        let words = Evidence { network, charter, submission, kind, by, text, attachments, counter };
+        json!(Signed::new(&Secp256k1::new(), words, &key))
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_marks_the_submission_wherever_it_is_shown() {
+    let mut world = World::new(None, |_| {}).await;
+    world.fund(1, 400_000).await;
+    let submission = world.submit(0).await;
+    let developer = Party::Signer(Role::Developer);
+    let own = "Works on <my> machine";
+    let shown =
+        world.sent("evidence", world.evidence_body(submission, EvidenceKind::Evidence, developer, own)).await;
+    assert_eq!((&shown["disputed"], shown["evidence"].as_array().unwrap().len()), (&json!(false), 1));
+    let desk = "/desk/arbiter";
+    assert!(!world.page(desk).await.0.contains("is disputed"));
+    let body =
+        world.evidence_body(submission, EvidenceKind::Dispute, Party::Leader, "The third part is missing");
+    let shown = world.sent("evidence", body.clone()).await;
+    assert_eq!((&shown["disputed"], &shown["evidence"][1]), (&json!(true), &body));
+    assert_eq!(world.sent("evidence", body).await, shown, "twice is once");
+    let refused = |kind, by, text| world.evidence_body(submission, kind, by, text);
+    let arbiters = refused(EvidenceKind::Dispute, Party::Signer(Role::Arbiter), "I too");
+    world.refused("evidence", arbiters, 422, "no_dispute").await;
+    world.refused("evidence", refused(EvidenceKind::Evidence, developer, " "), 422, "evidence_text").await;
+    world
+        .refused("evidence", refused(EvidenceKind::Evidence, Party::Pledge(9), "x"), 404, "unknown_pledge")
+        .await;
+
+    let (html, json) = world.page(&format!("/tasks/{}/submissions/{submission}", world.id)).await;
+    assert!(html.contains("opened a dispute") && html.contains("The third part is missing"), "{html}");
+    assert!(html.contains("Works on &#60;my&#62; machine") && !html.contains("<my>"), "{html}");
+    assert!(html.contains(&Digest::of(b"log").to_string()));
+    assert_eq!((&json["disputed"], json["evidence"].as_array().unwrap().len()), (&json!(true), 2));
+    let (html, _) = world.page(&format!("/tasks/{}", world.id)).await;
+    assert!(html.contains("disputed"), "{html}");
+    let (html, _) = world.page(desk).await;
+    assert!(html.contains("Submission 1 is disputed; nobody voted no so far."), "{html}");
+    let (html, json) = world.page(&format!("/desk/arbiter/{}/{submission}", world.id)).await;
+    assert!(html.contains("disputes it") && html.contains("by: leader"), "{html}");
+    assert_eq!(json["evidence"][1]["dispute"], true);
+    world.sent("votes", world.vote_body(submission, 1, Choice::No, 0)).await;
+    assert!(world.page(desk).await.0.contains("It is disputed."));
 }

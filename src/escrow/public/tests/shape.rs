@@ -62,7 +62,7 @@ fn samples() -> Map<String, Value> {
             "blocks",
         ],
     );
-    let flags = ["pair_only", "quorum_met", "threshold_reached", "counted", "accepted"];
+    let flags = ["pair_only", "quorum_met", "threshold_reached", "counted", "accepted", "dispute"];
     let ids = ["txid", "block_hash", "settlement", "submission", "content"];
     let texts = ["title", "open_address", "address", "link"];
     let mut samples = Map::new();
@@ -81,6 +81,7 @@ fn samples() -> Map<String, Value> {
     put(&["was"], json!("surplus"));
     put(&["choice"], json!("yes"));
     put(&["kind"], json!("early_return"));
+    put(&["by"], json!("pledge 3"));
     put(&["confirmed"], json!("merged"));
     samples
 }

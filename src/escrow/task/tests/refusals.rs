@@ -435,6 +435,14 @@ fn every_refusal_has_its_code_and_changes_nothing() {
         "confirmation_too_late",
         "confirmation_block",
         "voting_not_open",
+        // Of disputes and evidence: in `evidence.rs`.
+        "no_leader",
+        "no_dispute",
+        "evidence_text",
+        "too_many_attachments",
+        "unpaid_pledge",
+        "too_much_evidence",
+        "evidence_counter",
     ];
     for code in codes {
         let reached = CASES.iter().any(|(known, _)| *known == code);

@@ -205,8 +205,13 @@ impl Seat<'_> {
                 "Submission {number}: {contested} {} voted no so far. You can rule once voting is over.",
                 words::plural("pledge", contested)
             ),
+            (_, false, _) if submission.disputed() => {
+                format!("Submission {number} is disputed; nobody voted no so far.")
+            }
             (false | true, false, _) => return None,
         };
+        let words =
+            if submission.disputed() && contested > 0 { format!("{words} It is disputed.") } else { words };
         let act = if closed { "Hear both sides and rule" } else { "Look at the case" };
         let until = if closed { window.ruling_ends_secs } else { window.closes_secs };
         let wait = self.wait(What::Rule, words, act, self.case(submission));

@@ -88,6 +88,8 @@ pub struct SubmissionRow {
     pub closes_secs: Option<u32>,
     /// Whether it has.
     pub closed: bool,
+    /// Whether somebody disputes it.
+    pub disputed: bool,
     /// The count; absent while the chain is not known.
     pub tally: Option<TallyPicture>,
     /// What the representative said.
@@ -110,6 +112,7 @@ impl SubmissionRow {
             confirmed: submission.confirmation.as_ref().map(|known| known.signed.statement.confirmed),
             closes_secs: window.map(|window| u32::try_from(window.closes_secs).unwrap_or(u32::MAX)),
             closed: window.zip(tip).is_some_and(|(window, tip)| window.closed(tip.mtp_secs)),
+            disputed: submission.disputed(),
             tally: tip.map(|tip| TallyPicture::of(&task.tally(submission, tip))),
             accepted: submission.acceptance.as_ref().map(|signed| signed.statement.accepted),
             ruled: submission.ruling.as_ref().map(|signed| words::share(signed.statement.pay_bps)),
@@ -208,6 +211,7 @@ fn submission(what: &What) -> Option<SubmissionId> {
         | What::RulingReopened { submission }
         | What::VoteCast { submission, .. }
         | What::AcceptanceGiven { submission, .. }
+        | What::EvidenceGiven { submission, .. }
         | What::RulingGiven { submission, .. } => Some(*submission),
         _ => None,
     }

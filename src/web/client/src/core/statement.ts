@@ -139,6 +139,30 @@ export const ruling = (given: RulingFields): Statement =>
     ['pay', `${integer(given.payBps, 'pay_bps', 0, 10_000)} bps`],
   ]);
 
+export interface EvidenceFields {
+  readonly network: NetworkName;
+  readonly charter: string;
+  readonly submission: string;
+  readonly kind: 'dispute' | 'evidence';
+  /** `developer`, `representative`, `arbiter`, `leader`, or `pledge` and its number. */
+  readonly by: string;
+  readonly text: string;
+  readonly attachments: readonly string[];
+  readonly counter: number;
+}
+
+export const evidence = (given: EvidenceFields): Statement =>
+  statement('upfront/evidence', 'evidence', [
+    ['network', given.network],
+    ['charter', hash(given.charter, 'charter')],
+    ['submission', hash(given.submission, 'submission')],
+    ['kind', given.kind],
+    ['by', oneLine(given.by, 'by')],
+    ['text', oneLine(given.text, 'text')],
+    ...given.attachments.map((digest): [string, string] => ['attachment', hash(digest, 'attachments')]),
+    ['counter', integer(given.counter, 'counter', 0, MAX_U32)],
+  ]);
+
 export interface ReceiptFields {
   readonly network: NetworkName;
   readonly charter: string;

@@ -2,20 +2,25 @@
 // signature fails, the field that was changed is named if it can be told.
 
 import { parseAddress } from '../address.ts';
-import { hex } from '../bytes.ts';
+import { hex, utf8 } from '../bytes.ts';
 import type { Charter } from '../charter.ts';
 import { UpfrontError } from '../error.ts';
 import type { Contract, EscrowOutput } from '../output.ts';
-import { sponsorSpeaker } from '../signature.ts';
+import { sponsorSpeaker, type Speaker } from '../signature.ts';
 import { ROLES } from '../signer-key.ts';
 import * as statement from '../statement.ts';
+import { UNSEEN } from '../words.ts';
 import type { CastVoteDocument, PledgeProof, ProofDocument, SubmissionProof, VoteDocument } from './document.ts';
 import type { Findings } from './findings.ts';
 import { scriptHex, slotKey, type Chain } from './mined.ts';
-import { acceptanceWords, confirmationWords, receiptWords, rulingWords, signatureProblem, submissionWords, voteWords } from './words.ts';
+import { acceptanceWords, confirmationWords, evidenceWords, receiptWords, rulingWords, signatureProblem, submissionWords, voteWords } from './words.ts';
 
 /** Past so many findings nobody asks which field of a vote was changed: trying costs many verifications each. */
 const DIAGNOSED = 50;
+/** Most that is taken of one party about one submission, and of one statement. */
+const MAX_EVIDENCE = 64;
+const MAX_EVIDENCE_BYTES = 2_000;
+const MAX_ATTACHMENTS = 8;
 /** How far counters are tried to find the one that was signed. */
 const COUNTERS_TRIED = 64;
 
@@ -149,6 +154,7 @@ export class Said {
       if (twice) findings.add(`${field}/votes/${at}/vote/statement/counter`, 'the same vote stands before it already');
       this.vote(cast, `${field}/votes/${at}`, id);
     });
+    this.evidence(proof, field);
     if (proof.acceptance !== null) this.acceptance(proof.acceptance, `${field}/acceptance`, id);
     if (proof.ruling !== null) {
       const closed = opened !== null && document.tip.mtp_secs > opened + charter.fields.review_secs;
@@ -167,6 +173,43 @@ export class Said {
     findings.unless(
       proof.block_mtp_secs <= deadline || proof.block_hash !== named, `${path}/block_height`, `past the work deadline ${deadline}`,
     );
+  }
+
+  /** Under which keys a party's words verify; null if there is no such party. */
+  private party(by: string): Speaker | null {
+    const role = ROLES.find((known) => known === by);
+    if (role !== undefined) return this.charter.speaker(role);
+    if (by === 'leader') return this.charter.leader;
+    const key = this.sponsors.get(Number(by.slice('pledge '.length)));
+    return key === undefined ? null : sponsorSpeaker(key);
+  }
+
+  /** Disputes and evidence: by whom they say they are, and no more than is taken. No rule about money rests on them. */
+  private evidence(proof: SubmissionProof, below: string): void {
+    const { findings } = this;
+    const known = new Map<string, { count: number; next: number }>();
+    (proof.evidence ?? []).forEach(({ statement: said, signature }, at) => {
+      const field = `${below}/evidence/${at}`;
+      const path = `${field}/statement`;
+      this.sameTask(said, path);
+      findings.unless(said.submission === proof.id, `${path}/submission`, 'another submission');
+      const speaker = this.party(said.by);
+      if (speaker === null) {
+        findings.add(`${path}/by`, 'there is no such party');
+      } else {
+        const problem = signatureProblem(() => evidenceWords(said), signature, speaker);
+        if (problem !== null) findings.add(field, problem);
+      }
+      const disputes = ['developer', 'representative', 'leader'].includes(said.by);
+      findings.unless(said.kind === 'evidence' || disputes, path, `${said.by} opens no dispute`);
+      const taken = said.text.trim() !== '' && utf8(said.text).length <= MAX_EVIDENCE_BYTES && !UNSEEN.test(said.text);
+      findings.unless(taken, path, 'its text is empty, too long, or has characters that cannot be seen');
+      findings.unless(said.attachments.length <= MAX_ATTACHMENTS, path, `more than ${MAX_ATTACHMENTS} attachments`);
+      const { count, next } = known.get(said.by) ?? { count: 0, next: 0 };
+      findings.unless(said.counter >= next, `${path}/counter`, 'it does not rise');
+      findings.unless(count < MAX_EVIDENCE, field, `more than ${MAX_EVIDENCE} of one party`);
+      known.set(said.by, { count: count + 1, next: Math.max(next, said.counter + 1) });
+    });
   }
 
   /** The block that a statement names must be the document's, with that median time past. */

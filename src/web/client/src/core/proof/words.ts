@@ -8,6 +8,7 @@ import type { CastVoteDocument, SubmissionProof, VoteDocument } from './document
 
 type Receipt = NonNullable<CastVoteDocument['receipt']>['statement'];
 type Confirmation = NonNullable<SubmissionProof['confirmation']>['confirmation']['statement'];
+type Evidence = NonNullable<SubmissionProof['evidence']>[number]['statement'];
 type Acceptance = NonNullable<SubmissionProof['acceptance']>['statement'];
 type Ruling = NonNullable<SubmissionProof['ruling']>['statement'];
 type Submission = SubmissionProof['submission']['statement'];
@@ -20,6 +21,7 @@ export const receiptWords = (said: Receipt): Statement =>
 export const confirmationWords = (said: Confirmation): Statement =>
   statement.confirmation({ ...said, blockHeight: said.block_height, blockHash: said.block_hash });
 export const acceptanceWords = (said: Acceptance): Statement => statement.acceptance(said);
+export const evidenceWords = (said: Evidence): Statement => statement.evidence(said);
 export const rulingWords = (said: Ruling): Statement => statement.ruling({ ...said, payBps: said.pay_bps });
 
 /** What is wrong with a signature, in words; null for a good one. Values that no statement can hold are no good. */
