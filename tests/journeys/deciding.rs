@@ -47,7 +47,7 @@ fn a_vote_opens_with_the_merge_and_a_dispute_is_heard() {
     assert_eq!((&shown["window"], &shown["awaits"]), (&serde_json::Value::Null, &"merged".into()));
     world.mine(2);
     let wrong = desk.try_run(&["submission", "confirm", &id, "--key", nobody]).unwrap_err();
-    assert_eq!(wrong["code"], "wrong_key", "{wrong}");
+    assert_eq!(wrong["error"]["code"], "wrong_key", "{wrong}");
     let opened = world.node.mtp();
     let confirmed = desk.run(&["submission", "confirm", &id, "--key", leader]);
     assert_eq!(confirmed["window"]["opens_secs"], opened, "{confirmed}");
@@ -85,7 +85,7 @@ fn a_vote_opens_with_the_merge_and_a_dispute_is_heard() {
     assert_eq!(heard, [("leader".into(), 0), ("pledge 1".into(), 0), ("pledge 1".into(), 1)]);
     assert_eq!(view.evidence[0].statement.attachments, [Digest::of(b"3 tests failed")]);
     let dispute = ["evidence", &id, "--pledge", "1", "--dispute", "--text", "no", "--recovery", recovery];
-    assert_eq!(desk.try_run(&dispute).unwrap_err()["code"], "no_dispute");
+    assert_eq!(desk.try_run(&dispute).unwrap_err()["error"]["code"], "no_dispute");
 
     // A yes is a yes all the same.
     task.vote(&api, &pledge, submission, Choice::Yes).unwrap();
