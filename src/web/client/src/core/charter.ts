@@ -11,7 +11,7 @@ import { canonical, duplicateKey, hasFraction, parseLoose, type Json } from './j
 import { networkOf, type Network } from './network.ts';
 import { MAX_31, MAX_MONEY_SAT } from './number.ts';
 import { liftX } from './point.ts';
-import { serviceSpeaker, signerSpeaker, verifyStatement, type Speaker, type StatementSignature } from './signature.ts';
+import { serviceSpeaker, signerSpeaker, sponsorSpeaker, verifyStatement, type Speaker, type StatementSignature } from './signature.ts';
 import { ROLES, parseSignerKey, sameKey, type Role, type SignerKey } from './signer-key.ts';
 import { attest } from './statement.ts';
 import { UNSEEN } from './words.ts';
@@ -92,6 +92,21 @@ export class Charter {
   /** Under which keys a signer's statements verify. */
   speaker(role: Role): Speaker {
     return signerSpeaker(this.signer(role));
+  }
+
+  /** Under which keys the leader's statements verify, where there is one. */
+  get leader(): Speaker | null {
+    return this.fields.leader === null ? null : sponsorSpeaker(this.fields.leader.key);
+  }
+
+  /** What the leader confirms before sponsors vote; null: the submission opens the vote. */
+  get awaits(): 'merged' | 'released' | null {
+    return this.fields.vote_opens === 'none' ? null : this.fields.vote_opens;
+  }
+
+  /** Last median time past at which a merge or release is confirmed: review and ruling end before the cut-off then. */
+  get confirmationDeadline(): number {
+    return this.cutoffSecs - this.fields.review_secs - this.fields.ruling_secs;
   }
 
   /** Under which key the service's receipts verify. */

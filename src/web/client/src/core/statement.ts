@@ -90,6 +90,25 @@ export const vote = (given: VoteFields): Statement =>
     ['counter', integer(given.counter, 'counter', 0, MAX_U32)],
   ]);
 
+export interface ConfirmationFields {
+  readonly network: NetworkName;
+  readonly charter: string;
+  readonly submission: string;
+  readonly confirmed: 'merged' | 'released';
+  readonly blockHeight: number;
+  readonly blockHash: string;
+}
+
+export const confirmation = (given: ConfirmationFields): Statement =>
+  statement('upfront/confirm', 'confirmation', [
+    ['network', given.network],
+    ['charter', hash(given.charter, 'charter')],
+    ['submission', hash(given.submission, 'submission')],
+    ['confirmed', given.confirmed],
+    ['block height', integer(given.blockHeight, 'block_height', 0, MAX_U32)],
+    ['block hash', hash(given.blockHash, 'block_hash')],
+  ]);
+
 export interface AcceptanceFields {
   readonly network: NetworkName;
   readonly charter: string;
@@ -118,6 +137,30 @@ export const ruling = (given: RulingFields): Statement =>
     ['charter', hash(given.charter, 'charter')],
     ['submission', hash(given.submission, 'submission')],
     ['pay', `${integer(given.payBps, 'pay_bps', 0, 10_000)} bps`],
+  ]);
+
+export interface EvidenceFields {
+  readonly network: NetworkName;
+  readonly charter: string;
+  readonly submission: string;
+  readonly kind: 'dispute' | 'evidence';
+  /** `developer`, `representative`, `arbiter`, `leader`, or `pledge` and its number. */
+  readonly by: string;
+  readonly text: string;
+  readonly attachments: readonly string[];
+  readonly counter: number;
+}
+
+export const evidence = (given: EvidenceFields): Statement =>
+  statement('upfront/evidence', 'evidence', [
+    ['network', given.network],
+    ['charter', hash(given.charter, 'charter')],
+    ['submission', hash(given.submission, 'submission')],
+    ['kind', given.kind],
+    ['by', oneLine(given.by, 'by')],
+    ['text', oneLine(given.text, 'text')],
+    ...given.attachments.map((digest): [string, string] => ['attachment', hash(digest, 'attachments')]),
+    ['counter', integer(given.counter, 'counter', 0, MAX_U32)],
   ]);
 
 export interface ReceiptFields {

@@ -92,6 +92,14 @@ function standOf(task: Task): HTMLElement {
   ]);
 }
 
+/** Who disputes a submission, and how much was said about it. */
+function spoken({ proof }: SubmissionState): string {
+  const all = (proof.evidence ?? []).map(({ statement }) => statement);
+  const disputes = [...new Set(all.filter(({ kind }) => kind === 'dispute').map(({ by }) => by))];
+  if (all.length === 0) return 'none';
+  return `${all.length} given${disputes.length === 0 ? '' : `, disputed by ${disputes.join(', ')}`}`;
+}
+
 /** The count of a submission, recounted. */
 export function count(task: Task, submission: SubmissionState): HTMLElement {
   const tally = task.tally(submission);
@@ -106,10 +114,11 @@ export function count(task: Task, submission: SubmissionState): HTMLElement {
   return rows([
     ['submission', `number ${statement.number}`], ['id', code(submission.id)],
     ['link', inert(statement.link)], ['SHA-256 of the work', code(statement.content)],
-    ['votes until', stamp(window.closesSecs) + (words.closed ? ', closed' : ', still open')],
+    ['votes until', window === null ? 'not open: the leader has not confirmed the work' : stamp(window.closesSecs) + (words.closed ? ', closed' : ', still open')],
     ['yes / no / all weight', `${sat(tally.yes)} / ${sat(tally.no)} / ${sat(tally.electorate)}`],
     ['quorum, threshold', `${tally.quorumMet ? 'met' : 'not met'}, ${tally.thresholdReached ? 'reached' : 'not reached'}`],
     ['votes', said.length === 0 ? 'none' : said.join(', ')],
+    ['disputes and evidence', spoken(submission)],
     ['representative accepts', yesNo(words.accepted, 'nothing said')],
     ['arbiter ruled', words.rulingBps === null ? 'nothing said' : `${words.rulingBps} of 10000 is paid`],
   ]);

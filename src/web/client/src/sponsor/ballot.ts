@@ -69,7 +69,7 @@ export function nextVote(charter: Charter, submission: SubmissionView, voter: Vo
 }
 
 /** Whether a vote came after the window had closed, by the chain's time in its receipt. */
-export const isLate = ({ receipt }: Receipt, view: SubmissionView): boolean => receipt.statement.tip_mtp_secs > view.closesSecs;
+export const isLate = ({ receipt }: Receipt, view: SubmissionView): boolean => receipt.statement.tip_mtp_secs > (view.closesSecs ?? -1);
 
 /** The highest counter in receipts that somebody saved; those of other pledges or other work do not count. -1: none. */
 export function counterOf(text: string, charter: Charter, submission: string, voter: Voter): number {

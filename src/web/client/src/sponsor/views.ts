@@ -42,7 +42,8 @@ export interface SubmissionView {
   /** As the developer signed it. */
   readonly fields: SubmissionFields;
   readonly signature: string;
-  readonly closesSecs: number;
+  /** Null while the vote waits for a merge or release that nobody has confirmed. */
+  readonly closesSecs: number | null;
   readonly closed: boolean;
   readonly votes: readonly CastVote[];
 }
@@ -123,7 +124,7 @@ export function submissionOf(value: Json, field = 'submission'): SubmissionView 
       blockHeight: integer(said.block_height, `${field}.block_height`, 0, MAX_U32), blockHash: text(said.block_hash, field),
     },
     signature: text(signed.signature, field),
-    closesSecs: integer(fields(given.window, `${field}.window`).closes_secs, `${field}.window.closes_secs`, 0, Number.MAX_SAFE_INTEGER),
+    closesSecs: given.window === null ? null : integer(fields(given.window, `${field}.window`).closes_secs, `${field}.window.closes_secs`, 0, Number.MAX_SAFE_INTEGER),
     closed: flag(given.closed, `${field}.closed`),
     votes: list(given.votes, `${field}.votes`).map((vote, at) => voteOf(vote, `${field}.votes.${at}`)),
   };

@@ -69,8 +69,8 @@ function checkDraft(document: ProofDocument, charter: Charter, findings: Finding
     findings.add('text', 'the task\'s text does not have the hash that the charter names (text_hash)');
   } else if (charter.fields.milestones.length !== 1) {
     no('more than one milestone');
-  } else if (charter.fields.vote_opens !== 'none') {
-    no('vote_opens other than none');
+  } else if (charter.awaits !== null && charter.leader === null) {
+    findings.add('charter', 'vote_opens asks for a confirmation by the project\'s leader, and the charter names none');
   }
 }
 

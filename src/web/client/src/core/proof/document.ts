@@ -4,7 +4,7 @@
 import { refuse } from '../error.ts';
 import { parseJson } from '../json.ts';
 import {
-  flag, hash32, hexText, list, nullable, object, oneOf, outpoint, record, tagged, text, u16, u32, u64, type Of,
+  flag, hash32, hexText, list, matching, nullable, object, oneOf, outpoint, record, tagged, text, u16, u32, u64, type Of,
 } from './shape.ts';
 
 /** Format of the document. */
@@ -35,8 +35,16 @@ const vote = object({
 const receipt = object({
   network, charter: hash32, vote: hash32, tip_height: u32, tip_hash: hash32, tip_mtp_secs: u32,
 });
+const mergeConfirmation = object({
+  network, charter: hash32, submission: hash32, confirmed: oneOf('merged', 'released'), block_height: u32, block_hash: hash32,
+});
 const acceptance = object({ network, charter: hash32, submission: hash32, accepted: flag });
 const ruling = object({ network, charter: hash32, submission: hash32, pay_bps: u16 });
+const party = matching(/^(?:developer|representative|arbiter|leader|pledge (?:0|[1-9]\d{0,9}))$/, 'a party');
+const evidence = object({
+  network, charter: hash32, submission: hash32, kind: oneOf('dispute', 'evidence'), by: party, text,
+  attachments: list(hash32), counter: u32,
+});
 const castVote = object({
   vote: object({ statement: vote, signature }),
   receipt: nullable(object({ statement: receipt, signature })),
@@ -78,9 +86,13 @@ const proof = object({
   headers: record(height, hexText),
   submissions: list(object({
     id: hash32, submission: object({ statement: submission, signature }), block_hash: hash32, block_mtp_secs: u32,
+    confirmation: nullable(object({
+      confirmation: object({ statement: mergeConfirmation, signature }), block_hash: hash32, block_mtp_secs: u32,
+    })),
     votes: list(castVote),
     acceptance: nullable(object({ statement: acceptance, signature })),
     ruling: nullable(object({ statement: ruling, signature })),
+    evidence: nullable(list(object({ statement: evidence, signature }))),
     tally,
   })),
   settlements: list(object({

@@ -50,7 +50,7 @@ function genuine(task: Task, cast: CastVoteDocument): boolean {
 /** Whether the service's own signature says that it had the vote before closing. */
 function inTime(task: Task, submission: SubmissionState, cast: CastVoteDocument): boolean {
   return cast.receipt !== null && cast.receipt.statement.charter === task.charter.id && genuine(task, cast) &&
-    cast.receipt.statement.tip_mtp_secs <= task.window(submission).closesSecs;
+    cast.receipt.statement.tip_mtp_secs <= (task.window(submission)?.closesSecs ?? -1);
 }
 
 /** Whether all that the pledge said, here and there, comes to no. */

@@ -96,8 +96,11 @@ export class Task {
     return index === 0 ? (this.charter.fields.pot ?? null) : (this.pledges.get(index)?.refund_address ?? null);
   }
 
-  window(submission: SubmissionState): Window {
-    return windowOf(this.voting, submission.proof.block_mtp_secs);
+  /** Null while the vote waits for a merge or release that nobody has confirmed. */
+  window(submission: SubmissionState): Window | null {
+    const { block_mtp_secs: submitted, confirmation } = submission.proof;
+    if (this.charter.awaits === null) return windowOf(this.voting, submitted);
+    return confirmation === null ? null : windowOf(this.voting, confirmation.block_mtp_secs);
   }
 
   /** The count of a submission, or of the same with other votes. */
@@ -114,7 +117,8 @@ export class Task {
     return {
       accepted: submission.proof.acceptance?.statement.accepted ?? null,
       rulingBps: submission.proof.ruling?.statement.pay_bps ?? null,
-      closed: this.tip.mtp_secs > this.window(submission).closesSecs,
+      closed: this.tip.mtp_secs > (this.window(submission)?.closesSecs ?? Number.MAX_SAFE_INTEGER),
+      awaitsConfirmation: this.window(submission) === null,
     };
   }
 
