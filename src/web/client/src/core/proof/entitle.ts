@@ -3,6 +3,7 @@
 // A pledge pays milestone after milestone. For each that an outpoint has not paid yet it is known whether it is paid, ruled,
 // pending or lost; a payout or a ruling closes the pledge only when nothing is pending, and returns the rest.
 
+import { milestoneBps } from '../settlement/prepared.ts';
 import type { Kind } from '../settlement/terms.ts';
 import { milestoneIn, type SubmissionState, type Task } from './task.ts';
 import type { Held } from './standing.ts';
@@ -106,7 +107,7 @@ function credited(task: Task, kind: Kind, submission: SubmissionState, held: Hel
   const choice = task.choice(submission, held.index);
   if (kind.kind === 'milestone') {
     const pays = uncovered.length > 1 && choice === 'yes' && task.verdict(submission, held) === 'pay';
-    return pays ? { payBps: Math.floor((ALL * shareOf(own)) / whole), reason: 'yes' } : null;
+    return pays ? { payBps: milestoneBps(task.charter, uncovered, own), reason: 'yes' } : null;
   }
   let weighed = 0;
   for (const milestone of uncovered) {

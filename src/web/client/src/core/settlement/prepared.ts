@@ -2,6 +2,7 @@
 // charter. The outpoint of each form is known before anybody signs, so its sponsor signs the refund beforehand, and every
 // signer sees that it is there. Without it an outpoint is neither split nor moved.
 
+import type { Charter } from '../charter.ts';
 import { UpfrontError } from '../error.ts';
 import { parseJson } from '../json.ts';
 import type { EscrowOutput } from '../output.ts';
@@ -28,6 +29,13 @@ export interface Home {
 }
 
 export type HomeOf = (made: Made) => Home;
+
+/** The part of an outpoint, in basis points, that one milestone pays of those it has not paid yet. Rounded down. */
+export function milestoneBps({ fields }: Charter, uncovered: readonly number[], milestone: number): number {
+  const share = (at: number): number => fields.milestones[at]?.share_bps ?? 0;
+  const whole = uncovered.reduce((sum, at) => sum + share(at), 0);
+  return whole === 0 ? 0 : Math.floor((10_000 * share(milestone)) / whole);
+}
 
 /** Everything that a plan's forms leave in escrow or move to another charter. */
 export function madeBy(plan: Plan): Made[] {
