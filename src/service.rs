@@ -638,8 +638,12 @@ impl Service {
             let tip = book.tip().ok_or(Refused::NoTip)?;
             // An estimate is clamped to what signers may sign; a feerate somebody names is not bent.
             let cap = task.charter().fields().feerate_cap_sat_per_vb;
-            let feerate_sat_per_vb =
-                feerate_sat_per_vb.or(step_at_or_below(estimated.clamp(1, cap))).unwrap_or(1);
+            let wanted = step_at_or_below(estimated.clamp(1, cap)).unwrap_or(1);
+            let destination = book.destination(&kind);
+            // Refunds of what stays in escrow were signed for the feerates that sponsors took.
+            let feerate_sat_per_vb = feerate_sat_per_vb
+                .or_else(|| task.prepared_step(kind, wanted, destination, tip))
+                .unwrap_or(wanted);
             let records = book.decide(task, &Command::ProposeSettlement { kind, feerate_sat_per_vb })?;
             let proposed = records.iter().find_map(|record| match record {
                 Record::Task { event: Event::SettlementProposed { terms }, .. } => Some(terms.id()),
@@ -647,7 +651,7 @@ impl Service {
             });
             let id = match proposed {
                 Some(id) => id,
-                None => task.proposal_id(kind, feerate_sat_per_vb, tip)?,
+                None => task.proposal_id(kind, feerate_sat_per_vb, destination, tip)?,
             };
             Ok((id, records))
         })
@@ -798,13 +802,7 @@ fn new_scripts(book: &Book, records: &[Record]) -> Vec<ScriptBuf> {
     for record in records {
         let Record::Task { charter, event } = record else { continue };
         let Some(task) = book.task(charter) else { continue };
-        match event {
-            Event::TaskOpened => scripts.push(task.open_output().script_pubkey.clone()),
-            Event::PledgeIssued { index, .. } => {
-                scripts.extend(task.pledges().get(index).map(|pledge| pledge.output.script_pubkey.clone()));
-            }
-            _ => {}
-        }
+        scripts.extend(task.issued_by(event).into_iter().map(|(script, _)| script));
     }
     scripts
 }

@@ -88,6 +88,8 @@ fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<()> {
         content: Digest::of(&read_bytes(&args.content)?),
         block_height: tip.height,
         block_hash: tip.hash,
+        milestone: None,
+        named: None,
     };
     let words = |statement| Words::Submission { statement };
     if let Some(signed) = args.speaker.say(context, task.charter(), Role::Developer, statement, words)? {

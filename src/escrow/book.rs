@@ -4,7 +4,8 @@
 use super::descriptor::Slot;
 use super::event::{BatchRecord, Command, Event, Record};
 use super::facts::{ScriptView, Tip};
-use super::statement::CharterId;
+use super::settlement::Kind;
+use super::statement::{CharterId, Move, Signed};
 use super::task::{self, ApplyError, Refused, Task};
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{OutPoint, ScriptBuf};
@@ -107,12 +108,59 @@ impl Book {
 
     /// Turns a command for a known task into records. Changes nothing.
     pub fn decide(&self, task: &Task, command: &Command) -> Result<Vec<Record>, Refused> {
-        let events = task.decide(command, self.tip())?;
+        let events = self.events(task, command)?;
         for event in &events {
             self.check_scripts(task, event)?;
         }
         let charter = task.id();
         Ok(events.into_iter().map(|event| Record::Task { charter, event }).collect())
+    }
+
+    /// The task that a settlement of this kind moves money to.
+    pub fn destination(&self, kind: &Kind) -> Option<&Task> {
+        match kind {
+            Kind::Move { to } => self.task(to),
+            Kind::Payout { .. } | Kind::EarlyReturn | Kind::Ruling { .. } | Kind::Milestone { .. } => None,
+        }
+    }
+
+    fn events(&self, task: &Task, command: &Command) -> Result<Vec<Event>, Refused> {
+        let unknown = Refused::MoveTarget { reason: "this service does not know the charter it leads to" };
+        match command {
+            Command::SignMove { consent } => {
+                let said = &consent.statement;
+                let to = self.task(&said.to_charter).ok_or(unknown)?;
+                let events = task.decide(command, self.tip())?;
+                // Said again it changes nothing, whatever has become of the other charter.
+                if !events.is_empty() {
+                    self.check_destination(task, consent, to)?;
+                }
+                Ok(events)
+            }
+            Command::ProposeSettlement { kind: kind @ Kind::Move { to }, feerate_sat_per_vb } => {
+                let to = self.task(to).ok_or(unknown)?;
+                task.propose(*kind, *feerate_sat_per_vb, Some(to), self.tip().ok_or(Refused::NoTip)?)
+            }
+            _ => task.decide(command, self.tip()),
+        }
+    }
+
+    /// Whether the pledge that money is signed over to is there, belongs to the same sponsor, and will be credited.
+    fn check_destination(&self, from: &Task, consent: &Signed<Move>, to: &Task) -> Result<(), Refused> {
+        let refused = |reason| Err(Refused::MoveTarget { reason });
+        let said = &consent.statement;
+        let Some(pledge) = to.pledges().get(&said.to_index) else {
+            return refused("there is no such pledge under the other charter: pledge there first");
+        };
+        if pledge.output.address.to_string() != said.to_address {
+            return refused("the address is not that of the pledge under the other charter");
+        }
+        let held = from.outpoints().get(&said.outpoint);
+        let own = held.and_then(|held| from.pledges().get(&held.slot.index));
+        if own.is_none_or(|own| own.sponsor_key != pledge.sponsor_key) {
+            return refused("the pledge under the other charter has another sponsor key: pledge there with the same");
+        }
+        to.may_pledge(self.tip().ok_or(Refused::NoTip)?)
     }
 
     /// A script ever issued is refused again, in any task; and no refund may go to one.
@@ -176,19 +224,11 @@ impl Book {
             Record::Task { charter, event } => {
                 let task = self.tasks.get_mut(charter).ok_or(BookError::UnknownTask { charter: *charter })?;
                 task.apply(event).map_err(|source| BookError::Apply { charter: *charter, source })?;
-                match event {
-                    Event::SettlementProposed { terms } => task.drop_unsigned(terms),
-                    Event::TaskOpened => {
-                        let script = task.open_output().script_pubkey.clone();
-                        self.scripts.insert(script, (*charter, Slot::OPEN));
-                    }
-                    Event::PledgeIssued { index, .. } => {
-                        if let Some(pledge) = task.pledges().get(index) {
-                            let script = pledge.output.script_pubkey.clone();
-                            self.scripts.insert(script, (*charter, pledge.output.slot));
-                        }
-                    }
-                    _ => {}
+                for (script, slot) in task.issued_by(event) {
+                    self.scripts.insert(script, (*charter, slot));
+                }
+                if let Event::SettlementProposed { terms } = event {
+                    task.drop_unsigned(terms);
                 }
             }
         }

@@ -202,6 +202,32 @@ impl Charter {
         &self.shares
     }
 
+    /// Everybody who is paid where a submission names `payees` in place of the charter's; the charter's own
+    /// shares where it names none.
+    ///
+    /// # Errors
+    /// Where an address or a share is none, or the shares do not make 10000 with the leader's and the operator's.
+    pub fn shares_for(&self, payees: &[Payee]) -> Result<Vec<Share>, CharterError> {
+        if payees.is_empty() { Ok(self.shares.clone()) } else { check::shares_with(&self.fields, payees) }
+    }
+
+    /// Under which key the project's leader speaks; `None` where the charter has no leader.
+    pub fn leader(&self) -> Option<Speaker> {
+        let leader = self.fields.leader.as_ref()?;
+        let key = check::public_key("leader.key", &leader.key).ok()?;
+        Some(Speaker::sponsor(key))
+    }
+
+    /// How many parts the work has.
+    pub fn milestones(&self) -> u32 {
+        u32::try_from(self.fields.milestones.len()).expect("checked: at most twenty")
+    }
+
+    /// A part of the work, from 0.
+    pub fn milestone(&self, number: u32) -> Option<&Milestone> {
+        self.fields.milestones.get(usize::try_from(number).ok()?)
+    }
+
     /// Key under which the service signs receipts.
     pub fn receipt_key(&self) -> &XOnlyPublicKey {
         &self.receipt_key

@@ -8,7 +8,7 @@ use super::refund::RefundSignatures;
 use super::settlement::{Kind, RoleSignatures, Terms};
 use super::signature::StatementSignature;
 use super::statement::{
-    Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
+    Acceptance, CharterId, Move, Receipt, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
 };
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Amount, BlockHash, OutPoint};
@@ -138,6 +138,18 @@ pub enum Event {
         /// The bundle.
         refund: RefundSignatures,
     },
+    /// A refund was signed for an output that a settlement may make: a remainder, or a move to this task.
+    RefundPrepared {
+        /// The address it will pay.
+        slot: Slot,
+        /// The bundle.
+        refund: RefundSignatures,
+    },
+    /// A sponsor agreed that an outpoint moves to a pledge under another charter.
+    MoveSigned {
+        /// Signed by the pledge's S.
+        consent: Signed<Move>,
+    },
     /// The developer says the work is done.
     WorkSubmitted {
         /// What was submitted, signed by the developer.
@@ -223,6 +235,18 @@ pub enum Command {
     SecureRefund {
         /// The bundle.
         refund: RefundSignatures,
+    },
+    /// Keep a refund of an output that a settlement may make.
+    PrepareRefund {
+        /// The address it will pay.
+        slot: Slot,
+        /// The bundle.
+        refund: RefundSignatures,
+    },
+    /// Agree that an outpoint moves to another charter.
+    SignMove {
+        /// Signed by the pledge's S.
+        consent: Signed<Move>,
     },
     /// Put work before the sponsors.
     SubmitWork {

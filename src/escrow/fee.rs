@@ -15,6 +15,10 @@ pub const KEY_PATH_INPUT: Weight = Weight::from_wu(4 * 41 + 1 + 65);
 pub const LADDER_INPUT: Weight = Weight::from_wu(4 * 41 + 1 + 65 + 41 + 66);
 /// An input that spends by the refund leaf with SIGHASH_SINGLE|ANYONECANPAY: one byte more.
 pub const PAIR_INPUT: Weight = Weight::from_wu(LADDER_INPUT.to_wu() + 1);
+/// An output that keeps money in escrow: a pledge's address is Taproot.
+pub const REMAINDER_OUTPUT: Weight = Weight::from_wu(4 * (8 + 1 + 34));
+/// Least such an output may have to be relayed (Bitcoin Core, 3 sat/vB).
+pub const REMAINDER_DUST: Amount = Amount::from_sat(330);
 /// Version, locktime, segwit marker and flag; counts come on top.
 pub const FRAME: Weight = Weight::from_wu(4 * 8 + 2);
 /// Largest transaction that nodes relay (Bitcoin Core's MAX_STANDARD_TX_WEIGHT).
@@ -69,6 +73,13 @@ mod tests {
         assert_eq!(COOPERATIVE_INPUT.to_wu(), 467);
         assert_eq!(KEY_PATH_INPUT.to_wu(), 230);
         assert_eq!(PAIR_INPUT.to_wu(), 338);
+    }
+
+    #[test]
+    fn a_remainder_is_a_taproot_output() {
+        let script = bitcoin::ScriptBuf::from_hex(&format!("5120{}", "02".repeat(32))).unwrap();
+        assert_eq!(REMAINDER_OUTPUT, output_weight(&script));
+        assert_eq!(REMAINDER_DUST, dust(&script));
     }
 
     #[test]

@@ -121,6 +121,8 @@ pub enum Surplus {
     OverCap,
     /// The address had been paid out already.
     AlreadySettled,
+    /// At an address for remainders, but not what a settlement left there.
+    NotARemainder,
 }
 
 /// How an outpoint ended, or is about to.
@@ -190,11 +192,13 @@ pub struct Totals {
 }
 
 /// Where every outpoint stands under `tip`. Mined outpoints fill the cap in the order of height,
-/// position in the block and output number; each is credited whole or not at all.
+/// position in the block and output number; each is credited whole or not at all. `remainders` are what
+/// settlements left in escrow: what they come from holds its place under the cap for them.
 pub fn standings(
     charter: &Charter,
     tip: &Tip,
     outpoints: &BTreeMap<OutPoint, Outpoint>,
+    remainders: &BTreeSet<OutPoint>,
 ) -> BTreeMap<OutPoint, Standing> {
     let mut standings = BTreeMap::new();
     let mut mined: Vec<(&Outpoint, Confirmation)> = Vec::new();
@@ -218,6 +222,10 @@ pub fn standings(
         let already = settled.get(&held.slot.index).is_some_and(|height| at.height > *height);
         let counted = if held.slot.index == OPEN_INDEX {
             Standing::Gift
+        } else if remainders.contains(&held.outpoint) {
+            Standing::Credited
+        } else if held.slot.generation > 0 {
+            Standing::Surplus { reason: Surplus::NotARemainder }
         } else if held.amount < charter.minimum_pledge() {
             Standing::BelowMinimum
         } else if already {
@@ -242,7 +250,8 @@ pub fn standings(
 /// little to count does not end a pledge when it goes back: anybody can send it.
 fn first_settled_heights(charter: &Charter, outpoints: &BTreeMap<OutPoint, Outpoint>) -> BTreeMap<u32, u32> {
     let mut heights = BTreeMap::new();
-    for held in outpoints.values().filter(|held| held.amount >= charter.minimum_pledge()) {
+    let counts = |held: &&Outpoint| held.slot.generation == 0 && held.amount >= charter.minimum_pledge();
+    for held in outpoints.values().filter(counts) {
         if let Some(Spend { confirmation: Some(at), .. }) = held.spend {
             heights
                 .entry(held.slot.index)
@@ -259,12 +268,22 @@ fn add(sum: &mut Amount, amount: Amount) {
 }
 
 /// Sums over all outpoints of a task.
-pub fn totals(outpoints: &BTreeMap<OutPoint, Outpoint>, standings: &BTreeMap<OutPoint, Standing>) -> Totals {
+pub fn totals(
+    outpoints: &BTreeMap<OutPoint, Outpoint>,
+    standings: &BTreeMap<OutPoint, Standing>,
+    remainders: &BTreeSet<OutPoint>,
+) -> Totals {
     let mut totals = Totals::default();
+    // What settlements left in escrow was spent, and is there: it did not leave.
+    let mut stayed = Amount::ZERO;
     for (outpoint, held) in outpoints {
         let Some(standing) = standings.get(outpoint) else { continue };
         let amount = held.amount;
-        if matches!(standing, Standing::Credited | Standing::Gift) {
+        let remainder = remainders.contains(outpoint);
+        if remainder && held.confirmation.is_some() {
+            add(&mut stayed, amount);
+        }
+        if matches!(standing, Standing::Credited | Standing::Gift) && !remainder {
             add(&mut totals.raised, amount);
         }
         // A spend that is not mined has not moved anything yet.
@@ -293,6 +312,7 @@ pub fn totals(outpoints: &BTreeMap<OutPoint, Outpoint>, standings: &BTreeMap<Out
             add(&mut totals.secured, amount);
         }
     }
+    totals.settled = totals.settled.checked_sub(stayed).unwrap_or(Amount::ZERO);
     totals
 }
 
@@ -307,7 +327,8 @@ pub fn reserved(
     let mut paid = BTreeSet::new();
     let mut sum = Amount::ZERO;
     for (outpoint, held) in outpoints {
-        if held.slot.index == OPEN_INDEX {
+        // What stays in escrow held its place when it was pledged.
+        if held.slot.index == OPEN_INDEX || held.slot.generation > 0 {
             continue;
         }
         match standings.get(outpoint) {

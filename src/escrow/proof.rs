@@ -14,12 +14,13 @@ mod build;
 mod check;
 mod claims;
 mod heard;
+mod kept;
 mod mined;
 mod path;
 mod said;
 mod settled;
 
-pub use allowed::{Explanation, TransactionWords, allowed, allowed_hearing};
+pub use allowed::{Beside, Explanation, TransactionWords, allowed, allowed_beside, allowed_hearing};
 pub use build::{Evidence, MissingEvidence, Needs, needs};
 pub use check::{Checked, Examined, check, examine};
 pub use mined::mtp_secs;
@@ -30,7 +31,9 @@ use super::facts::{Confirmation, SpendPath, Tip};
 use super::pledge::{Standing, Totals};
 use super::settlement::Terms;
 use super::signature::StatementSignature;
-use super::statement::{Acceptance, CharterId, Role, Ruling, SettlementId, Signed, Submission, SubmissionId};
+use super::statement::{
+    Acceptance, CharterId, Move, Role, Ruling, SettlementId, Signed, Submission, SubmissionId,
+};
 use bitcoin::block::Header;
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
 use bitcoin::secp256k1::XOnlyPublicKey;
@@ -71,6 +74,9 @@ pub struct ProofDocument {
     pub transactions: BTreeMap<Txid, TransactionProof>,
     /// Every header that is referred to, by height, each with the ten below it (for its median time past).
     pub headers: BTreeMap<u32, HexHeader>,
+    /// Sponsors' consents that an outpoint moves to another charter, by outpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Signed<Move>>,
     /// Submissions with everything said about them.
     pub submissions: Vec<SubmissionProof>,
     /// Settlements that were proposed.

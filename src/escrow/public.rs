@@ -318,6 +318,24 @@ pub enum What {
         /// Without a ladder of fees of its own: it needs the service's fee wallet.
         pair_only: bool,
     },
+    /// A refund is kept of an output that a settlement may make: what a milestone leaves, or what moves here.
+    RefundPrepared {
+        /// Of what. It need never come to be.
+        #[serde(flatten)]
+        payment: Payment,
+        /// Generation of the pledge's address that it would pay.
+        generation: u32,
+    },
+    /// A sponsor agreed that a payment moves to a pledge under another charter.
+    MoveSigned {
+        /// Which.
+        #[serde(flatten)]
+        payment: Payment,
+        /// The other charter.
+        to_charter: CharterId,
+        /// Index of the pledge there.
+        to_index: u32,
+    },
     /// A sponsor's refund is in the mempool.
     RefundSent {
         /// Of what.

@@ -19,11 +19,11 @@ mod terms;
 
 pub use budget::{StaysOut, Worthwhile, worthwhile};
 pub use finalize::FinalizeError;
-pub use plan::{Chunk, ChunkInput, Form, InputShare, OutputKind, Place, Plan, PlanError, plan};
+pub use plan::{Chunk, ChunkInput, Form, InputShare, Made, OutputKind, Place, Plan, PlanError, plan};
 pub use read::{Difference, PsbtError};
 pub use sign::{SignError, sign};
 pub use signatures::{CheckedSignatures, OtherSettlement, RoleSignatures, SignatureError, Signatures};
-pub use steps::{step_at_or_above, step_at_or_below};
+pub use steps::{step_at_or_above, step_at_or_below, steps};
 pub use terms::{Kind, TermInput, Terms, TermsError};
 
 use bitcoin::Sequence;

@@ -5,12 +5,13 @@
 //! is `tagged_hash(tag, lines)` (BIP340). Signatures here use no auxiliary randomness: equal input
 //! gives equal bytes, which the test vectors rely on and BIP340 permits.
 
+use super::charter::Payee;
 use super::id::hex_id;
 use super::network::Network;
 use super::signature::{Speaker, StatementSignature};
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use bitcoin::secp256k1::{Keypair, Message, Secp256k1, Signing, Verification, XOnlyPublicKey};
-use bitcoin::{Address, BlockHash};
+use bitcoin::{Address, BlockHash, OutPoint};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -222,6 +223,47 @@ pub struct Submission {
     pub block_height: u32,
     /// Its hash.
     pub block_hash: BlockHash,
+    /// Which milestone, from 0; present exactly where the charter has more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milestone: Option<u32>,
+    /// Others who are to be paid in place of the charter's payees, and who names them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<Named>,
+}
+
+/// Payees that a submission names: a replaced developer, or somebody who did the work unasked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    /// Who names them, and signs the submission in the developer's place.
+    pub by: NamedBy,
+    /// They; their shares add up to what the charter's payees have together.
+    pub payees: Vec<Payee>,
+}
+
+/// Who may name other payees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamedBy {
+    /// The sponsors' representative, with the account key.
+    Representative,
+    /// The project's leader, with the charter's leader key.
+    Leader,
+}
+
+impl NamedBy {
+    /// Its name in statements.
+    pub const fn name(self) -> &'static str {
+        match self {
+            NamedBy::Representative => "representative",
+            NamedBy::Leader => "leader",
+        }
+    }
+}
+
+/// Lines for payees that are named, in statements and terms alike.
+pub(in crate::escrow) fn payee_lines(payees: &[Payee]) -> String {
+    payees.iter().map(|payee| format!("payee: {}, {} bps\n", payee.address, payee.share_bps)).collect()
 }
 
 impl Submission {
@@ -235,7 +277,7 @@ impl Statement for Submission {
     const TAG: &'static str = "upfront/submission";
     const NAME: &'static str = "submission";
     fn lines(&self) -> String {
-        format!(
+        let mut lines = format!(
             "network: {}\ncharter: {}\nnumber: {}\nlink: {}\ncontent: {}\nblock height: {}\nblock hash: {}\n",
             self.network,
             self.charter,
@@ -244,6 +286,44 @@ impl Statement for Submission {
             self.content,
             self.block_height,
             self.block_hash
+        );
+        if let Some(milestone) = self.milestone {
+            lines += &format!("milestone: {milestone}\n");
+        }
+        if let Some(Named { by, payees }) = &self.named {
+            lines += &payee_lines(payees);
+            lines += &format!("named by: {}\n", by.name());
+        }
+        lines
+    }
+}
+
+/// A sponsor's consent that an outpoint of theirs moves to a pledge of another charter: to another task, a new
+/// developer, a later T. The new pledge was issued before, for the same S, which signs this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Move {
+    /// Network of both charters.
+    pub network: Network,
+    /// The charter whose escrow it leaves.
+    pub charter: CharterId,
+    /// What moves.
+    pub outpoint: OutPoint,
+    /// The charter it is paid under from then on.
+    pub to_charter: CharterId,
+    /// Index of the new pledge.
+    pub to_index: u32,
+    /// The new pledge's address. Whoever knows the new charter derives it and compares.
+    pub to_address: String,
+}
+
+impl Statement for Move {
+    const TAG: &'static str = "upfront/move";
+    const NAME: &'static str = "move";
+    fn lines(&self) -> String {
+        format!(
+            "network: {}\ncharter: {}\noutpoint: {}\nto charter: {}\nto index: {}\nto address: {}\n",
+            self.network, self.charter, self.outpoint, self.to_charter, self.to_index, self.to_address
         )
     }
 }

@@ -9,11 +9,13 @@ mod decide;
 mod entitle;
 mod may;
 mod observe;
+mod part;
 mod refused;
 mod stage;
 
 pub use apply::ApplyError;
 pub use decide::draft;
+pub use part::Origin;
 pub use entitle::{Entitlement, Fate, GRACE_SECS, Reason};
 pub use refused::Refused;
 pub use stage::Stage;
@@ -21,14 +23,18 @@ pub use stage::Stage;
 use super::ballot::{self, CastVote, Tally, Window, Words};
 use super::charter::Charter;
 use super::descriptor::{Contract, DescriptorError, EscrowOutput, OPEN_INDEX, Slot};
+use super::event::Event;
 use super::facts::Tip;
 use super::pledge::{self, Outpoint, Pledge, Standing, Totals};
 use super::refund::RefundTarget;
-use super::settlement::{Plan, Signatures};
+use super::refund::RefundBundle;
+use super::settlement::{Plan, Signatures, TermInput};
 use super::signature::StatementSignature;
-use super::statement::{Acceptance, CharterId, Role, Ruling, SettlementId, Signed, Submission, SubmissionId};
+use super::statement::{
+    Acceptance, CharterId, Move, Role, Ruling, SettlementId, Signed, Submission, SubmissionId,
+};
 use bitcoin::secp256k1::{All, Secp256k1, XOnlyPublicKey};
-use bitcoin::{Address, OutPoint, ScriptBuf};
+use bitcoin::{Address, Amount, OutPoint, ScriptBuf};
 use std::collections::BTreeMap;
 
 /// A submission with everything said about it.
@@ -65,6 +71,9 @@ pub struct SettlementState {
     pub broadcasts: BTreeMap<u32, (u32, u32)>,
 }
 
+/// An output that may come to be, as its refund names it: outpoint, address and value.
+pub type Prepared = (OutPoint, Slot, Amount);
+
 /// First line of a task's text, at most 120 characters. The marks of a Markdown heading are not part of it.
 pub fn title(text: &str) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
@@ -84,6 +93,15 @@ pub struct Task {
     outpoints: BTreeMap<OutPoint, Outpoint>,
     submissions: Vec<SubmissionState>,
     settlements: BTreeMap<SettlementId, SettlementState>,
+    /// Refunds of outputs that settlements may make here: remainders, and what moves in from other charters.
+    prepared: BTreeMap<Prepared, RefundBundle>,
+    /// Sponsors' consents to move, by outpoint and charter.
+    moves: BTreeMap<(OutPoint, CharterId), Signed<Move>>,
+    /// What settlements would leave here, by the outpoint it would have. Also of proposals that were dropped since:
+    /// the same transactions can still be signed.
+    origins: BTreeMap<OutPoint, Origin>,
+    /// The latest generation of a pledge's address that a settlement was proposed to leave money at.
+    generations: BTreeMap<u32, u32>,
     /// Median time past of the last tip applied; settles when a proposal was made.
     mtp_secs: u32,
     drafted_by: Option<XOnlyPublicKey>,
@@ -187,7 +205,46 @@ impl Task {
         scripts.extend(
             self.pledges.values().map(|pledge| (pledge.output.script_pubkey.clone(), pledge.output.slot)),
         );
+        scripts.extend(self.later_outputs().map(|output| (output.script_pubkey, output.slot)));
         scripts
+    }
+
+    /// The addresses of later generations that settlements were proposed to leave money at.
+    pub fn later_outputs(&self) -> impl Iterator<Item = EscrowOutput> {
+        self.generations.iter().flat_map(|(index, latest)| {
+            (1..=*latest).filter_map(|generation| self.output(Slot { index: *index, generation }))
+        })
+    }
+
+    /// The scripts that an event which was just folded issued, each to be watched from now on.
+    pub fn issued_by(&self, event: &Event) -> Vec<(ScriptBuf, Slot)> {
+        let place = |output: EscrowOutput| (output.script_pubkey, output.slot);
+        match event {
+            Event::TaskOpened => vec![(self.open_output.script_pubkey.clone(), Slot::OPEN)],
+            Event::PledgeIssued { index, .. } => {
+                self.pledges.get(index).map(|pledge| place(pledge.output.clone())).into_iter().collect()
+            }
+            Event::SettlementProposed { terms } if terms.kind().leaves_remainder() => {
+                let next = |input: &TermInput| Slot { generation: input.slot.generation + 1, ..input.slot };
+                terms.inputs().iter().filter_map(|input| self.output(next(input))).map(place).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The refund that was signed for an output before it came to be.
+    pub fn prepared(&self, prepared: &Prepared) -> Option<&RefundBundle> {
+        self.prepared.get(prepared)
+    }
+
+    /// Every refund of an output that may come to be, by pledge.
+    pub fn all_prepared(&self) -> &BTreeMap<Prepared, RefundBundle> {
+        &self.prepared
+    }
+
+    /// Sponsors' consents to move, by outpoint and charter.
+    pub fn moves(&self) -> &BTreeMap<(OutPoint, CharterId), Signed<Move>> {
+        &self.moves
     }
 
     /// The output pledge `index` would have with `sponsor_key`; for checks before it is issued.
@@ -216,18 +273,26 @@ impl Task {
 
     /// Where each outpoint stands.
     pub fn standings(&self, tip: &Tip) -> BTreeMap<OutPoint, Standing> {
-        pledge::standings(&self.charter, tip, &self.outpoints)
+        pledge::standings(&self.charter, tip, &self.outpoints, &self.remainders())
     }
 
     /// Sums over the outpoints.
     pub fn totals(&self, tip: &Tip) -> Totals {
-        pledge::totals(&self.outpoints, &self.standings(tip))
+        self.totals_of(&self.standings(tip))
     }
 
-    /// The electorate: every credited outpoint of a pledge, also when it has since been paid.
+    /// The same, with the standings at hand.
+    pub fn totals_of(&self, standings: &BTreeMap<OutPoint, Standing>) -> Totals {
+        pledge::totals(&self.outpoints, standings, &self.remainders())
+    }
+
+    /// The electorate: every credited outpoint of a pledge as it was paid in, also when it has since been paid out
+    /// or split.
     pub fn electorate(&self, tip: &Tip) -> Vec<ballot::Weight> {
         let standings = self.standings(tip);
-        let credited = |held: &&Outpoint| standings.get(&held.outpoint) == Some(&Standing::Credited);
+        let credited = |held: &&Outpoint| {
+            held.slot.generation == 0 && standings.get(&held.outpoint) == Some(&Standing::Credited)
+        };
         self.outpoints
             .values()
             .filter(credited)

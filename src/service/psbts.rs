@@ -3,7 +3,8 @@
 use super::views::{PsbtView, SettlementPsbts};
 use super::{Service, ServiceError};
 use crate::escrow::event::Command;
-use crate::escrow::settlement::{CheckedSignatures, RoleSignatures};
+use crate::escrow::refund::RefundSignatures;
+use crate::escrow::settlement::{CheckedSignatures, ChunkInput, Made, RoleSignatures};
 use crate::escrow::statement::{CharterId, Role, SettlementId};
 use crate::escrow::task::Refused;
 use crate::failpoint;
@@ -24,6 +25,26 @@ impl Service {
         })?;
         let psbts = psbts.ok_or(Refused::UnknownSettlement { settlement: *id })?;
         Ok(SettlementPsbts { settlement: *id, psbts })
+    }
+
+    /// The refunds of what a settlement leaves in escrow or moves to another charter, form by form, as pairs alone:
+    /// a ladder in strangers' hands could be sent at T in place of the pair, which costs the sponsor less.
+    pub fn prepared_refunds(
+        &self,
+        charter: &CharterId,
+        id: &SettlementId,
+    ) -> Result<Option<Vec<RefundSignatures>>, ServiceError> {
+        self.read(|book| {
+            let task = book.task(charter).ok_or(ServiceError::UnknownTask { charter: *charter })?;
+            let Some(state) = task.settlements().get(id) else { return Ok(None) };
+            let holder = book.destination(&state.plan.terms().kind()).unwrap_or(task);
+            let refund = |(input, made): (&ChunkInput, Made)| {
+                let slot = made.slot.or_else(|| task.moves_to(input.term.outpoint, holder.id()))?;
+                let bundle = holder.prepared(&(made.outpoint, slot, made.amount))?;
+                Some(RefundSignatures { ladder: Vec::new(), ..bundle.signatures().clone() })
+            };
+            Ok(Some(state.plan.made().filter_map(refund).collect()))
+        })
     }
 
     /// Takes signed PSBTs, from whoever brings them: the signatures are authority in themselves. Says who

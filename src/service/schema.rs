@@ -14,7 +14,7 @@ mod statement;
 pub(crate) use scalar::text;
 pub use scalar::*;
 pub use statement::{
-    FateIfKnown, SignedAcceptance, SignedReceipt, SignedRuling, SignedSubmission, SignedVote, StandingIfKnown,
+    FateIfKnown, SignedAcceptance, SignedMove, SignedReceipt, SignedRuling, SignedSubmission, SignedVote, StandingIfKnown,
 };
 
 use utoipa::openapi::{RefOr, schema::Schema};

@@ -96,6 +96,8 @@ impl World {
             content: Digest::of(b"work"),
             block_height: tip.height,
             block_hash: tip.hash,
+            milestone: None,
+            named: None,
         }
     }
 

@@ -251,6 +251,8 @@ impl Task {
             content: Digest::of(b"the work"),
             block_height: world.node.height(),
             block_hash: world.node.tip().parse().unwrap(),
+            milestone: None,
+            named: None,
         };
         Signed::new(&self.secp, statement, &self.signers.of(Role::Developer).statement_key())
     }

@@ -30,6 +30,10 @@ pub fn purpose(kind: &Kind) -> String {
         Kind::Payout { submission } => format!("payout for submission {submission}"),
         Kind::EarlyReturn => "early return of everything".into(),
         Kind::Ruling { submission } => format!("ruling over the noes of submission {submission}"),
+        Kind::Milestone { submission } => {
+            format!("milestone of submission {submission}; the rest stays in escrow")
+        }
+        Kind::Move { to } => format!("move to charter {to}"),
     }
 }
 

@@ -108,6 +108,7 @@ pub fn outpoint_rows(outpoint: &OutpointView) -> String {
             Surplus::Late => "too late: goes back".into(),
             Surplus::OverCap => "beyond the cap: goes back".into(),
             Surplus::AlreadySettled => "to an address already paid out: goes back".into(),
+            Surplus::NotARemainder => "to an address for what settlements leave in escrow: goes back".into(),
         },
     };
     let secured = match (outpoint.secured, outpoint.pair_only) {

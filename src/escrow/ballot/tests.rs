@@ -50,6 +50,8 @@ fn count(charter: &Charter, weights: &[(u32, u64, u32)], votes: &[CastVote]) -> 
         content: Digest([0; 32]),
         block_height: HEIGHT,
         block_hash: BlockHash::all_zeros(),
+        milestone: None,
+        named: None,
     };
     let electorate: Vec<Weight> = weights
         .iter()

@@ -3,7 +3,7 @@
 use super::super::keys::SignerKey;
 use super::super::network::Network;
 use super::super::statement::Role;
-use super::{Bps, CharterError, CharterFields, FundingRule, Share, SubmissionsOpen};
+use super::{Bps, CharterError, CharterFields, FundingRule, Payee, Share, SubmissionsOpen};
 use bitcoin::Amount;
 use bitcoin::absolute::LOCK_TIME_THRESHOLD;
 use bitcoin::address::{Address, NetworkUnchecked};
@@ -234,9 +234,14 @@ pub(super) fn rules(fields: &CharterFields) -> Result<(), CharterError> {
 }
 
 pub(super) fn shares(fields: &CharterFields) -> Result<Vec<Share>, CharterError> {
-    count("payees", fields.payees.len(), MAX_PAYEES)?;
+    shares_with(fields, &fields.payees)
+}
+
+/// The shares with other payees in place of the charter's: leader and operator keep theirs.
+pub(super) fn shares_with(fields: &CharterFields, payees: &[Payee]) -> Result<Vec<Share>, CharterError> {
+    count("payees", payees.len(), MAX_PAYEES)?;
     let mut shares = Vec::new();
-    for (i, payee) in fields.payees.iter().enumerate() {
+    for (i, payee) in payees.iter().enumerate() {
         shares.push(Share {
             name: format!("payee {}", i + 1),
             address: address(&format!("payees.{i}.address"), &payee.address, fields.network)?,

@@ -2,11 +2,12 @@
 //! Votes are recounted from the document; PSBTs are compared with transactions built anew from the terms.
 
 use super::check::{Checked, check};
-use super::{Finding, Findings, ProofDocument, heard, settled};
+use super::{Finding, Findings, ProofDocument, heard, kept, settled};
 use crate::escrow::ballot::CastVote;
 use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::Outpoint;
+use crate::escrow::refund::RefundSignatures;
 use crate::escrow::settlement::{self, Chunk, Form, Kind, OutputKind, Place, Plan, Terms};
 use crate::escrow::statement::{Role, SettlementId};
 use crate::escrow::task::{Entitlement, Fate, GRACE_SECS, Reason, Task};
@@ -85,9 +86,37 @@ pub fn allowed_hearing(
     role: Role,
     votes: &[CastVote],
 ) -> Result<Explanation, Vec<Finding>> {
+    allowed_beside(document, psbts, role, &Beside { terms: beside, votes, ..Beside::default() })
+}
+
+/// What a signer has besides the document.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// Terms that the document does not have (yet).
+    pub terms: Option<&'a Terms>,
+    /// Votes that sponsors handed over directly.
+    pub votes: &'a [CastVote],
+    /// Refunds of what the settlement keeps in escrow, or moves to another charter's; pairs are enough.
+    pub refunds: &'a [RefundSignatures],
+    /// The document of the task that money moves to.
+    pub destination: Option<&'a ProofDocument>,
+}
+
+/// As [`allowed_hearing`]. A settlement that keeps money in escrow, or moves it to another charter, is allowed only if
+/// every form's output has its sponsor's refund (`refunds`), and the pledge it moves to is the sponsor's own under a
+/// charter that all have attested (`destination`).
+///
+/// # Errors
+/// As [`allowed`].
+pub fn allowed_beside(
+    document: &ProofDocument,
+    psbts: &[Psbt],
+    role: Role,
+    beside: &Beside<'_>,
+) -> Result<Explanation, Vec<Finding>> {
     let Checked { task, tip, .. } = check(document)?;
     let one = |field: &str, problem: String| vec![Finding { field: field.into(), problem }];
-    let plan = match beside {
+    let plan = match beside.terms {
         Some(terms) => {
             let secp = bitcoin::secp256k1::Secp256k1::verification_only();
             settlement::plan(&secp, task.charter(), task.contract(), terms)
@@ -106,7 +135,8 @@ pub fn allowed_hearing(
         compare_psbt(&format!("psbts/{at}"), &plan, psbt, &mut findings);
     }
     settled::terms(&task, &tip, "terms", plan.terms(), &mut findings);
-    heard::direct(&task, &tip, &plan, votes, &mut findings);
+    heard::direct(&task, &tip, &plan, beside.votes, &mut findings);
+    kept::refundable(&task, &plan, beside, &mut findings);
     timely(document, &task, &tip, &plan, &mut findings);
     conflicts(document, &task, &tip, &plan, &mut findings);
     if !findings.0.is_empty() {
@@ -278,6 +308,10 @@ fn purpose(kind: &Kind, role: Role) -> String {
         Kind::Ruling { submission } => {
             format!("as {role}, carry out the arbiter's ruling over the noes of submission {submission}")
         }
+        Kind::Milestone { submission } => {
+            format!("as {role}, pay the milestone of submission {submission}; the rest stays in escrow")
+        }
+        Kind::Move { to } => format!("as {role}, move pledges to charter {to}, as their sponsors signed"),
     }
 }
 
@@ -290,6 +324,7 @@ fn inputs(task: &Task, plan: &Plan, entitlements: &BTreeMap<OutPoint, Entitlemen
         Reason::Surplus => "it is beyond what the charter takes",
         Reason::BelowMinimum => "it is below the minimum pledge",
         Reason::EarlyReturn => "everything is given back",
+        Reason::Moved => "its sponsor signed that it moves",
     };
     let line = |input: &settlement::TermInput| {
         let reason = entitlements.get(&input.outpoint).map_or("", |entitlement| why(entitlement.reason));
@@ -344,6 +379,9 @@ fn words(task: &Task, place: Place, chunk: &Chunk, form: &Form, given: &BTreeSet
             }
             OutputKind::Remainder { slot } => {
                 format!("output {at}: keeps {amount} of pledge {} in escrow at {address}", slot.index)
+            }
+            OutputKind::Move { to, .. } => {
+                format!("output {at}: moves {amount} to the sponsor's pledge at {address} under charter {to}")
             }
         }
     };

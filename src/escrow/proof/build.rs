@@ -120,11 +120,17 @@ impl ProofDocument {
             attestations: task.attestations().clone(),
             opened: task.opened(),
             tip: *tip,
-            addresses: outputs(task).map(address_claim).collect(),
+            addresses: outputs(task).iter().map(address_claim).collect(),
             pledges: pledges.collect(),
             outpoints: outpoints.collect(),
             transactions: transactions(&needs, evidence)?,
             headers: needs.headers.iter().map(header).collect::<Result<_, _>>()?,
+            moves: task
+                .moves()
+                .iter()
+                .filter(|((outpoint, _), _)| task.outpoints().get(outpoint).is_some_and(|held| held.present))
+                .map(|(_, consent)| consent.clone())
+                .collect(),
             submissions: task.submissions().iter().map(|state| submission(task, state, tip)).collect(),
             settlements: task.settlements().values().map(settlement).collect(),
             totals: task.totals(tip),
@@ -166,10 +172,13 @@ fn transactions(
     Ok(proofs)
 }
 
-/// The outputs whose addresses were issued, the open one first.
-fn outputs(task: &Task) -> impl Iterator<Item = &EscrowOutput> {
-    let open = task.opened().then(|| task.open_output());
-    open.into_iter().chain(task.pledges().values().map(|pledge| &pledge.output))
+/// The outputs whose addresses were issued, by index and generation, the open one first.
+fn outputs(task: &Task) -> Vec<EscrowOutput> {
+    let open = task.opened().then(|| task.open_output().clone());
+    let pledges = task.pledges().values().map(|pledge| pledge.output.clone());
+    let mut outputs: Vec<EscrowOutput> = open.into_iter().chain(pledges).chain(task.later_outputs()).collect();
+    outputs.sort_by_key(|output| output.slot);
+    outputs
 }
 
 pub(super) fn address_claim(output: &EscrowOutput) -> AddressClaim {

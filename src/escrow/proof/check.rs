@@ -5,7 +5,7 @@ use super::build::{address_claim, form_claims};
 use super::{AddressClaim, Finding, Findings, ProofDocument, VERSION, claims, mined, said, settled};
 use crate::escrow::ballot::Tally;
 use crate::escrow::charter::Charter;
-use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
+use crate::escrow::descriptor::{Contract, EscrowOutput, MAX_GENERATION, Slot};
 use crate::escrow::event::Event;
 use crate::escrow::facts::{Spend, Tip};
 use crate::escrow::pledge::{Standing, Totals};
@@ -95,10 +95,12 @@ pub fn examine(document: &ProofDocument) -> Examined {
     );
     said::attestations(document, &charter, &secp, &mut findings);
     mined::chain(document, &charter, &mut findings);
-    let outputs = said::pledges(document, &charter, &contract, &secp, &mut findings);
+    let mut outputs = said::pledges(document, &charter, &contract, &secp, &mut findings);
+    later_outputs(document, &contract, &secp, &mut outputs);
     let ground = Ground { document, charter, outputs, secp };
     mined::outpoints(&ground, &mut findings);
     said::submissions(&ground, &mut findings);
+    said::moves(&ground, &mut findings);
     let issued = ground.outputs.values().filter(|output| document.opened || output.slot != Slot::OPEN);
     let addresses: Vec<AddressClaim> = issued.map(address_claim).collect();
     claims::compare("addresses", &document.addresses, &addresses, &mut findings);
@@ -109,6 +111,36 @@ pub fn examine(document: &ProofDocument) -> Examined {
     }
     let checked = checked.filter(|_| findings.0.is_empty());
     Examined { outputs: ground.outputs, checked, findings: findings.0 }
+}
+
+/// The addresses that settlements were proposed to leave money at, up to the latest generation of each pledge.
+fn later_outputs(
+    document: &ProofDocument,
+    contract: &Contract,
+    secp: &Secp256k1<All>,
+    outputs: &mut BTreeMap<Slot, EscrowOutput>,
+) {
+    let splits = document.settlements.iter().filter(|proof| proof.terms.kind().leaves_remainder());
+    let next = splits.flat_map(|proof| proof.terms.inputs()).map(|input| {
+        let Slot { index, generation } = input.slot;
+        (index, generation.saturating_add(1))
+    });
+    // Also those of proposals that were dropped since; each is derived anew and compared.
+    let claimed = document.addresses.iter().map(|claim| (claim.index, claim.generation));
+    let mut latest: BTreeMap<u32, u32> = BTreeMap::new();
+    for (index, generation) in next.chain(claimed.filter(|(_, generation)| *generation > 0)) {
+        let kept = latest.entry(index).or_default();
+        *kept = (*kept).max(generation);
+    }
+    for (index, latest) in latest {
+        let Some(key) = outputs.get(&Slot::pledge(index)).and_then(|output| output.sponsor_key) else {
+            continue;
+        };
+        for generation in 1..=latest.min(MAX_GENERATION) {
+            let slot = Slot { index, generation };
+            outputs.extend(contract.pledge(secp, slot, key).map(|output| (slot, output)));
+        }
+    }
 }
 
 /// The task, by the code that serves a journal.
@@ -177,6 +209,9 @@ fn events(document: &ProofDocument) -> Vec<(String, Event)> {
             };
             events.push((format!("outpoints/{at}/spend"), Event::OutpointSpent { spend }));
         }
+    }
+    for (at, consent) in document.moves.iter().enumerate() {
+        events.push((format!("moves/{at}"), Event::MoveSigned { consent: consent.clone() }));
     }
     for (at, proof) in document.submissions.iter().enumerate() {
         let field = format!("submissions/{at}");

@@ -145,6 +145,8 @@ impl Life {
             content: Digest::of(b"the work"),
             block_height: tip.height,
             block_hash: tip.hash,
+            milestone: None,
+            named: None,
         };
         let key = testing::statement_keypair(NETWORK, Role::Developer);
         let submission = Signed::new(&life.secp, statement, &key);
@@ -194,7 +196,7 @@ impl Life {
     }
 
     pub fn propose(&mut self, kind: Kind, feerate_sat_per_vb: u64) -> SettlementId {
-        let id = self.task.proposal_id(kind, feerate_sat_per_vb, &self.tip()).unwrap();
+        let id = self.task.proposal_id(kind, feerate_sat_per_vb, None, &self.tip()).unwrap();
         self.command(&Command::ProposeSettlement { kind, feerate_sat_per_vb });
         id
     }

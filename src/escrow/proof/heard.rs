@@ -84,6 +84,8 @@ fn binds(task: &Task, tip: &Tip, submission: &SubmissionState, cast: &CastVote, 
 /// anyway.
 fn pays(plan: &Plan, submission: &SubmissionState, pledge: u32) -> bool {
     let terms = plan.terms();
-    terms.kind() == Kind::Payout { submission: submission.id }
+    let (paid, split) =
+        (Kind::Payout { submission: submission.id }, Kind::Milestone { submission: submission.id });
+    (terms.kind() == paid || terms.kind() == split)
         && terms.inputs().iter().any(|input| input.slot.index == pledge && input.pays())
 }

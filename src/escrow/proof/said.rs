@@ -9,7 +9,8 @@ use crate::escrow::charter::{Charter, address};
 use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
 use crate::escrow::network::Network;
 use crate::escrow::statement::{
-    Acceptance, CharterId, Choice, Pledge, Role, Ruling, Signed, Statement, SubmissionId, Vote,
+    Acceptance, CharterId, Choice, NamedBy, Pledge, Role, Ruling, Signed, Statement, Submission, SubmissionId,
+    Vote,
 };
 use bitcoin::ScriptBuf;
 use bitcoin::secp256k1::{All, Secp256k1};
@@ -149,6 +150,27 @@ fn same_task(
     findings.unless(charter == ground.charter.id(), format!("{field}/charter"), "another charter");
 }
 
+/// Every consent must be for an outpoint of this task, by the sponsor of its pledge.
+pub(super) fn moves(ground: &Ground<'_>, findings: &mut Findings) {
+    for (at, consent) in ground.document.moves.iter().enumerate() {
+        let said = &consent.statement;
+        let path = format!("moves/{at}/statement");
+        same_task(ground, said.network, said.charter, &path, findings);
+        if let Err(error) = address("to_address", &said.to_address, ground.charter.network()) {
+            findings.add(format!("{path}/to_address"), error);
+        }
+        let held = ground.document.outpoints.iter().find(|proof| proof.outpoint == said.outpoint);
+        match held.and_then(|held| ground.sponsor(held.index)) {
+            None => findings.add(format!("{path}/outpoint"), "it is no pledge's outpoint of this document"),
+            Some(key) => {
+                if let Err(error) = consent.verify(&ground.secp, &Speaker::sponsor(key)) {
+                    findings.add(format!("moves/{at}"), error);
+                }
+            }
+        }
+    }
+}
+
 pub(super) fn submissions(ground: &Ground<'_>, findings: &mut Findings) {
     for ((at, number), proof) in (0usize..).zip(0u32..).zip(&ground.document.submissions) {
         submission(ground, &format!("submissions/{at}"), number, proof, findings);
@@ -176,10 +198,20 @@ fn submission(
         format!("{field}/id"),
         format!("the statement's is {}", statement.id()),
     );
-    let developer = ground.charter.speaker(Role::Developer);
-    if let Err(error) = proof.submission.verify(&ground.secp, &developer) {
-        findings.add(format!("{field}/submission"), error);
+    let speaker = match statement.named.as_ref().map(|named| named.by) {
+        None => Some(ground.charter.speaker(Role::Developer)),
+        Some(NamedBy::Representative) => Some(ground.charter.speaker(Role::Representative)),
+        Some(NamedBy::Leader) => ground.charter.leader(),
+    };
+    match speaker {
+        None => findings.add(format!("{said}/named/by"), "the charter has no leader"),
+        Some(speaker) => {
+            if let Err(error) = proof.submission.verify(&ground.secp, &speaker) {
+                findings.add(format!("{field}/submission"), error);
+            }
+        }
     }
+    milestone(ground, statement, &said, findings);
     let height = statement.block_height;
     findings.unless(height <= document.tip.height, format!("{said}/block_height"), "above the tip");
     match document.headers.get(&height) {
@@ -222,6 +254,22 @@ fn submission(
             "it comes after voting has closed, which it has not",
         );
         ruling(ground, &format!("{field}/ruling"), &statement.id(), said, findings);
+    }
+}
+
+/// A submission's milestone and the payees it names.
+fn milestone(ground: &Ground<'_>, statement: &Submission, said: &str, findings: &mut Findings) {
+    let (charter, milestones) = (&ground.charter, ground.charter.milestones());
+    let fits = match statement.milestone {
+        None => milestones == 1,
+        Some(number) => milestones > 1 && charter.milestone(number).is_some(),
+    };
+    findings.unless(fits, format!("{said}/milestone"), format!("the charter has {milestones}"));
+    if let Some(named) = &statement.named {
+        findings.unless(!named.payees.is_empty(), format!("{said}/named/payees"), "nobody is named");
+        if let Err(error) = charter.shares_for(&named.payees) {
+            findings.add(format!("{said}/named/payees"), error);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::{Findings, ProofDocument, SettlementProof};
 use crate::escrow::facts::{SpendPath, Tip};
-use crate::escrow::pledge::Standing;
+use crate::escrow::pledge::{Outpoint, Standing};
 use crate::escrow::settlement::{Kind, TermInput, Terms};
 use crate::escrow::statement::Role;
 use crate::escrow::task::Task;
@@ -39,6 +39,11 @@ pub(super) fn terms(task: &Task, tip: &Tip, field: &str, terms: &Terms, findings
         Ok(entitlements) => entitlements,
         Err(refused) => return findings.add(format!("{field}/for"), refused),
     };
+    match task.payees(&terms.kind()) {
+        Ok(payees) if payees == terms.payees() => {}
+        Ok(_) => findings.add(format!("{field}/payees"), "not those that the submission names"),
+        Err(refused) => findings.add(format!("{field}/payees"), refused),
+    }
     let standings = task.standings(tip);
     for (at, input) in terms.inputs().iter().enumerate() {
         let field = |name: &str| format!("{field}/inputs/{at}/{name}");
@@ -59,7 +64,7 @@ pub(super) fn terms(task: &Task, tip: &Tip, field: &str, terms: &Terms, findings
         );
         let sponsor = task.pledges().get(&held.slot.index).map(|pledge| pledge.sponsor_key);
         findings.unless(sponsor == input.sponsor_key, field("sponsor_key"), "not the key of the pledge");
-        returns(task, held.slot, input, &field("return_address"), findings);
+        returns(task, &terms.kind(), held, input, &field("return_address"), findings);
         match entitlements.get(&input.outpoint) {
             Some(entitlement) if entitlement.pay == input.pay => {}
             Some(entitlement) => {
@@ -83,13 +88,14 @@ pub(super) fn terms(task: &Task, tip: &Tip, field: &str, terms: &Terms, findings
 
 fn returns(
     task: &Task,
-    slot: crate::escrow::descriptor::Slot,
+    kind: &Kind,
+    held: &Outpoint,
     input: &TermInput,
     field: &str,
     findings: &mut Findings,
 ) {
-    let signed = task.return_address(slot);
-    if signed != input.return_address.as_ref() {
+    let signed = task.goes_to(kind, held);
+    if signed != input.return_address {
         let words = signed.map_or("there is none".to_owned(), |address| format!("it is {address}"));
         findings.add(field, format!("not the address that was signed for returns: {words}"));
     }

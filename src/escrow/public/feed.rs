@@ -122,6 +122,8 @@ impl Feed {
         let only_said = match event {
             Event::PledgeIssued { .. }
             | Event::RefundSecured { .. }
+            | Event::RefundPrepared { .. }
+            | Event::MoveSigned { .. }
             | Event::VoteCast { .. }
             | Event::WorkJudged { .. }
             | Event::NoesRuled { .. } => true,
@@ -229,6 +231,17 @@ fn said(task: &Task, event: &Event, told: &Told) -> Option<(Option<u32>, What)> 
             let payment = Payment { outpoint: held.outpoint, amount_sat: held.amount.to_sat() };
             let pair_only = held.refund.as_ref().is_some_and(RefundBundle::pair_only);
             about(held.slot.index, What::RefundSecured { payment, pair_only })
+        }
+        Event::RefundPrepared { slot, refund } => {
+            let payment = Payment { outpoint: refund.outpoint, amount_sat: refund.amount_sat };
+            about(slot.index, What::RefundPrepared { payment, generation: slot.generation })
+        }
+        Event::MoveSigned { consent } => {
+            let said = &consent.statement;
+            let held = task.outpoints().get(&said.outpoint)?;
+            let payment = Payment { outpoint: held.outpoint, amount_sat: held.amount.to_sat() };
+            let (to_charter, to_index) = (said.to_charter, said.to_index);
+            about(held.slot.index, What::MoveSigned { payment, to_charter, to_index })
         }
         Event::WorkSubmitted { submission, .. } => {
             let statement = &submission.statement;

@@ -48,6 +48,8 @@ kinds! {
     GiftReceived => "gift_received" [outpoint amount_sat],
     GiftLost => "gift_lost" [outpoint amount_sat],
     RefundSecured => "refund_secured" [outpoint amount_sat pair_only],
+    RefundPrepared => "refund_prepared" [outpoint amount_sat generation],
+    MoveSigned => "move_signed" [outpoint amount_sat to_charter to_index],
     RefundSent => "refund_sent" [outpoint amount_sat txid],
     RefundConfirmed => "refund_confirmed" [outpoint amount_sat txid height block_hash],
     RefundUnconfirmed => "refund_unconfirmed" [outpoint amount_sat txid height block_hash],

@@ -128,6 +128,8 @@ impl Listener {
             | What::TaskOpened { .. }
             | What::PledgeIssued { .. }
             | What::RefundSecured { .. }
+            | What::RefundPrepared { .. }
+            | What::MoveSigned { .. }
             | What::WorkSubmitted { .. }
             | What::ReviewMoved { .. }
             | What::VoteCast { .. }

@@ -5,7 +5,7 @@
 use super::{Block, Funding, Payment, Review, Was, What};
 use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::{Confirmation, SpendPath, Tip};
-use crate::escrow::pledge::{self, COINBASE_MATURITY, Outpoint, Standing, Surplus};
+use crate::escrow::pledge::{COINBASE_MATURITY, Outpoint, Standing, Surplus};
 use crate::escrow::statement::{Role, SettlementId, SubmissionId};
 use crate::escrow::task::{Fate, SettlementState, Stage, SubmissionState, Task};
 use bitcoin::{OutPoint, Txid};
@@ -147,7 +147,7 @@ impl Told {
         };
         let fields = task.charter().fields();
         let standings = task.standings(tip);
-        let raised = pledge::totals(task.outpoints(), &standings).raised;
+        let raised = task.totals_of(&standings).raised;
         told.raised_sat = raised.to_sat();
         told.stage = task.stage_under(tip, &standings);
         told.met = told.raised_sat >= fields.target_sat;

@@ -71,6 +71,7 @@ pub fn in_words(event: &PublicEvent) -> String {
                 Surplus::Late => "it came after funding closed",
                 Surplus::OverCap => "it is beyond the cap",
                 Surplus::AlreadySettled => "the pledge had been settled",
+                Surplus::NotARemainder => "it is at an address for what settlements leave in escrow",
             };
             format!("{} on {on} will be returned: {why}", sat(payment.amount_sat))
         }
@@ -90,6 +91,12 @@ pub fn in_words(event: &PublicEvent) -> String {
         What::GiftLost(payment) => format!("Gift of {} no longer counted", sat(payment.amount_sat)),
         What::RefundSecured { payment, .. } => {
             format!("Refund of {} secured for {on}", sat(payment.amount_sat))
+        }
+        What::RefundPrepared { payment, .. } => {
+            format!("Refund prepared for {} that {on} may have next", sat(payment.amount_sat))
+        }
+        What::MoveSigned { payment, .. } => {
+            format!("The sponsor signed that {} of {on} moves to another charter", sat(payment.amount_sat))
         }
         What::RefundSent { payment, .. } => format!("Refund of {} sent for {on}", sat(payment.amount_sat)),
         What::RefundConfirmed { payment, .. } => {
@@ -144,6 +151,8 @@ pub fn in_words(event: &PublicEvent) -> String {
                 Kind::Payout { .. } => "Payout",
                 Kind::EarlyReturn => "Early return",
                 Kind::Ruling { .. } => "Settlement by ruling",
+                Kind::Milestone { .. } => "Payout of a milestone",
+                Kind::Move { .. } => "Move",
             };
             format!("{what} of {} proposed", sat(*amount_sat))
         }

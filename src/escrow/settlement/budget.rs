@@ -4,7 +4,7 @@
 //! Whole satoshis throughout: every share of the fee is rounded up, so that no form falls below its
 //! feerate, and what rounding leaves of the payees' pool goes to the first of them.
 
-use super::super::charter::{Bps, Charter};
+use super::super::charter::{Bps, Charter, Share};
 use super::super::descriptor::Slot;
 use super::super::fee;
 use super::plan::InputShare;
@@ -15,6 +15,18 @@ use std::collections::BTreeMap;
 
 /// Three leaf inputs' fees: what an outpoint must hold at least to be moved.
 const WORTH: u64 = 3;
+/// A milestone's share must pay ten times the fee of the transaction that splits it off.
+const WORTH_SPLITTING: u64 = 10;
+
+/// What the rules of the budget depend on beside the inputs.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    /// Highest feerate of the charter, sat/vB.
+    pub cap: u64,
+    /// Who is paid.
+    pub payees: &'a [Share],
+    pub kind: Kind,
+}
 
 /// Why an outpoint is not part of a settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -52,6 +64,18 @@ pub enum StaysOut {
         /// What all would get, in satoshis.
         pool_sat: u64,
     },
+    /// A milestone's share of it is not worth a transaction of its own.
+    #[error(
+        "at {feerate_sat_per_vb} sat/vB its share would pay {paid_sat} sat, under ten times its transaction's fee of {fee_sat} sat"
+    )]
+    ShareSmall {
+        /// The lowest form's feerate.
+        feerate_sat_per_vb: u64,
+        /// What its share would pay, in satoshis.
+        paid_sat: u64,
+        /// Its transaction's fee, in satoshis.
+        fee_sat: u64,
+    },
     /// It would return, and there is no address for that.
     #[error("it would return, and there is no address for that")]
     NoReturnAddress,
@@ -73,15 +97,17 @@ pub struct Worthwhile {
 /// outpoint bears of the shared fee depends on who else joins, so this asks again until none falls out.
 pub fn worthwhile(
     charter: &Charter,
+    payees: &[Share],
     kind: Kind,
     feerate_sat_per_vb: u64,
     mut inputs: Vec<TermInput>,
 ) -> Worthwhile {
+    let ground = Ground { cap: charter.fields().feerate_cap_sat_per_vb, payees, kind };
     inputs.sort_by_key(|input| input.outpoint);
     inputs.dedup_by_key(|input| input.outpoint);
     let mut stays_out = Vec::new();
     // Each round removes at least one, so this ends.
-    while let Err(out) = divide(charter, kind, feerate_sat_per_vb, &inputs) {
+    while let Err(out) = divide(ground, feerate_sat_per_vb, &inputs) {
         // Of several reasons the first, as in the error of a plan: that of the lowest form.
         let out: BTreeMap<OutPoint, StaysOut> = out.into_iter().rev().collect();
         let (leaving, joining) =
@@ -115,12 +141,11 @@ type Out = Vec<(OutPoint, StaysOut)>;
 
 /// Chunks and splits for `inputs` (sorted by outpoint), or the outpoints that spoil them.
 pub(super) fn divide<'a>(
-    charter: &Charter,
-    kind: Kind,
+    ground: Ground<'_>,
     feerate_sat_per_vb: u64,
     inputs: &'a [TermInput],
 ) -> Result<Vec<Part<'a>>, Out> {
-    let cap = charter.fields().feerate_cap_sat_per_vb;
+    let cap = ground.cap;
     let rates: Vec<u64> = FORM_FACTORS
         .iter()
         .filter_map(|factor| feerate_sat_per_vb.checked_mul(*factor))
@@ -139,14 +164,15 @@ pub(super) fn divide<'a>(
     }
     let mut out = Out::new();
     let mut parts = Vec::new();
-    for inputs in chunks(charter, kind, inputs) {
+    for inputs in chunks(ground, inputs) {
         let mut splits = Vec::new();
         for rate in &rates {
-            match split(charter, kind, *rate, inputs) {
+            match split(ground, *rate, inputs) {
                 Ok(split) => splits.push(split),
                 Err(these) => out.extend(these),
             }
         }
+        out.extend(splits.first().and_then(|lowest| share_small(ground, inputs, lowest)));
         parts.push(Part { inputs, splits });
     }
     if out.is_empty() { Ok(parts) } else { Err(out) }
@@ -157,15 +183,17 @@ pub(super) fn input_weight(input: &TermInput) -> Weight {
     if input.slot == Slot::OPEN { fee::OPEN_INPUT } else { fee::COOPERATIVE_INPUT }
 }
 
-fn return_weight(input: &TermInput) -> Weight {
+/// Weight of the output that takes what is not paid.
+fn return_weight(kind: Kind, input: &TermInput) -> Weight {
     match &input.return_address {
+        _ if kind.leaves_remainder() => fee::REMAINDER_OUTPUT,
         Some(address) => fee::output_weight(&address.script_pubkey()),
         None => Weight::ZERO,
     }
 }
 
-fn payees_weight(charter: &Charter) -> Weight {
-    charter.shares().iter().map(|share| fee::output_weight(&share.address.script_pubkey())).sum()
+fn payees_weight(payees: &[Share]) -> Weight {
+    payees.iter().map(|share| fee::output_weight(&share.address.script_pubkey())).sum()
 }
 
 /// The charter's cap keeps feerates, and the size of a transaction keeps weights, far below overflow.
@@ -187,21 +215,37 @@ fn too_small(feerate_sat_per_vb: u64, input: &TermInput) -> Option<(OutPoint, St
     (input.amount < needs).then_some((input.outpoint, reason))
 }
 
+/// Whether a milestone's share of an outpoint is not worth splitting off.
+fn share_small(ground: Ground<'_>, inputs: &[TermInput], lowest: &Split) -> Option<(OutPoint, StaysOut)> {
+    let ([input], [share]) = (inputs, lowest.shares.as_slice()) else { return None };
+    let small = share.fee.checked_mul(WORTH_SPLITTING).is_none_or(|worth| share.pay < worth);
+    let reason = StaysOut::ShareSmall {
+        feerate_sat_per_vb: lowest.feerate_sat_per_vb,
+        paid_sat: share.pay.to_sat(),
+        fee_sat: share.fee.to_sat(),
+    };
+    (ground.kind.leaves_remainder() && small).then_some((input.outpoint, reason))
+}
+
 /// The fewest chunks that nodes relay however the inputs are spent; their sizes differ by one at most.
-fn chunks<'a>(charter: &Charter, kind: Kind, inputs: &'a [TermInput]) -> Vec<&'a [TermInput]> {
+fn chunks<'a>(ground: Ground<'_>, inputs: &'a [TermInput]) -> Vec<&'a [TermInput]> {
+    let Ground { payees, kind, .. } = ground;
     if inputs.is_empty() {
         return Vec::new();
+    }
+    if kind.one_by_one() {
+        return evenly(inputs, inputs.len());
     }
     let weigh = |inputs: &[TermInput]| {
         // A ruling whose payees would get dust returns everything.
         let returns = |input: &&TermInput| input.returns() || matches!(kind, Kind::Ruling { .. });
         let (mut weight, mut outputs) = (Weight::ZERO, 0);
         if inputs.iter().any(TermInput::pays) {
-            weight += payees_weight(charter);
-            outputs += charter.shares().len();
+            weight += payees_weight(payees);
+            outputs += payees.len();
         }
         weight += inputs.iter().map(input_weight).sum();
-        weight += inputs.iter().filter(returns).map(return_weight).sum();
+        weight += inputs.iter().filter(returns).map(|input| return_weight(kind, input)).sum();
         outputs += inputs.iter().filter(returns).count();
         weight + fee::frame_weight(inputs.len(), outputs)
     };
@@ -228,19 +272,19 @@ fn evenly(mut inputs: &[TermInput], count: usize) -> Vec<&[TermInput]> {
 
 /// Splits one chunk at one feerate. A ruling whose payees together would get dust returns everything;
 /// any other settlement refuses the inputs that pay.
-fn split(charter: &Charter, kind: Kind, rate: u64, inputs: &[TermInput]) -> Result<Split, Out> {
-    let shares = share(charter, rate, inputs, false)?;
+fn split(ground: Ground<'_>, rate: u64, inputs: &[TermInput]) -> Result<Split, Out> {
+    let shares = share(ground, rate, inputs, false)?;
     let paying: Vec<&TermInput> = inputs.iter().filter(|input| input.pays()).collect();
     let pool: Amount = shares.iter().map(|share| share.pay).sum();
-    let none = || vec![Amount::ZERO; charter.shares().len()];
+    let none = || vec![Amount::ZERO; ground.payees.len()];
     if paying.is_empty() {
         return Ok(Split { feerate_sat_per_vb: rate, shares, payees: none() });
     }
-    if let Some(payees) = divide_pool(charter, pool) {
+    if let Some(payees) = divide_pool(ground.payees, pool) {
         return Ok(Split { feerate_sat_per_vb: rate, shares, payees });
     }
-    if matches!(kind, Kind::Ruling { .. }) {
-        let shares = share(charter, rate, inputs, true)?;
+    if matches!(ground.kind, Kind::Ruling { .. }) {
+        let shares = share(ground, rate, inputs, true)?;
         return Ok(Split { feerate_sat_per_vb: rate, shares, payees: none() });
     }
     let reason = StaysOut::PoolDust { feerate_sat_per_vb: rate, pool_sat: pool.to_sat() };
@@ -249,7 +293,7 @@ fn split(charter: &Charter, kind: Kind, rate: u64, inputs: &[TermInput]) -> Resu
 
 /// What becomes of each input. With `nobody_paid` everything returns, whatever the terms say.
 fn share(
-    charter: &Charter,
+    ground: Ground<'_>,
     rate: u64,
     inputs: &[TermInput],
     nobody_paid: bool,
@@ -257,17 +301,18 @@ fn share(
     let pay = |input: &TermInput| if nobody_paid { Bps::NONE } else { input.pay };
     let returning = inputs.iter().filter(|input| pay(input) < Bps::ALL).count();
     let paying = inputs.iter().filter(|input| pay(input) > Bps::NONE).count();
-    let payees = if paying > 0 { charter.shares().len() } else { 0 };
+    let payees = if paying > 0 { ground.payees.len() } else { 0 };
     let frame = part_of(fee_at(rate, fee::frame_weight(inputs.len(), returning + payees)), inputs.len());
-    let payee_outputs = part_of(fee_at(rate, payees_weight(charter)), paying);
+    let payee_outputs = part_of(fee_at(rate, payees_weight(ground.payees)), paying);
     let mut out = Out::new();
     let mut shares = Vec::with_capacity(inputs.len());
     for input in inputs {
         let pay = pay(input);
         let returns = pay < Bps::ALL;
-        let own = input_weight(input) + if returns { return_weight(input) } else { Weight::ZERO };
+        let returned = if returns { return_weight(ground.kind, input) } else { Weight::ZERO };
+        let own = input_weight(input) + returned;
         let fee = fee_at(rate, own) + frame + if pay > Bps::NONE { payee_outputs } else { Amount::ZERO };
-        match one(input, rate, pay, fee) {
+        match one(ground.kind, input, rate, pay, fee) {
             Ok(share) => shares.push(share),
             Err(reason) => out.push((input.outpoint, reason)),
         }
@@ -276,7 +321,13 @@ fn share(
 }
 
 /// What becomes of one input that bears `fee`.
-fn one(input: &TermInput, feerate_sat_per_vb: u64, pay: Bps, fee: Amount) -> Result<InputShare, StaysOut> {
+fn one(
+    kind: Kind,
+    input: &TermInput,
+    feerate_sat_per_vb: u64,
+    pay: Bps,
+    fee: Amount,
+) -> Result<InputShare, StaysOut> {
     let net = input.amount.checked_sub(fee).filter(|net| *net > Amount::ZERO);
     let net = net.ok_or(StaysOut::Eaten { feerate_sat_per_vb, fee_sat: fee.to_sat() })?;
     let paid = pay.of(net);
@@ -285,20 +336,22 @@ fn one(input: &TermInput, feerate_sat_per_vb: u64, pay: Bps, fee: Amount) -> Res
         return Ok(InputShare { fee, pay: net, returned: Amount::ZERO });
     }
     let address = input.return_address.as_ref().ok_or(StaysOut::NoReturnAddress)?;
-    if returned >= fee::dust(&address.script_pubkey()) {
+    let dust =
+        if kind.leaves_remainder() { fee::REMAINDER_DUST } else { fee::dust(&address.script_pubkey()) };
+    if returned >= dust {
         return Ok(InputShare { fee, pay: paid, returned });
     }
-    if pay == Bps::NONE {
+    // What is to stay in escrow is never paid instead.
+    if pay == Bps::NONE || kind.leaves_remainder() {
         return Err(StaysOut::ReturnDust { feerate_sat_per_vb, returned_sat: returned.to_sat() });
     }
     // Too little to come back: better the payees have it than the miners.
     Ok(InputShare { fee, pay: net, returned: Amount::ZERO })
 }
 
-/// Shares of the pool by the charter; `None` where all of it together is dust. What rounding leaves goes
+/// Shares of the pool; `None` where all of it together is dust. What rounding leaves goes
 /// to the first, and what would be dust to whoever has the largest share.
-fn divide_pool(charter: &Charter, pool: Amount) -> Option<Vec<Amount>> {
-    let shares = charter.shares();
+fn divide_pool(shares: &[Share], pool: Amount) -> Option<Vec<Amount>> {
     let dusts: Vec<Amount> = shares.iter().map(|share| fee::dust(&share.address.script_pubkey())).collect();
     // `max_by_key` takes the last of equals; the order is the charter's, so look from its end.
     let largest = (0..shares.len()).rev().max_by_key(|at| shares[*at].share)?;

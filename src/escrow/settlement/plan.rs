@@ -3,13 +3,13 @@
 //! Inputs stand in order of outpoint; payees in the charter's order, then returns in the order of their
 //! inputs. Every form of a chunk spends the same inputs, so only one of them can ever confirm.
 
-use super::super::charter::{Bps, Charter};
+use super::super::charter::{Bps, Charter, CharterError};
 use super::super::descriptor::{Contract, DescriptorError, EscrowOutput, Slot};
 use super::super::fee;
 use super::super::keys::SignerKey;
-use super::super::statement::{Role, SettlementId};
+use super::super::statement::{CharterId, Role, SettlementId};
 use super::budget::{self, StaysOut};
-use super::{SEQUENCE, TermInput, Terms};
+use super::{Kind, SEQUENCE, TermInput, Terms};
 use bitcoin::absolute::LockTime;
 use bitcoin::secp256k1::{Secp256k1, Verification};
 use bitcoin::transaction::Version;
@@ -85,6 +85,13 @@ pub enum OutputKind {
         /// The address it goes to.
         slot: Slot,
     },
+    /// Money of an outpoint moves to the sponsor's pledge under another charter.
+    Move {
+        /// The outpoint.
+        outpoint: OutPoint,
+        /// That charter.
+        to: CharterId,
+    },
 }
 
 impl fmt::Display for OutputKind {
@@ -102,6 +109,7 @@ impl fmt::Display for OutputKind {
             OutputKind::Remainder { slot } => {
                 write!(f, "rest of pledge {} stays in escrow, generation {}", slot.index, slot.generation)
             }
+            OutputKind::Move { outpoint, to } => write!(f, "{outpoint} moves to charter {to}"),
         }
     }
 }
@@ -115,6 +123,19 @@ pub struct InputShare {
     pub pay: Amount,
     /// What goes back.
     pub returned: Amount,
+}
+
+/// An outpoint that a settlement's transaction makes in an escrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Which form makes it; only one of a chunk's forms ever confirms.
+    pub place: Place,
+    /// The outpoint.
+    pub outpoint: OutPoint,
+    /// Its value.
+    pub amount: Amount,
+    /// The address of the same charter it pays; `None` where it is another charter's.
+    pub slot: Option<Slot>,
 }
 
 /// A place in a plan, for errors.
@@ -168,6 +189,12 @@ pub enum PlanError {
         /// The outpoint.
         outpoint: OutPoint,
     },
+    /// The payees that the terms name are none.
+    #[error("named payees: {source}")]
+    Payees {
+        /// Why.
+        source: CharterError,
+    },
     /// There is no such address.
     #[error("{outpoint}: {source}")]
     Slot {
@@ -187,6 +214,7 @@ impl PlanError {
             PlanError::StaysOut { .. } => "plan_stays_out",
             PlanError::ReturnNetwork { .. } => "plan_return_network",
             PlanError::NotThePot { .. } => "plan_not_the_pot",
+            PlanError::Payees { .. } => "plan_payees",
             PlanError::Slot { .. } => "plan_slot",
         }
     }
@@ -209,7 +237,9 @@ pub fn plan<C: Verification>(
     for input in terms.inputs() {
         check_return_address(charter, input)?;
     }
-    let chunks = budget::divide(charter, terms.kind(), given, terms.inputs())
+    let payees = charter.shares_for(terms.payees()).map_err(|source| PlanError::Payees { source })?;
+    let ground = budget::Ground { cap, payees: &payees, kind: terms.kind() };
+    let chunks = budget::divide(ground, given, terms.inputs())
         .map_err(|mut out| out.swap_remove(0))
         .map_err(|(outpoint, reason)| PlanError::StaysOut { outpoint, reason })?;
     let chunks = chunks
@@ -217,7 +247,12 @@ pub fn plan<C: Verification>(
         .map(|chunk| {
             let inputs = chunk.inputs.iter().map(|input| with_output(secp, contract, input));
             let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-            let forms = chunk.splits.iter().map(|split| form(charter, chunk.inputs, split)).collect();
+            let kept = match chunk.inputs {
+                [input] if terms.kind().leaves_remainder() => Some(remainder(secp, contract, input)?),
+                _ => None,
+            };
+            let form = |split| form(ground, chunk.inputs, kept.as_ref(), split);
+            let forms = chunk.splits.iter().map(form).collect();
             Ok(Chunk { inputs, forms })
         })
         .collect::<Result<_, _>>()?;
@@ -250,10 +285,28 @@ fn with_output<C: Verification>(
     Ok(ChunkInput { term: input.clone(), output })
 }
 
-fn form(charter: &Charter, inputs: &[TermInput], split: &budget::Split) -> Form {
+/// Where what is not paid of a pledge stays: the next generation of its address.
+fn remainder<C: Verification>(
+    secp: &Secp256k1<C>,
+    contract: &Contract,
+    input: &TermInput,
+) -> Result<EscrowOutput, PlanError> {
+    let slot = Slot { generation: input.slot.generation + 1, ..input.slot };
+    let sponsor = input.sponsor_key.expect("terms leave remainders of pledges only");
+    contract
+        .pledge(secp, slot, sponsor)
+        .map_err(|source| PlanError::Slot { outpoint: input.outpoint, source })
+}
+
+fn form(
+    ground: budget::Ground<'_>,
+    inputs: &[TermInput],
+    kept: Option<&EscrowOutput>,
+    split: &budget::Split,
+) -> Form {
     let mut output = Vec::new();
     let mut outputs = Vec::new();
-    for (share, amount) in charter.shares().iter().zip(&split.payees) {
+    for (share, amount) in ground.payees.iter().zip(&split.payees) {
         if *amount > Amount::ZERO {
             output.push(TxOut { value: *amount, script_pubkey: share.address.script_pubkey() });
             outputs.push(OutputKind::Payee { name: share.name.clone(), share: share.share });
@@ -262,8 +315,14 @@ fn form(charter: &Charter, inputs: &[TermInput], split: &budget::Split) -> Form 
     for (input, share) in inputs.iter().zip(&split.shares) {
         if share.returned > Amount::ZERO {
             let address = input.return_address.as_ref().expect("the budget returns nothing without one");
-            output.push(TxOut { value: share.returned, script_pubkey: address.script_pubkey() });
-            outputs.push(OutputKind::Return { outpoint: input.outpoint, slot: input.slot });
+            let script_pubkey =
+                kept.map_or_else(|| address.script_pubkey(), |kept| kept.script_pubkey.clone());
+            output.push(TxOut { value: share.returned, script_pubkey });
+            outputs.push(match (kept, ground.kind) {
+                (Some(kept), _) => OutputKind::Remainder { slot: kept.slot },
+                (None, Kind::Move { to }) => OutputKind::Move { outpoint: input.outpoint, to },
+                (None, _) => OutputKind::Return { outpoint: input.outpoint, slot: input.slot },
+            });
         }
     }
     let spend = |input: &TermInput| TxIn {
@@ -323,6 +382,22 @@ impl Plan {
         (0u32..).zip(&self.chunks).flat_map(|(at, chunk)| {
             (0u32..).zip(&chunk.forms).map(move |(form_at, form)| {
                 (Place { chunk: at, form: form_at, feerate_sat_per_vb: form.feerate_sat_per_vb }, chunk, form)
+            })
+        })
+    }
+
+    /// What a transaction of it leaves in escrow or moves to another charter's: the outpoint and its value.
+    pub fn made(&self) -> impl Iterator<Item = (&ChunkInput, Made)> {
+        self.forms().flat_map(|(place, chunk, form)| {
+            let outputs = (0u32..).zip(&form.outputs).zip(&form.transaction.output);
+            outputs.filter_map(move |((vout, kind), output)| {
+                let slot = match kind {
+                    OutputKind::Remainder { slot } => Some(*slot),
+                    OutputKind::Move { .. } => None,
+                    OutputKind::Payee { .. } | OutputKind::Return { .. } => return None,
+                };
+                let outpoint = OutPoint { txid: form.txid, vout };
+                Some((chunk.inputs.first()?, Made { place, outpoint, amount: output.value, slot }))
             })
         })
     }

@@ -6,7 +6,7 @@
 const TENTHS: [u64; 10] = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80];
 
 /// Every step, sat/vB, lowest first: 1 to 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120 and so on.
-fn steps() -> impl Iterator<Item = u64> {
+pub fn steps() -> impl Iterator<Item = u64> {
     let powers = std::iter::successors(Some(1_u64), |power| power.checked_mul(10));
     let above = powers.flat_map(|power| TENTHS.iter().map_while(move |tenth| tenth.checked_mul(power)));
     (1..10).chain(above)

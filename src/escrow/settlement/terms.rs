@@ -1,9 +1,9 @@
 //! What a settlement is to do: everything its transactions follow from, and its id. Valid by
 //! construction; whether the votes allow it is not judged here.
 
-use super::super::charter::Bps;
-use super::super::descriptor::{OPEN_INDEX, Slot};
-use super::super::statement::{CharterId, SettlementId, SubmissionId, tagged_hash};
+use super::super::charter::{Bps, Payee};
+use super::super::descriptor::{MAX_GENERATION, OPEN_INDEX, Slot};
+use super::super::statement::{CharterId, SettlementId, SubmissionId, payee_lines, tagged_hash};
 use bitcoin::address::NetworkUnchecked;
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Address, Amount, OutPoint};
@@ -26,6 +26,43 @@ pub enum Kind {
         /// The submission.
         submission: SubmissionId,
     },
+    /// Pays one milestone's share of pledges that voted yes; the rest stays in escrow, at the next generation of each
+    /// pledge's address.
+    Milestone {
+        /// A submission of that milestone.
+        submission: SubmissionId,
+    },
+    /// Moves pledges whose sponsors signed for it to their new addresses under another charter.
+    Move {
+        /// That charter.
+        to: CharterId,
+    },
+}
+
+impl Kind {
+    /// The submission it rests on.
+    pub fn submission(&self) -> Option<SubmissionId> {
+        match self {
+            Kind::Payout { submission } | Kind::Ruling { submission } | Kind::Milestone { submission } => {
+                Some(*submission)
+            }
+            Kind::EarlyReturn | Kind::Move { .. } => None,
+        }
+    }
+
+    /// Whether each outpoint has a transaction of its own: its sponsor signed refunds of what that transaction
+    /// makes, so its txid must depend on nobody else.
+    pub fn one_by_one(&self) -> bool {
+        match self {
+            Kind::Milestone { .. } | Kind::Move { .. } => true,
+            Kind::Payout { .. } | Kind::EarlyReturn | Kind::Ruling { .. } => false,
+        }
+    }
+
+    /// Whether what is not paid stays in escrow.
+    pub fn leaves_remainder(&self) -> bool {
+        matches!(self, Kind::Milestone { .. })
+    }
 }
 
 /// One outpoint that moves.
@@ -42,7 +79,8 @@ pub struct TermInput {
     pub sponsor_key: Option<XOnlyPublicKey>,
     /// Share that goes to the payees; the rest returns.
     pub pay: Bps,
-    /// Where the rest goes: the signed refund address of a pledge, the pot for gifts (`None` without one).
+    /// Where the rest goes: the signed refund address of a pledge, the pot for gifts (`None` without one), the new
+    /// pledge's address where it moves. The rest of a milestone stays in escrow, and does not go there.
     pub return_address: Option<Address>,
 }
 
@@ -143,11 +181,25 @@ pub enum TermsError {
         /// The outpoint.
         outpoint: OutPoint,
     },
-    /// An early return pays nobody.
-    #[error("{outpoint}: an early return pays nobody")]
+    /// An early return pays nobody, and so does a move.
+    #[error("{outpoint}: an early return or a move pays nobody")]
     PaysInReturn {
         /// The outpoint.
         outpoint: OutPoint,
+    },
+    /// A milestone pays a part of a pledge; gifts have no refund and are not split.
+    #[error("{outpoint}: a milestone pays a part of a pledge and leaves a rest in escrow, of a pledge only")]
+    NotAPart {
+        /// The outpoint.
+        outpoint: OutPoint,
+    },
+    /// There is no next address to leave a rest at.
+    #[error("{outpoint}: it was split {generation} times, and has no further address")]
+    NoGenerationLeft {
+        /// The outpoint.
+        outpoint: OutPoint,
+        /// Its generation.
+        generation: u32,
     },
 }
 
@@ -163,6 +215,8 @@ impl TermsError {
             TermsError::SponsorKey { .. } => "terms_sponsor_key",
             TermsError::NoReturnAddress { .. } => "terms_no_return_address",
             TermsError::PaysInReturn { .. } => "terms_pays_in_return",
+            TermsError::NotAPart { .. } => "terms_not_a_part",
+            TermsError::NoGenerationLeft { .. } => "terms_no_generation_left",
         }
     }
 }
@@ -174,6 +228,7 @@ pub struct Terms {
     charter: CharterId,
     kind: Kind,
     feerate_sat_per_vb: u64,
+    payees: Vec<Payee>,
     inputs: Vec<TermInput>,
 }
 
@@ -184,19 +239,22 @@ struct TermsDocument {
     #[serde(rename = "for")]
     kind: Kind,
     feerate_sat_per_vb: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    payees: Vec<Payee>,
     inputs: Vec<TermInput>,
 }
 
 impl From<Terms> for TermsDocument {
-    fn from(Terms { charter, kind, feerate_sat_per_vb, inputs }: Terms) -> Self {
-        TermsDocument { charter, kind, feerate_sat_per_vb, inputs }
+    fn from(Terms { charter, kind, feerate_sat_per_vb, payees, inputs }: Terms) -> Self {
+        TermsDocument { charter, kind, feerate_sat_per_vb, payees, inputs }
     }
 }
 
 impl TryFrom<TermsDocument> for Terms {
     type Error = TermsError;
     fn try_from(document: TermsDocument) -> Result<Self, TermsError> {
-        Terms::new(document.charter, document.kind, document.feerate_sat_per_vb, document.inputs)
+        let TermsDocument { charter, kind, feerate_sat_per_vb, payees, inputs } = document;
+        Terms::naming(charter, kind, feerate_sat_per_vb, payees, inputs)
     }
 }
 
@@ -207,6 +265,17 @@ impl Terms {
         charter: CharterId,
         kind: Kind,
         feerate_sat_per_vb: u64,
+        inputs: Vec<TermInput>,
+    ) -> Result<Terms, TermsError> {
+        Terms::naming(charter, kind, feerate_sat_per_vb, Vec::new(), inputs)
+    }
+
+    /// As [`Terms::new`], with the payees that the submission names in place of the charter's, if it names any.
+    pub fn naming(
+        charter: CharterId,
+        kind: Kind,
+        feerate_sat_per_vb: u64,
+        payees: Vec<Payee>,
         mut inputs: Vec<TermInput>,
     ) -> Result<Terms, TermsError> {
         inputs.sort_by_key(|input| input.outpoint);
@@ -233,11 +302,25 @@ impl Terms {
             if input.returns() && input.return_address.is_none() {
                 return Err(TermsError::NoReturnAddress { outpoint });
             }
-            if kind == Kind::EarlyReturn && input.pays() {
-                return Err(TermsError::PaysInReturn { outpoint });
+            match kind {
+                Kind::EarlyReturn | Kind::Move { .. } if input.pays() => {
+                    return Err(TermsError::PaysInReturn { outpoint });
+                }
+                Kind::Move { .. } if open => return Err(TermsError::NotAPart { outpoint }),
+                Kind::Milestone { .. } if open || !input.pays() || !input.returns() => {
+                    return Err(TermsError::NotAPart { outpoint });
+                }
+                Kind::Milestone { .. } if input.slot.generation >= MAX_GENERATION => {
+                    return Err(TermsError::NoGenerationLeft { outpoint, generation: input.slot.generation });
+                }
+                Kind::Payout { .. }
+                | Kind::EarlyReturn
+                | Kind::Ruling { .. }
+                | Kind::Milestone { .. }
+                | Kind::Move { .. } => {}
             }
         }
-        Ok(Terms { charter, kind, feerate_sat_per_vb, inputs })
+        Ok(Terms { charter, kind, feerate_sat_per_vb, payees, inputs })
     }
 
     /// The charter.
@@ -255,6 +338,11 @@ impl Terms {
         self.feerate_sat_per_vb
     }
 
+    /// Who is paid in place of the charter's payees; empty where the submission names nobody.
+    pub fn payees(&self) -> &[Payee] {
+        &self.payees
+    }
+
     /// What moves, by outpoint.
     pub fn inputs(&self) -> &[TermInput] {
         &self.inputs
@@ -267,7 +355,12 @@ impl Terms {
             Kind::Payout { submission } => lines += &format!("kind: payout\nsubmission: {submission}\n"),
             Kind::EarlyReturn => lines += "kind: early return\n",
             Kind::Ruling { submission } => lines += &format!("kind: ruling\nsubmission: {submission}\n"),
+            Kind::Milestone { submission } => {
+                lines += &format!("kind: milestone\nsubmission: {submission}\n");
+            }
+            Kind::Move { to } => lines += &format!("kind: move\nto: {to}\n"),
         }
+        lines += &payee_lines(&self.payees);
         lines += &format!("feerate: {} sat/vB\n", self.feerate_sat_per_vb);
         for input in &self.inputs {
             let none = || "none".to_owned();

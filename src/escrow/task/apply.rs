@@ -9,10 +9,10 @@ use crate::escrow::descriptor::{Contract, DescriptorError, Slot};
 use crate::escrow::event::Event;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Pledge};
-use crate::escrow::refund::{BundleError, RefundBundle};
+use crate::escrow::refund::{BundleError, RefundBundle, RefundSignatures, RefundTarget};
 use crate::escrow::settlement::{self, PlanError, SignatureError, Signatures, Terms};
-use crate::escrow::statement::{BadSignature, Digest, Role};
-use bitcoin::OutPoint;
+use crate::escrow::statement::{BadSignature, Digest, NamedBy, Role, Submission};
+use bitcoin::{Amount, OutPoint};
 use bitcoin::secp256k1::{Secp256k1, XOnlyPublicKey};
 use std::collections::BTreeMap;
 
@@ -80,6 +80,10 @@ impl Task {
             outpoints: BTreeMap::new(),
             submissions: Vec::new(),
             settlements: BTreeMap::new(),
+            prepared: BTreeMap::new(),
+            moves: BTreeMap::new(),
+            generations: BTreeMap::new(),
+            origins: BTreeMap::new(),
             mtp_secs: 0,
             drafted_by: None,
             secp,
@@ -132,6 +136,8 @@ impl Task {
                 // It may come back after a reorg: the refund signed for it is still good.
                 let refund = self.outpoints.remove(outpoint).and_then(|held| held.refund);
                 let refund = refund.filter(|refund| refund.target().amount() == *amount);
+                // Or it was signed for what a settlement was going to make.
+                let refund = refund.or_else(|| self.prepared.get(&(*outpoint, *slot, *amount)).cloned());
                 self.outpoints.insert(
                     *outpoint,
                     Outpoint {
@@ -164,8 +170,22 @@ impl Task {
                 let bundle = RefundBundle::check(&self.secp, target, refund.clone())?;
                 self.outpoint_mut(&refund.outpoint)?.refund = Some(bundle);
             }
+            Event::RefundPrepared { slot, refund } => {
+                let target = self.prepared_target(*slot, refund).ok_or(unknown("a pledge"))?;
+                let bundle = RefundBundle::check(&self.secp, target, refund.clone())?;
+                self.prepared.insert((refund.outpoint, *slot, bundle.target().amount()), bundle);
+            }
+            Event::MoveSigned { consent } => {
+                let said = &consent.statement;
+                let held = self.outpoints.get(&said.outpoint).ok_or(unknown("an outpoint"))?;
+                let pledge = self.pledges.get(&held.slot.index).ok_or(unknown("a pledge"))?;
+                consent.verify(&self.secp, &Speaker::sponsor(pledge.sponsor_key))?;
+                address("to_address", &said.to_address, self.charter.network())?;
+                self.moves.insert((said.outpoint, said.to_charter), consent.clone());
+            }
             Event::WorkSubmitted { submission, block_mtp_secs } => {
-                submission.verify(&self.secp, &self.charter.speaker(Role::Developer))?;
+                let speaker = self.submitter(&submission.statement).ok_or(unknown("a leader"))?;
+                submission.verify(&self.secp, &speaker)?;
                 self.submissions.push(SubmissionState {
                     id: submission.statement.id(),
                     signed: submission.clone(),
@@ -206,6 +226,7 @@ impl Task {
                     at_mtp_secs: self.mtp_secs,
                     broadcasts: BTreeMap::new(),
                 };
+                self.note_origins(&state.plan);
                 self.settlements.insert(terms.id(), state);
             }
             Event::SettlementSigned { settlement, signatures } => {
@@ -237,6 +258,23 @@ impl Task {
         let Some(at) = numbers.len().checked_sub(MAX_UNSIGNED + 1) else { return };
         let last_dropped = numbers[at];
         self.settlements.retain(|_, state| !same(state) || state.number > last_dropped);
+    }
+
+    /// What refunding an output that does not exist yet means; `None` where there is no such pledge.
+    pub(super) fn prepared_target(&self, slot: Slot, refund: &RefundSignatures) -> Option<RefundTarget> {
+        let amount = Amount::from_sat(refund.amount_sat);
+        let pledge = self.pledges.get(&slot.index).filter(|_| amount <= Amount::MAX_MONEY)?;
+        let output = self.output(slot)?;
+        RefundTarget::new(output, refund.outpoint, amount, &pledge.refund_address).ok()
+    }
+
+    /// Who signs a submission: the developer, or whoever names other payees.
+    pub(super) fn submitter(&self, submission: &Submission) -> Option<Speaker> {
+        match submission.named.as_ref().map(|named| named.by) {
+            None => Some(self.charter.speaker(Role::Developer)),
+            Some(NamedBy::Representative) => Some(self.charter.speaker(Role::Representative)),
+            Some(NamedBy::Leader) => self.charter.leader(),
+        }
     }
 
     /// The statement behind an issued pledge.

@@ -4,7 +4,7 @@
 use super::super::signature::{Speaker, StatementSignature};
 use super::entitle::PROPOSAL_SECS;
 use super::{Refused, Task};
-use crate::escrow::charter::{Charter, VoteOpens, address, unseen};
+use crate::escrow::charter::{Charter, CharterError, VoteOpens, address, unseen};
 use crate::escrow::descriptor::{Contract, MAX_INDEX, Slot};
 use crate::escrow::event::{Command, Event};
 use crate::escrow::facts::Tip;
@@ -13,8 +13,8 @@ use crate::escrow::pledge::{self, Pledge};
 use crate::escrow::refund::{RefundBundle, RefundSignatures};
 use crate::escrow::settlement::{self, Kind, RoleSignatures};
 use crate::escrow::statement::{
-    Acceptance, CharterId, Digest, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission,
-    SubmissionId, Vote,
+    Acceptance, CharterId, Digest, Move, Named, Receipt, Role, Ruling, SettlementId, Signed, Statement,
+    Submission, SubmissionId, Vote,
 };
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Amount, BlockHash};
@@ -26,6 +26,8 @@ const MAX_AHEAD_SECS: u32 = 2 * 365 * DAY_SECS + DAY_SECS;
 const MAX_BLOCKS_BELOW: u32 = 2;
 /// Longest text of a task, in bytes: it stands in the journal and in every proof document.
 const MAX_TEXT_BYTES: usize = 65_536;
+/// Refunds kept of outputs that one pledge may come to have: for every milestone, feerate and form there is one.
+const MAX_PREPARED: usize = 1_000;
 /// Longest link of a submission, in bytes.
 const MAX_LINK_BYTES: usize = 500;
 
@@ -38,9 +40,6 @@ pub fn draft(charter: &[u8], text: &str, tip: Option<&Tip>) -> Result<(CharterId
     let fields = charter.fields();
     if Digest::of(text.as_bytes()) != fields.text_hash {
         return Err(Refused::TextHash);
-    }
-    if fields.milestones.len() != 1 {
-        return Err(Refused::NotSupported { feature: "more than one milestone" });
     }
     if fields.vote_opens != VoteOpens::None {
         return Err(Refused::NotSupported { feature: "vote_opens other than none" });
@@ -70,13 +69,15 @@ impl Task {
                 self.issue(*index, sponsor_key, refund_address, signature, *amount, self.known(tip)?)
             }
             Command::SecureRefund { refund } => self.secure(refund),
+            Command::PrepareRefund { slot, refund } => self.prepare(*slot, refund),
+            Command::SignMove { consent } => self.sign_move(consent),
             Command::SubmitWork { submission, block } => self.submit(submission, *block, self.known(tip)?),
             Command::MoveSubmissionBlock { submission, block } => self.move_block(submission, *block),
             Command::CastVote { vote, receipt } => self.vote(vote, receipt, self.known(tip)?),
             Command::JudgeWork { acceptance } => self.judge(acceptance),
             Command::RuleNoes { ruling } => self.rule(ruling, self.known(tip)?),
             Command::ProposeSettlement { kind, feerate_sat_per_vb } => {
-                self.propose(*kind, *feerate_sat_per_vb, self.known(tip)?)
+                self.propose(*kind, *feerate_sat_per_vb, None, self.known(tip)?)
             }
             Command::SignSettlement { settlement, signatures } => {
                 self.sign(settlement, signatures, self.known(tip)?)
@@ -188,6 +189,45 @@ impl Task {
         }
     }
 
+    /// A refund of an output that a settlement may make: of a remainder, or of what moves here.
+    fn prepare(&self, slot: Slot, refund: &RefundSignatures) -> Result<Vec<Event>, Refused> {
+        let pledge = self.need_pledge(slot.index)?.index;
+        let target = self.prepared_target(slot, refund).ok_or(Refused::UnknownPledge { pledge })?;
+        let bundle = RefundBundle::check(&self.secp, target, refund.clone())?;
+        let key = (refund.outpoint, slot, bundle.target().amount());
+        if self.prepared.get(&key).is_some_and(|kept| !kept.pair_only() || bundle.pair_only()) {
+            return Ok(Vec::new());
+        }
+        // It has come to be meanwhile: then it is a refund like any other.
+        if self.outpoints.get(&refund.outpoint).is_some_and(|held| held.present) {
+            return self.secure(refund);
+        }
+        let kept = self.prepared.keys().filter(|(_, slot, _)| slot.index == pledge).count();
+        if kept >= MAX_PREPARED {
+            return Err(Refused::TooManyPrepared { max: MAX_PREPARED });
+        }
+        Ok(vec![Event::RefundPrepared { slot, refund: refund.clone() }])
+    }
+
+    /// A sponsor's consent to move. Whether the new pledge is what it says is for whoever knows the other charter.
+    fn sign_move(&self, consent: &Signed<Move>) -> Result<Vec<Event>, Refused> {
+        let said = &consent.statement;
+        self.same_task("move", said.network, said.charter)?;
+        let outpoint = said.outpoint;
+        let held = self.outpoints.get(&outpoint).ok_or(Refused::UnknownOutpoint { outpoint })?;
+        let pledge = self.pledges.get(&held.slot.index).ok_or(Refused::GiftHasNoRefund { outpoint })?;
+        consent.verify(&self.secp, &Speaker::sponsor(pledge.sponsor_key))?;
+        if said.to_charter == self.id() {
+            return Err(Refused::MoveTarget { reason: "it leads to the charter it comes from" });
+        }
+        address("to_address", &said.to_address, self.charter.network()).map_err(Refused::RefundAddress)?;
+        match self.moves.get(&(outpoint, said.to_charter)) {
+            Some(known) if known.statement == *said => Ok(Vec::new()),
+            Some(_) => Err(Refused::MoveSigned),
+            None => Ok(vec![Event::MoveSigned { consent: consent.clone() }]),
+        }
+    }
+
     fn submit(
         &self,
         signed: &Signed<Submission>,
@@ -196,7 +236,7 @@ impl Task {
     ) -> Result<Vec<Event>, Refused> {
         let submission = &signed.statement;
         self.same_task("submission", submission.network, submission.charter)?;
-        signed.verify(&self.secp, &self.charter.speaker(Role::Developer))?;
+        signed.verify(&self.secp, &self.submitter(submission).ok_or(Refused::NoLeader)?)?;
         if self.submission(&submission.id()).is_some() {
             return Ok(Vec::new());
         }
@@ -221,7 +261,35 @@ impl Task {
             return Err(wrong_block);
         }
         self.may_submit(tip)?;
+        self.check_milestone(submission, tip)?;
         Ok(vec![Event::WorkSubmitted { submission: signed.clone(), block_mtp_secs }])
+    }
+
+    /// Whether a submission's milestone is one that may be submitted, and its payees can be paid.
+    fn check_milestone(&self, submission: &Submission, tip: &Tip) -> Result<(), Refused> {
+        let milestones = self.charter.milestones();
+        let wrong = |hint| Refused::MilestoneNumber { milestones, hint };
+        match submission.milestone {
+            None if milestones > 1 => return Err(wrong("say which one the work is for, counted from 0")),
+            Some(_) if milestones == 1 => return Err(wrong("leave the number out")),
+            None => {}
+            Some(number) => {
+                let Some(milestone) = self.charter.milestone(number) else {
+                    return Err(wrong("they are counted from 0"));
+                };
+                if tip.mtp_secs > milestone.due {
+                    return Err(Refused::MilestoneOverdue { milestone: number + 1, due_secs: milestone.due });
+                }
+            }
+        }
+        if let Some(Named { payees, .. }) = &submission.named {
+            let none = CharterError::Count { field: "payees", given: 0, max: 20 };
+            if payees.is_empty() {
+                return Err(Refused::NamedPayees(none));
+            }
+            self.charter.shares_for(payees).map_err(Refused::NamedPayees)?;
+        }
+        Ok(())
     }
 
     fn move_block(&self, id: &SubmissionId, block: (BlockHash, u32)) -> Result<Vec<Event>, Refused> {
@@ -279,7 +347,17 @@ impl Task {
         Ok(vec![Event::NoesRuled { ruling: ruling.clone() }])
     }
 
-    fn propose(&self, kind: Kind, feerate_sat_per_vb: u64, tip: &Tip) -> Result<Vec<Event>, Refused> {
+    /// Proposes a settlement; where money moves, `destination` is the task it moves to.
+    ///
+    /// # Errors
+    /// Why there is nothing to propose so now.
+    pub fn propose(
+        &self,
+        kind: Kind,
+        feerate_sat_per_vb: u64,
+        destination: Option<&Task>,
+        tip: &Tip,
+    ) -> Result<Vec<Event>, Refused> {
         self.need_open()?;
         let cap = self.charter.fields().feerate_cap_sat_per_vb;
         if !(1..=cap).contains(&feerate_sat_per_vb) {
@@ -292,7 +370,7 @@ impl Task {
             let nearest = nearest.collect::<Vec<_>>().join(" or ");
             return Err(Refused::FeerateStep { given: feerate_sat_per_vb, nearest });
         }
-        let terms = self.terms(kind, feerate_sat_per_vb, tip)?;
+        let terms = self.terms(kind, feerate_sat_per_vb, destination, tip)?;
         if let Some(known) = self.settlements.get(&terms.id())
             && (!known.signatures.is_empty() || !self.lapsed(known.at_mtp_secs, tip))
         {
@@ -311,9 +389,10 @@ impl Task {
         &self,
         kind: Kind,
         feerate_sat_per_vb: u64,
+        destination: Option<&Task>,
         tip: &Tip,
     ) -> Result<SettlementId, Refused> {
-        Ok(self.terms(kind, feerate_sat_per_vb, tip)?.id())
+        Ok(self.terms(kind, feerate_sat_per_vb, destination, tip)?.id())
     }
 
     pub(super) fn lapsed(&self, at_mtp_secs: u32, tip: &Tip) -> bool {

@@ -1,15 +1,16 @@
 //! What a settlement may do: which outpoints, with which share paid, for which reason. Proposals are
 //! made from it, and checked against it again whenever somebody signs.
 
+use super::part::{Judged, Part};
 use super::{Refused, SettlementState, SubmissionState, Task};
 use crate::escrow::ballot::{self, Verdict};
-use crate::escrow::charter::Bps;
-use crate::escrow::descriptor::OPEN_INDEX;
+use crate::escrow::charter::{self, Bps, Payee};
+use crate::escrow::descriptor::{OPEN_INDEX, Slot};
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Standing};
 use crate::escrow::settlement::{self, Kind, Plan, TermInput, Terms};
-use crate::escrow::statement::{Choice, SettlementId, SubmissionId};
-use bitcoin::OutPoint;
+use crate::escrow::statement::{CharterId, SettlementId, Submission, SubmissionId};
+use bitcoin::{Address, OutPoint};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +37,8 @@ pub enum Reason {
     BelowMinimum,
     /// Two signers give everything back.
     EarlyReturn,
+    /// Its sponsor signed that it moves to another charter.
+    Moved,
 }
 
 /// What may be done with one outpoint.
@@ -51,10 +54,11 @@ impl Task {
     /// What a settlement of this kind may do with one outpoint; `None`: leave it where it is.
     fn entitlement(
         &self,
-        ballot: Option<&Ballot>,
+        rests_on: Option<&RestsOn<'_>>,
         kind: &Kind,
         held: &Outpoint,
         standing: Standing,
+        tip: &Tip,
     ) -> Option<Entitlement> {
         let back = |reason| Some(Entitlement { pay: Bps::NONE, reason });
         let pay = |reason| Some(Entitlement { pay: Bps::ALL, reason });
@@ -62,27 +66,32 @@ impl Task {
             (_, Standing::Vanished | Standing::Seen | Standing::Confirming { .. }) => None,
             (Kind::EarlyReturn, Standing::Credited) => back(Reason::EarlyReturn),
             (Kind::EarlyReturn, Standing::Gift) => self.charter.pot().and_then(|_| back(Reason::EarlyReturn)),
+            (
+                Kind::Move { to },
+                Standing::Credited | Standing::Surplus { .. } | Standing::BelowMinimum,
+            ) => self.moves.get(&(held.outpoint, *to)).and_then(|_| back(Reason::Moved)),
             (Kind::EarlyReturn | Kind::Payout { .. }, Standing::Surplus { .. }) => back(Reason::Surplus),
             (Kind::EarlyReturn | Kind::Payout { .. }, Standing::BelowMinimum) => back(Reason::BelowMinimum),
             (Kind::Payout { .. }, Standing::Gift) => {
-                ballot.filter(|ballot| ballot.silence_pays).and_then(|_| pay(Reason::Gift))
+                let RestsOn { judged, of } = rests_on?;
+                if self.gifts_pay(judged, of, tip) { pay(Reason::Gift) } else { None }
             }
-            (Kind::Payout { .. }, Standing::Credited) => {
-                let ballot = ballot?;
-                let index = held.slot.index;
-                match self.verdict(ballot, index, held.confirmation?.height) {
-                    Verdict::Pay if ballot.tally.choice(index) == Some(Choice::Yes) => pay(Reason::Yes),
-                    Verdict::Pay => pay(Reason::Silent),
-                    Verdict::Wait | Verdict::Contested => None,
-                }
+            (Kind::Payout { .. } | Kind::Ruling { .. } | Kind::Milestone { .. }, Standing::Credited) => {
+                let RestsOn { judged, of } = rests_on?;
+                let (pay, part) = self.share_of(kind, judged, of, held, tip)?;
+                let reason = match part {
+                    Part::Yes => Reason::Yes,
+                    Part::Silent => Reason::Silent,
+                    Part::Ruled(_) => Reason::Ruled,
+                    Part::Pending | Part::Lost => return None,
+                };
+                Some(Entitlement { pay, reason })
             }
-            (Kind::Ruling { .. }, Standing::Credited) => {
-                let ballot = ballot?;
-                let share = ballot.words.ruling?;
-                (ballot.tally.choice(held.slot.index) == Some(Choice::No))
-                    .then_some(Entitlement { pay: share, reason: Reason::Ruled })
-            }
-            (Kind::Ruling { .. }, Standing::Gift | Standing::Surplus { .. } | Standing::BelowMinimum) => None,
+            (
+                Kind::Ruling { .. } | Kind::Milestone { .. },
+                Standing::Gift | Standing::Surplus { .. } | Standing::BelowMinimum,
+            )
+            | (Kind::Move { .. }, Standing::Gift) => None,
         }
     }
 
@@ -98,44 +107,47 @@ impl Task {
         ruling: Option<Bps>,
         tip: &Tip,
     ) -> Result<BTreeMap<OutPoint, Entitlement>, Refused> {
-        let ballot = match kind {
-            Kind::EarlyReturn => None,
-            Kind::Payout { submission } | Kind::Ruling { submission } => {
-                let mut ballot = self.ballot(self.need_submission(submission)?, tip);
-                ballot.words.ruling = ballot.words.ruling.or(ruling);
-                Some(ballot)
+        let rests_on = match kind.submission() {
+            None => None,
+            Some(submission) => {
+                let of = self.need_submission(&submission)?;
+                let mut judged = self.judged(&submission, tip);
+                for own in judged.iter_mut().filter(|judged| judged.submission.id == submission) {
+                    own.ballot.words.ruling = own.ballot.words.ruling.or(ruling);
+                    if matches!(kind, Kind::Ruling { .. }) && own.ballot.words.ruling.is_none() {
+                        return Err(Refused::NoRuling { submission });
+                    }
+                }
+                Some(RestsOn { judged, of })
             }
         };
-        if let (Kind::Ruling { submission }, Some(ballot)) = (kind, &ballot)
-            && ballot.words.ruling.is_none()
-        {
-            return Err(Refused::NoRuling { submission: *submission });
-        }
         let standings = self.standings(tip);
         Ok(self
             .outpoints
             .values()
             .filter_map(|held| {
                 let standing = *standings.get(&held.outpoint)?;
-                Some((held.outpoint, self.entitlement(ballot.as_ref(), kind, held, standing)?))
+                Some((held.outpoint, self.entitlement(rests_on.as_ref(), kind, held, standing, tip)?))
             })
             .collect())
     }
 
-    fn ballot(&self, submission: &SubmissionState, tip: &Tip) -> Ballot {
+    pub(super) fn ballot(&self, submission: &SubmissionState, tip: &Tip) -> Ballot {
         let tally = self.tally(submission, tip);
         let words = self.words(submission, tip);
-        let silence_pays = ballot::silence_pays(&self.charter, &tally, &words);
-        Ballot { tally, words, silence_pays, block_height: submission.signed.statement.block_height }
+        let Submission { block_height, named, .. } = &submission.signed.statement;
+        // To others than the charter names only a yes pays.
+        let named = named.is_some();
+        let silence_pays = !named && ballot::silence_pays(&self.charter, &tally, &words);
+        Ballot { tally, words, silence_pays, named, block_height: *block_height }
     }
 
     /// The verdict over what a pledge had confirmed at `height`. Who came after the named block was never
     /// asked: that silence says nothing, and the money waits.
-    fn verdict(&self, ballot: &Ballot, pledge: u32, height: u32) -> Verdict {
+    pub(super) fn verdict(&self, ballot: &Ballot, pledge: u32, height: u32) -> Verdict {
+        let asked = height <= ballot.block_height && !ballot.named;
         match ballot::verdict(&self.charter, &ballot.tally, &ballot.words, pledge) {
-            Verdict::Pay if height > ballot.block_height && ballot.tally.choice(pledge).is_none() => {
-                Verdict::Wait
-            }
+            Verdict::Pay if !asked && ballot.tally.choice(pledge).is_none() => Verdict::Wait,
             verdict => verdict,
         }
     }
@@ -160,8 +172,14 @@ impl Task {
     }
 
     /// The terms of a settlement of everything `kind` allows now, at `feerate_sat_per_vb`.
-    pub(super) fn terms(&self, kind: Kind, feerate_sat_per_vb: u64, tip: &Tip) -> Result<Terms, Refused> {
-        self.terms_if(kind, feerate_sat_per_vb, None, tip)
+    pub(super) fn terms(
+        &self,
+        kind: Kind,
+        feerate_sat_per_vb: u64,
+        destination: Option<&Task>,
+        tip: &Tip,
+    ) -> Result<Terms, Refused> {
+        self.terms_if(kind, feerate_sat_per_vb, None, destination, tip)
     }
 
     /// The same, if the arbiter had ruled `ruling` where there is no ruling yet.
@@ -170,6 +188,7 @@ impl Task {
         kind: Kind,
         feerate_sat_per_vb: u64,
         ruling: Option<Bps>,
+        destination: Option<&Task>,
         tip: &Tip,
     ) -> Result<Terms, Refused> {
         // From then on pledges only go back to their sponsors by themselves; gifts never do.
@@ -183,18 +202,76 @@ impl Task {
                     || self.outbids(held, feerate_sat_per_vb)
                     || self.spent_by_nobody(held, tip);
                 let may_move = free && (!refunds_only || held.slot.index == OPEN_INDEX);
-                may_move.then(|| self.term_input(held, entitlement))
+                may_move.then(|| self.term_input(&kind, held, entitlement))
             })
             .collect();
-        let inputs = settlement::worthwhile(&self.charter, kind, feerate_sat_per_vb, inputs).joins;
+        let payees = self.payees(&kind)?;
+        let shares = self.charter.shares_for(&payees)?;
+        let inputs = settlement::worthwhile(&self.charter, &shares, kind, feerate_sat_per_vb, inputs).joins;
+        let holder = if matches!(kind, Kind::Move { .. }) { destination } else { Some(self) };
+        let secured = |input: &TermInput| {
+            let terms = Terms::naming(
+                self.id(),
+                kind,
+                feerate_sat_per_vb,
+                payees.clone(),
+                vec![input.clone()],
+            );
+            terms.is_ok_and(|terms| holder.is_some_and(|holder| self.refunds_prepared(&terms, holder)))
+        };
+        let inputs: Vec<TermInput> =
+            inputs.into_iter().filter(|input| !kind.one_by_one() || secured(input)).collect();
         let moves = |input: &TermInput| match kind {
             Kind::Payout { .. } => input.pay > Bps::NONE,
-            Kind::EarlyReturn | Kind::Ruling { .. } => true,
+            Kind::EarlyReturn | Kind::Ruling { .. } | Kind::Milestone { .. } | Kind::Move { .. } => true,
         };
         if !inputs.iter().any(moves) {
-            return Err(Refused::NothingToSettle);
+            return Err(if kind.one_by_one() { Refused::NothingPrepared } else { Refused::NothingToSettle });
         }
-        Terms::new(self.id(), kind, feerate_sat_per_vb, inputs).map_err(Refused::Terms)
+        Terms::naming(self.id(), kind, feerate_sat_per_vb, payees, inputs).map_err(Refused::Terms)
+    }
+
+    /// For the kinds whose refunds are signed in advance: the step at which most outpoints can move, of equals the
+    /// one nearest to `wanted`. `None` for other kinds, and where nothing can.
+    pub fn prepared_step(
+        &self,
+        kind: Kind,
+        wanted: u64,
+        destination: Option<&Task>,
+        tip: &Tip,
+    ) -> Option<u64> {
+        if !kind.one_by_one() {
+            return None;
+        }
+        let cap = self.charter.fields().feerate_cap_sat_per_vb;
+        let steps = settlement::steps().take_while(|step| *step <= cap);
+        let movable = |step: u64| {
+            let terms = self.terms(kind, step, destination, tip).ok()?;
+            Some((terms.inputs().len(), std::cmp::Reverse(step.abs_diff(wanted)), step))
+        };
+        steps.filter_map(movable).max().map(|(_, _, step)| step)
+    }
+
+    /// Who is paid in place of the charter's payees by a settlement of this kind.
+    pub fn payees(&self, kind: &Kind) -> Result<Vec<Payee>, Refused> {
+        let Some(submission) = kind.submission() else { return Ok(Vec::new()) };
+        let named = self.need_submission(&submission)?.signed.statement.named.as_ref();
+        Ok(named.map(|named| named.payees.clone()).unwrap_or_default())
+    }
+
+    /// Whether `holder` (this task, or the one that money moves to) has a refund of everything that the
+    /// transactions of `terms` would make in its escrow.
+    fn refunds_prepared(&self, terms: &Terms, holder: &Task) -> bool {
+        let Ok(plan) = settlement::plan(&self.secp, &self.charter, &self.contract, terms) else { return false };
+        plan.made().all(|(input, made)| {
+            let slot = made.slot.or_else(|| self.moves_to(input.term.outpoint, holder.id()));
+            slot.is_some_and(|slot| holder.prepared(&(made.outpoint, slot, made.amount)).is_some())
+        })
+    }
+
+    /// The address under another charter that an outpoint's sponsor signed it over to.
+    pub fn moves_to(&self, outpoint: OutPoint, charter: CharterId) -> Option<Slot> {
+        self.moves.get(&(outpoint, charter)).map(|consent| Slot::pledge(consent.statement.to_index))
     }
 
     /// The transactions that proposing a settlement of `kind` would make now; for a ruling that was not given
@@ -205,9 +282,10 @@ impl Task {
         kind: Kind,
         feerate_sat_per_vb: u64,
         ruling: Option<Bps>,
+        destination: Option<&Task>,
         tip: &Tip,
     ) -> Result<Plan, Refused> {
-        let terms = self.terms_if(kind, feerate_sat_per_vb, ruling, tip)?;
+        let terms = self.terms_if(kind, feerate_sat_per_vb, ruling, destination, tip)?;
         Ok(settlement::plan(&self.secp, &self.charter, &self.contract, &terms)?)
     }
 
@@ -246,24 +324,35 @@ impl Task {
         held.present && !ours && tip.mtp_secs <= self.charter.refund_time_secs()
     }
 
-    fn term_input(&self, held: &Outpoint, entitlement: Entitlement) -> TermInput {
+    fn term_input(&self, kind: &Kind, held: &Outpoint, entitlement: Entitlement) -> TermInput {
         TermInput {
             outpoint: held.outpoint,
             amount: held.amount,
             slot: held.slot,
             sponsor_key: self.pledges.get(&held.slot.index).map(|pledge| pledge.sponsor_key),
             pay: entitlement.pay,
-            return_address: self.return_address(held.slot).cloned(),
+            return_address: self.goes_to(kind, held),
         }
+    }
+
+    /// Where what a settlement does not pay of an outpoint goes: back, or to the pledge it moves to.
+    pub fn goes_to(&self, kind: &Kind, held: &Outpoint) -> Option<Address> {
+        let Kind::Move { to } = kind else { return self.return_address(held.slot).cloned() };
+        let consent = self.moves.get(&(held.outpoint, *to))?;
+        charter::address("to_address", &consent.statement.to_address, self.charter.network()).ok()
     }
 
     /// Whether every input of `terms` may still be settled so: votes change, rulings come, blocks go.
     pub(super) fn still_entitled(&self, terms: &Terms, tip: &Tip) -> Result<(), Refused> {
-        let entitlements = self.entitlements(&terms.kind(), tip)?;
+        let kind = terms.kind();
+        let entitlements = self.entitlements(&kind, tip)?;
+        if terms.payees() != self.payees(&kind)? {
+            return Err(Refused::OtherTask { what: "settlement", field: "list of payees" });
+        }
         for input in terms.inputs() {
             let held = self.outpoints.get(&input.outpoint);
             match (held, entitlements.get(&input.outpoint)) {
-                (Some(held), Some(entitlement)) if self.term_input(held, *entitlement) == *input => {}
+                (Some(held), Some(entitlement)) if self.term_input(&kind, held, *entitlement) == *input => {}
                 _ => return Err(Refused::NoLongerAllowed { outpoint: input.outpoint }),
             }
         }
@@ -281,9 +370,14 @@ impl Task {
     /// Whether a transaction that rests on this pledge's vote, or on its silence, may go out: two have
     /// signed one of its forms. What merely returns a stray payment to the pledge's address rests on no
     /// vote, or anybody could end a vote by paying a little there.
-    pub(super) fn vote_used(&self, pledge: u32, tip: &Tip) -> bool {
+    pub(super) fn vote_used(&self, submission: SubmissionId, pledge: u32, tip: &Tip) -> bool {
         self.settlements.values().any(|settlement| {
-            let ruled = matches!(settlement.plan.terms().kind(), Kind::Ruling { .. });
+            let kind = settlement.plan.terms().kind();
+            // What pays one milestone rests on the votes for that one; what pays the last, on all.
+            if matches!(kind, Kind::Milestone { submission: other } if other != submission) {
+                return false;
+            }
+            let ruled = matches!(kind, Kind::Ruling { .. });
             let uses = |input: &TermInput| input.slot.index == pledge && (ruled || input.pays());
             let chunks = (0u32..).zip(settlement.plan.chunks());
             chunks.zip(self.chunk_fates(settlement, tip)).any(|((at, chunk), fate)| {
@@ -384,12 +478,21 @@ fn outpoints_of(chunk: &settlement::Chunk) -> impl Iterator<Item = OutPoint> {
     chunk.inputs.iter().map(|input| input.term.outpoint)
 }
 
-struct Ballot {
-    tally: ballot::Tally,
-    words: ballot::Words,
-    silence_pays: bool,
+/// A submission as it stands under a tip.
+pub(super) struct Ballot {
+    pub tally: ballot::Tally,
+    pub words: ballot::Words,
+    pub silence_pays: bool,
+    /// Whether it names other payees than the charter.
+    named: bool,
     /// Height of the submission's named block.
     block_height: u32,
+}
+
+/// What decides over a settlement that rests on a submission.
+struct RestsOn<'a> {
+    judged: Vec<Judged<'a>>,
+    of: &'a SubmissionState,
 }
 
 /// What became of one transaction of a settlement.

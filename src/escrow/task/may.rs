@@ -65,6 +65,9 @@ impl Task {
 
     /// Whether the arbiter may rule over the noes of a submission.
     pub fn may_rule(&self, submission: &SubmissionState, tip: &Tip) -> Result<(), Refused> {
+        if submission.signed.statement.named.is_some() {
+            return Err(Refused::NoRulingForNamed);
+        }
         if submission.ruling.is_some() {
             return Err(Refused::AlreadyRuled);
         }
@@ -81,7 +84,7 @@ impl Task {
     /// Whether a pledge may vote on a submission, or say something else than before.
     pub fn may_vote(&self, submission: &SubmissionState, pledge: u32, tip: &Tip) -> Result<(), Refused> {
         self.need_pledge(pledge)?;
-        if self.vote_used(pledge, tip) {
+        if self.vote_used(submission.id, pledge, tip) {
             return Err(Refused::VoteSettled);
         }
         let said = submission.votes.iter().filter(|cast| cast.vote.statement.pledge == pledge).count();

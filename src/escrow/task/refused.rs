@@ -233,6 +233,51 @@ pub enum Refused {
         "nothing may be settled so now: see the tally for what waits for votes, acceptance or a ruling, and mind that small pledges cannot bear a high feerate"
     )]
     NothingToSettle,
+    /// No pledge may be split or moved: its refunds are missing.
+    #[error(
+        "nothing may be settled so now at this feerate: each pledge needs a yes vote (or a signed move), and its sponsor's refunds of what stays in escrow, signed for exactly this feerate"
+    )]
+    NothingPrepared,
+    /// A refund for an output that may come to be: too many.
+    #[error("{max} refunds were prepared for this pledge already: no more are kept")]
+    TooManyPrepared {
+        /// Most kept.
+        max: usize,
+    },
+    /// Not a milestone of the charter, or none where there should be one.
+    #[error("the charter has {milestones} milestones: {hint}")]
+    MilestoneNumber {
+        /// How many there are.
+        milestones: u32,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The milestone's time is over.
+    #[error("milestone {milestone} was due at {due_secs}: it can be submitted no more")]
+    MilestoneOverdue {
+        /// Which, from 1 as people count.
+        milestone: u32,
+        /// When it was due.
+        due_secs: u32,
+    },
+    /// Payees that cannot be.
+    #[error("named payees: {0}")]
+    NamedPayees(CharterError),
+    /// Nobody leads.
+    #[error("the charter has no leader who could name payees")]
+    NoLeader,
+    /// To others only yes pays.
+    #[error("the submission names other payees than the charter: only yes votes pay them, and there is no ruling")]
+    NoRulingForNamed,
+    /// A move that leads nowhere.
+    #[error("the move cannot be made: {reason}")]
+    MoveTarget {
+        /// Why.
+        reason: &'static str,
+    },
+    /// It was signed over already.
+    #[error("this outpoint was signed over to another pledge of that charter already")]
+    MoveSigned,
     /// The terms contradict themselves.
     #[error(transparent)]
     Terms(TermsError),
@@ -320,6 +365,15 @@ impl Refused {
             Refused::Feerate { .. } => "feerate",
             Refused::FeerateStep { .. } => "feerate_step",
             Refused::NothingToSettle => "nothing_to_settle",
+            Refused::NothingPrepared => "nothing_prepared",
+            Refused::TooManyPrepared { .. } => "too_many_prepared",
+            Refused::MilestoneNumber { .. } => "milestone_number",
+            Refused::MilestoneOverdue { .. } => "milestone_overdue",
+            Refused::NamedPayees(_) => "named_payees",
+            Refused::NoLeader => "no_leader",
+            Refused::NoRulingForNamed => "no_ruling_for_named",
+            Refused::MoveTarget { .. } => "move_target",
+            Refused::MoveSigned => "move_signed",
             Refused::Terms(_) => "settlement_terms",
             Refused::Plan(_) => "settlement_plan",
             Refused::SettlementUnderWay { .. } => "settlement_under_way",

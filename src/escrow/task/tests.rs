@@ -5,6 +5,7 @@ mod arrivals;
 mod faults;
 mod journeys;
 mod may;
+mod milestones;
 pub(in crate::escrow) mod random;
 mod refusals;
 mod watched;

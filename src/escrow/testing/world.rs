@@ -9,7 +9,7 @@ use crate::escrow::descriptor::Slot;
 use crate::escrow::event::{Command, Record};
 use crate::escrow::network::{DAY_SECS, Network};
 use crate::escrow::pledge::{Standing, Totals};
-use crate::escrow::refund::RefundBundle;
+use crate::escrow::refund::{RefundBundle, RefundTarget};
 use crate::escrow::settlement::{self, Kind, Plan, RoleSignatures};
 use crate::escrow::statement::{
     Acceptance, Attest, CharterId, Choice, Digest, Pledge, Receipt, Role, Ruling, SettlementId, Signed,
@@ -257,6 +257,8 @@ impl World {
             content: Digest::of(b"the work"),
             block_height: tip.height,
             block_hash: tip.hash,
+            milestone: None,
+            named: None,
         }
     }
 
@@ -273,6 +275,43 @@ impl World {
         let id = submission.id();
         self.give(&self.submit_command(submission)).expect("submitted");
         id
+    }
+
+    /// Submits work for a milestone.
+    pub fn submit_milestone(&mut self, milestone: u32) -> SubmissionId {
+        let submission = Submission { milestone: Some(milestone), ..self.submission() };
+        let id = submission.id();
+        self.give(&self.submit_command(submission)).expect("submitted");
+        id
+    }
+
+    /// The sponsor's refunds of everything that a plan's transactions would keep in escrow, for each form, handed in
+    /// with the task that keeps it.
+    pub fn prepare(&mut self, plan: &Plan, at: CharterId) -> Result<usize, Refused> {
+        let from = self.task().clone();
+        let mut count = 0;
+        for (input, made) in plan.made() {
+            let slot = made.slot.or_else(|| from.moves_to(input.term.outpoint, at)).expect("it stays somewhere");
+            let holder = self.book.task(&at).expect("known");
+            let refund_address = &holder.pledges()[&slot.index].refund_address;
+            let output = holder.output(slot).expect("an address");
+            let target = RefundTarget::new(output, made.outpoint, made.amount, refund_address).expect("a pledge");
+            let key = self.sponsor(input.term.slot.index);
+            let refund = RefundBundle::sign(&self.secp, target, &key).expect("the sponsor's key");
+            let command = Command::PrepareRefund { slot, refund: refund.signatures().clone() };
+            let records = self.book.decide(holder, &command)?;
+            count += self.keep(records);
+        }
+        Ok(count)
+    }
+
+    /// A yes with the refunds of what would stay in escrow at a feerate.
+    pub fn vote_and_prepare(&mut self, submission: SubmissionId, pledge: u32, feerate_sat_per_vb: u64) {
+        self.vote(submission, pledge, Choice::Yes, 1).expect("voted");
+        let held = self.task().outpoints().values().find(|held| held.slot.index == pledge && held.unspent());
+        let outpoint = held.expect("there is money").outpoint;
+        let plan = self.task().split_off(&submission, outpoint, feerate_sat_per_vb).expect("it can be split");
+        self.prepare(&plan, self.id).expect("prepared");
     }
 
     /// A vote as its sponsor signs it.
@@ -333,7 +372,7 @@ impl World {
     pub fn propose(&mut self, kind: Kind, feerate_sat_per_vb: u64) -> Result<SettlementId, Refused> {
         let tip = *self.book.tip().ok_or(Refused::NoTip)?;
         self.give(&Command::ProposeSettlement { kind, feerate_sat_per_vb })?;
-        self.task().proposal_id(kind, feerate_sat_per_vb, &tip)
+        self.task().proposal_id(kind, feerate_sat_per_vb, None, &tip)
     }
 
     /// The transactions of a settlement.

@@ -107,7 +107,8 @@ pub(super) enum Standing {
 }
 
 /// Why an arrival is too much: mined after funding close (`late`), not under the cap any more (`over_cap`), to an
-/// address paid out already (`already_settled`).
+/// address paid out already (`already_settled`), to an address for what settlements leave in escrow
+/// (`not_a_remainder`).
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[allow(dead_code)]
@@ -115,6 +116,7 @@ pub(super) enum Surplus {
     Late,
     OverCap,
     AlreadySettled,
+    NotARemainder,
 }
 
 /// How an outpoint ended: by two of three (`settled`), or by its sponsor's refund (`refunded`).

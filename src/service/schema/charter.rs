@@ -140,7 +140,7 @@ struct Milestone {
 /// Somebody who is paid.
 #[derive(ToSchema)]
 #[allow(dead_code)]
-struct Payee {
+pub(super) struct Payee {
     /// Where to.
     #[schema(value_type = BitcoinAddress)]
     address: String,

@@ -2,7 +2,7 @@
 
 use super::mirrored;
 use super::scalar::*;
-use super::statement::{SignedAcceptance, SignedRuling, SignedSubmission};
+use super::statement::{SignedAcceptance, SignedMove, SignedRuling, SignedSubmission};
 use crate::escrow::ballot::{CastVote, Tally};
 use crate::escrow::facts::{Confirmation, SpendPath, Tip};
 use crate::escrow::pledge::{Standing, Totals};
@@ -50,6 +50,9 @@ struct ProofDocument {
     /// Every header that is referred to, by height, each with the ten below it (for its median time past).
     #[schema(value_type = BTreeMap<HeightKey, HexHeader>)]
     headers: BTreeMap<u32, HexHeader>,
+    /// Sponsors' consents that an outpoint moves to another charter; left out where there are none.
+    #[schema(value_type = Option<Vec<SignedMove>>, nullable = false)]
+    moves: Option<Vec<SignedMove>>,
     /// Submissions with everything said about them.
     submissions: Vec<SubmissionProof>,
     /// Settlements that were proposed.
@@ -235,6 +238,9 @@ struct Terms {
     /// Feerate of the lowest form.
     #[schema(value_type = Feerate)]
     feerate_sat_per_vb: u64,
+    /// Who is paid in place of the charter's payees; left out where the submission names nobody.
+    #[schema(nullable = false)]
+    payees: Option<Vec<super::charter::Payee>>,
     /// What moves, sorted by outpoint.
     inputs: Vec<TermInput>,
 }

@@ -14,6 +14,7 @@ use utoipa::{PartialSchema, ToSchema};
 mirrored! {
     statement::Role => Role,
     statement::Submission => Submission,
+    statement::Move => Move,
     statement::Choice => Choice,
     statement::Vote => Vote,
     statement::Acceptance => Acceptance,
@@ -59,6 +60,55 @@ struct Submission {
     /// Its hash.
     #[schema(value_type = BlockId)]
     block_hash: bitcoin::BlockHash,
+    /// Which milestone, from 0; left out where the charter has one only.
+    #[schema(value_type = Option<Count>, nullable = false)]
+    milestone: Option<u32>,
+    /// Others who are to be paid in place of the charter's payees; left out where nobody is named.
+    #[schema(nullable = false)]
+    named: Option<Named>,
+}
+
+/// Payees that a submission names.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct Named {
+    /// Who names them, and signs the submission.
+    by: NamedBy,
+    /// They; their shares add up to what the charter's payees have together.
+    #[schema(min_items = 1, max_items = 20)]
+    payees: Vec<super::charter::Payee>,
+}
+
+/// Who may name other payees.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)]
+enum NamedBy {
+    Representative,
+    Leader,
+}
+
+/// A sponsor's consent that an outpoint of theirs moves to a pledge of another charter.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct Move {
+    /// Network of both charters.
+    network: crate::escrow::network::Network,
+    /// The charter whose escrow it leaves.
+    charter: statement::CharterId,
+    /// What moves.
+    #[schema(value_type = Outpoint)]
+    outpoint: String,
+    /// The charter it is paid under from then on.
+    to_charter: statement::CharterId,
+    /// Index of the new pledge.
+    #[schema(value_type = PledgeIndex)]
+    to_index: u32,
+    /// The new pledge's address.
+    #[schema(value_type = BitcoinAddress)]
+    to_address: String,
 }
 
 /// A sponsor's choice: `yes` releases the pledge, `no` holds it for a ruling.
@@ -162,6 +212,8 @@ macro_rules! signed {
 signed! {
     /// A submission as the developer signed it, tag `upfront/submission`.
     SignedSubmission(statement::Submission);
+    /// A consent to move as the sponsor signed it, tag `upfront/move`.
+    SignedMove(statement::Move);
     /// A vote as the sponsor signed it, tag `upfront/vote`.
     SignedVote(statement::Vote);
     /// The representative's word as signed, tag `upfront/accept`.
@@ -250,6 +302,16 @@ enum Kind {
     Ruling {
         /// The submission.
         submission: statement::SubmissionId,
+    },
+    /// Pays one milestone's share; the rest stays in escrow.
+    Milestone {
+        /// A submission of that milestone.
+        submission: statement::SubmissionId,
+    },
+    /// Moves pledges to another charter, as their sponsors signed.
+    Move {
+        /// That charter.
+        to: statement::CharterId,
     },
 }
 

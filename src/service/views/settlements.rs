@@ -212,6 +212,7 @@ fn transactions(
                                 OutputKind::Payee { .. } => "payee",
                                 OutputKind::Return { .. } => "return",
                                 OutputKind::Remainder { .. } => "remainder",
+                                OutputKind::Move { .. } => "move",
                             }
                             .to_owned(),
                             what: kind.to_string(),

@@ -4,10 +4,11 @@ use super::super::body::{Body, Params};
 use super::super::page::{self, PageQuery, Query};
 use super::super::{ApiError, App, qr_payload, qr_svg};
 use super::paths::{PledgePath, TaskPath};
+use crate::escrow::descriptor::Slot;
 use crate::escrow::event::Command;
 use crate::escrow::refund::RefundSignatures;
 use crate::escrow::signature::StatementSignature;
-use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{CharterId, Move, Signed};
 use crate::service::schema;
 use crate::service::views::{Page, PledgeView};
 use axum::Json;
@@ -37,6 +38,17 @@ pub struct NewPledge {
     /// What the sponsor means to pay.
     #[schema(value_type = schema::Sat)]
     pub amount_sat: u64,
+}
+
+/// A refund of an output that a settlement may make.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPreparedRefund {
+    /// Generation of the pledge's address that the output will pay: 0 for what moves here from another charter.
+    #[schema(value_type = schema::Generation)]
+    pub generation: u32,
+    /// The refund, for exactly the outpoint and amount that it will have.
+    pub refund: RefundSignatures,
 }
 
 fn view(app: &App, charter: &CharterId, index: u32) -> Result<PledgeView, ApiError> {
@@ -146,6 +158,47 @@ pub(super) async fn secure(
 ) -> Result<Json<PledgeView>, ApiError> {
     let outpoint = refund.outpoint;
     app.service.submit(&charter, Command::SecureRefund { refund }).await?;
+    let index =
+        app.service.read_task(&charter, |task, _| task.outpoints().get(&outpoint).map(|h| h.slot.index))?;
+    Ok(Json(view(&app, &charter, index.ok_or(ApiError::missing("pledge"))?)?))
+}
+
+/// Prepare a refund
+///
+/// Of an output that does not exist yet: what a milestone's payout would leave of the pledge, or what a move would bring here. A settlement is proposed only for pledges whose refunds are prepared for each of its forms. It is kept, and given out as a pair only.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/pledges/{index}/prepared-refunds", operation_id = "prepareRefund",
+    tag = "pledges",
+    params(PledgePath),
+    request_body = NewPreparedRefund,
+    responses((status = 200, description = "The pledge.", body = PledgeView))
+)]
+pub(super) async fn prepare(
+    State(app): State<App>,
+    Params((charter, index)): Params<(CharterId, u32)>,
+    Body(NewPreparedRefund { generation, refund }): Body<NewPreparedRefund>,
+) -> Result<Json<PledgeView>, ApiError> {
+    let slot = Slot { index, generation };
+    app.service.submit(&charter, Command::PrepareRefund { slot, refund }).await?;
+    Ok(Json(view(&app, &charter, index)?))
+}
+
+/// Sign a move
+///
+/// A sponsor's consent that one outpoint moves to a pledge of theirs under another charter of this service, which was issued before with the same sponsor key.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/moves", operation_id = "signMove", tag = "pledges",
+    params(TaskPath),
+    request_body = schema::SignedMove,
+    responses((status = 200, description = "The pledge that it leaves.", body = PledgeView))
+)]
+pub(super) async fn sign_move(
+    State(app): State<App>,
+    Params(charter): Params<CharterId>,
+    Body(consent): Body<Signed<Move>>,
+) -> Result<Json<PledgeView>, ApiError> {
+    let outpoint = consent.statement.outpoint;
+    app.service.submit(&charter, Command::SignMove { consent }).await?;
     let index =
         app.service.read_task(&charter, |task, _| task.outpoints().get(&outpoint).map(|h| h.slot.index))?;
     Ok(Json(view(&app, &charter, index.ok_or(ApiError::missing("pledge"))?)?))

@@ -4,6 +4,7 @@ use super::super::body::{Body, Params};
 use super::super::page::{self, PageQuery, Query};
 use super::super::{ApiError, App, Identity};
 use super::paths::{SettlementPath, TaskPath};
+use crate::escrow::refund::RefundSignatures;
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{CharterId, SettlementId, SubmissionId};
 use crate::service::schema;
@@ -42,6 +43,22 @@ pub enum NewSettlement {
         #[schema(value_type = Option<schema::Feerate>)]
         feerate_sat_per_vb: Option<u64>,
     },
+    /// Pays one milestone's share of pledges that voted yes and whose refunds of the rest are prepared; the rest stays in escrow.
+    Milestone {
+        /// A submission of that milestone.
+        submission: SubmissionId,
+        /// Its lowest feerate, sat/vB; if left out, the one that most sponsors signed refunds for.
+        #[schema(value_type = Option<schema::Feerate>)]
+        feerate_sat_per_vb: Option<u64>,
+    },
+    /// Moves pledges whose sponsors signed for it to their pledges under another charter.
+    Move {
+        /// That charter.
+        to: CharterId,
+        /// Its lowest feerate, sat/vB; if left out, the one that most sponsors signed refunds for.
+        #[schema(value_type = Option<schema::Feerate>)]
+        feerate_sat_per_vb: Option<u64>,
+    },
 }
 
 impl NewSettlement {
@@ -54,6 +71,10 @@ impl NewSettlement {
             NewSettlement::Ruling { submission, feerate_sat_per_vb } => {
                 (Kind::Ruling { submission }, feerate_sat_per_vb)
             }
+            NewSettlement::Milestone { submission, feerate_sat_per_vb } => {
+                (Kind::Milestone { submission }, feerate_sat_per_vb)
+            }
+            NewSettlement::Move { to, feerate_sat_per_vb } => (Kind::Move { to }, feerate_sat_per_vb),
         }
     }
 }
@@ -65,6 +86,13 @@ pub struct NewSignatures {
     /// Base64 (BIP174), any number of forms.
     #[schema(value_type = Vec<schema::PsbtBase64>)]
     pub psbts: Vec<String>,
+}
+
+/// Refunds of what a settlement leaves in escrow or moves to another charter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PreparedRefunds {
+    /// One for each output of each form that would keep money in an escrow; pairs alone, without their ladders.
+    pub refunds: Vec<RefundSignatures>,
 }
 
 fn view(app: &App, charter: &CharterId, id: &SettlementId) -> Result<Json<SettlementView>, ApiError> {
@@ -169,4 +197,21 @@ pub(super) async fn sign(
     }
     app.service.sign_with_psbts(&charter, &settlement, &psbts).await?;
     view(&app, &charter, &settlement)
+}
+
+/// Get the refunds of what a settlement keeps in escrow
+///
+/// For signers of milestones and moves: they check, for every form, that the sponsor can take back what stays in escrow. Only pairs are given out; they move nothing before T and pay nobody but the sponsor.
+#[utoipa::path(
+    get, path = "/tasks/{charter}/settlements/{settlement}/prepared-refunds", operation_id = "preparedRefunds",
+    tag = "settlements",
+    params(SettlementPath),
+    responses((status = 200, description = "The refunds; none for a settlement that keeps nothing in escrow.", body = PreparedRefunds))
+)]
+pub(super) async fn prepared(
+    State(app): State<App>,
+    Params((charter, id)): Params<(CharterId, SettlementId)>,
+) -> Result<Json<PreparedRefunds>, ApiError> {
+    let refunds = app.service.prepared_refunds(&charter, &id)?.ok_or(ApiError::missing("settlement"))?;
+    Ok(Json(PreparedRefunds { refunds }))
 }

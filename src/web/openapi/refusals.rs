@@ -118,7 +118,19 @@ const PLEDGE: Codes = &[
     "below_minimum",
 ];
 const REFUND: Codes = &["chain_unknown", "unknown_outpoint", "gift_has_no_refund", "bad_refund"];
+const MOVE: Codes = &[
+    "unknown_outpoint",
+    "gift_has_no_refund",
+    "move_target",
+    "move_signed",
+    "not_open",
+    "funding_closed",
+];
 const SUBMIT: Codes = &[
+    "milestone_number",
+    "milestone_overdue",
+    "named_payees",
+    "no_leader",
     "not_open",
     "submission_number",
     "submission_block",
@@ -131,7 +143,7 @@ const VOTE: Codes =
     &["unknown_submission", "unknown_pledge", "vote_settled", "voting_closed", "too_many_votes"];
 const ACCEPT: Codes = &["unknown_submission", "already_judged", "already_ruled"];
 const RULE: Codes =
-    &["unknown_submission", "ruling_share", "already_ruled", "ruling_too_early", "ruling_too_late"];
+    &["unknown_submission", "ruling_share", "already_ruled", "ruling_too_early", "ruling_too_late", "no_ruling_for_named"];
 const PROPOSE: Codes = &[
     "chain_unknown",
     "not_open",
@@ -140,6 +152,8 @@ const PROPOSE: Codes = &[
     "feerate_step",
     "no_ruling",
     "nothing_to_settle",
+    "nothing_prepared",
+    "move_target",
     "settlement_terms",
     "settlement_plan",
     "settlement_under_way",
@@ -183,6 +197,8 @@ fn own(operation: &str) -> &'static [Codes] {
         "getProof" => &[PROOF],
         "issuePledge" => &[ADDRESS, PLEDGE],
         "secureRefund" => &[REFUND],
+        "prepareRefund" => &[&["unknown_pledge", "bad_refund", "unknown_outpoint", "too_many_prepared"]],
+        "signMove" => &[SAID, ADDRESS, MOVE],
         "submitWork" => &[SAID, SUBMIT],
         "vote" => &[SAID, VOTE],
         "accept" => &[SAID, ACCEPT],

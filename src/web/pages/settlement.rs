@@ -198,10 +198,7 @@ impl SettlementPage {
     }
 
     fn submission(&self) -> Option<String> {
-        match self.settlement.kind {
-            Kind::Payout { submission } | Kind::Ruling { submission } => Some(submission.to_string()),
-            Kind::EarlyReturn => None,
-        }
+        self.settlement.kind.submission().map(|submission| submission.to_string())
     }
 
     fn has_frames(&self) -> bool {

@@ -8,7 +8,7 @@ use super::pieces::title;
 use super::settlement::Refusal;
 use super::settlement::moves::{self, Moves};
 use super::{Asked, Site, money, show as respond, stage_words, words};
-use crate::escrow::event::{Command, Event};
+use crate::escrow::event::Event;
 use crate::escrow::facts::Tip;
 use crate::escrow::settlement::{Kind, step_at_or_above, step_at_or_below};
 use crate::escrow::statement::{CharterId, Role, SettlementId, SubmissionId};
@@ -18,6 +18,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Blocks within which an estimated feerate should confirm, as when somebody proposes without naming one.
 const WITHIN_BLOCKS: u16 = 6;
@@ -61,6 +62,8 @@ pub struct Offer {
     pub kind: Kind,
     /// Number of the submission, from 1.
     pub submission_number: Option<u32>,
+    /// The lowest feerate that was tried, sat/vB.
+    pub feerate_sat_per_vb: u64,
     /// The settlement it would be, and what it would do.
     pub would: Option<Would>,
     /// Why it cannot be proposed now.
@@ -95,15 +98,23 @@ struct Listed {
 
 impl Offer {
     /// Tries a kind under a tip; changes nothing.
-    pub fn try_out(task: &Task, kind: Kind, feerate_sat_per_vb: u64, tip: &Tip) -> Offer {
-        let submission_number = match kind {
-            Kind::Payout { submission } | Kind::Ruling { submission } => number_of(task, &submission),
-            Kind::EarlyReturn => None,
+    pub fn try_out(
+        task: &Task,
+        kind: Kind,
+        destination: Option<&Task>,
+        feerate_sat_per_vb: u64,
+        tip: &Tip,
+    ) -> Offer {
+        let submission_number = kind.submission().and_then(|submission| number_of(task, &submission));
+        // Refunds of what stays in escrow were signed for the feerates that sponsors took.
+        let feerate_sat_per_vb = match task.prepared_step(kind, feerate_sat_per_vb, destination, tip) {
+            Some(step) if kind.one_by_one() => step,
+            _ => feerate_sat_per_vb,
         };
         let tried = task
-            .decide(&Command::ProposeSettlement { kind, feerate_sat_per_vb }, Some(tip))
+            .propose(kind, feerate_sat_per_vb, destination, tip)
             .and_then(|events| {
-                let plan = task.preview(kind, feerate_sat_per_vb, None, tip)?;
+                let plan = task.preview(kind, feerate_sat_per_vb, None, destination, tip)?;
                 let proposed = !events.iter().any(|event| matches!(event, Event::SettlementProposed { .. }));
                 let moves = Moves::new(task.charter(), &plan);
                 Ok(Would { settlement: plan.id(), moves, proposed })
@@ -112,7 +123,7 @@ impl Offer {
             Ok(would) => (Some(would), None),
             Err(refused) => (None, Some(Refusal::new(&refused))),
         };
-        Offer { kind, submission_number, would, refused }
+        Offer { kind, submission_number, feerate_sat_per_vb, would, refused }
     }
 
     fn name(&self) -> String {
@@ -121,12 +132,14 @@ impl Offer {
             Kind::Payout { .. } => format!("Pay for submission {number}"),
             Kind::EarlyReturn => "Give everything back".to_owned(),
             Kind::Ruling { .. } => format!("Carry out the ruling on submission {number}"),
+            Kind::Milestone { .. } => format!("Pay the milestone of submission {number}"),
+            Kind::Move { to } => format!("Move pledges to charter {to}"),
         }
     }
 
-    fn body(&self, feerate_sat_per_vb: u64) -> String {
+    fn body(&self) -> String {
         let mut body = serde_json::json!(self.kind);
-        body["feerate_sat_per_vb"] = feerate_sat_per_vb.into();
+        body["feerate_sat_per_vb"] = self.feerate_sat_per_vb.into();
         body.to_string()
     }
 
@@ -135,8 +148,16 @@ impl Offer {
             Kind::Payout { submission } => format!("--kind payout --submission {submission}"),
             Kind::EarlyReturn => "--kind early-return".to_owned(),
             Kind::Ruling { submission } => format!("--kind ruling --submission {submission}"),
+            Kind::Milestone { submission } => format!("--kind milestone --submission {submission}"),
+            Kind::Move { to } => format!("--kind move --to {to}"),
         }
     }
+}
+
+/// The tasks that sponsors signed money of this one over to.
+fn destinations(app: &App, task: &Task) -> Result<BTreeMap<CharterId, Task>, ApiError> {
+    let to: BTreeSet<CharterId> = task.moves().keys().map(|(_, to)| *to).collect();
+    to.into_iter().map(|to| Ok((to, copy(app, &to)?.0))).collect()
 }
 
 /// Number of a submission as people count, from 1.
@@ -148,11 +169,16 @@ pub fn number_of(task: &Task, submission: &SubmissionId) -> Option<u32> {
 fn kinds(task: &Task) -> Vec<Kind> {
     let mut kinds = Vec::new();
     for state in task.submissions().iter().rev() {
+        if task.charter().milestones() > 1 {
+            kinds.push(Kind::Milestone { submission: state.id });
+        }
         kinds.push(Kind::Payout { submission: state.id });
         if state.ruling.is_some() {
             kinds.push(Kind::Ruling { submission: state.id });
         }
     }
+    let to: BTreeSet<CharterId> = task.moves().keys().map(|(_, to)| *to).collect();
+    kinds.extend(to.into_iter().map(|to| Kind::Move { to }));
     kinds.push(Kind::EarlyReturn);
     kinds
 }
@@ -197,15 +223,26 @@ pub(super) async fn show(
     let (task, tip) = copy(&app, &charter)?;
     let feerate_sat_per_vb = feerate(&app, &task, query.feerate_sat_per_vb).await?;
     // Trying takes a while for a task of many pledges; others go on meanwhile.
-    let page = move || SettlementsPage::new(site, &task, feerate_sat_per_vb, tip.as_ref());
+    let others = destinations(&app, &task)?;
+    let page = move || SettlementsPage::new(site, &task, &others, feerate_sat_per_vb, tip.as_ref());
     let page = tokio::task::spawn_blocking(page).await.map_err(|_| ApiError::internal())?;
     respond(asked, &page)
 }
 
 impl SettlementsPage {
-    fn new(site: Site, task: &Task, feerate_sat_per_vb: u64, tip: Option<&Tip>) -> SettlementsPage {
+    fn new(
+        site: Site,
+        task: &Task,
+        others: &BTreeMap<CharterId, Task>,
+        feerate_sat_per_vb: u64,
+        tip: Option<&Tip>,
+    ) -> SettlementsPage {
         let offers = tip.filter(|_| task.opened()).map(|tip| {
-            kinds(task).into_iter().map(|kind| Offer::try_out(task, kind, feerate_sat_per_vb, tip)).collect()
+            let offer = |kind| {
+                let destination = if let Kind::Move { to } = &kind { others.get(to) } else { None };
+                Offer::try_out(task, kind, destination, feerate_sat_per_vb, tip)
+            };
+            kinds(task).into_iter().map(offer).collect()
         });
         let listed = |state: &crate::escrow::task::SettlementState| {
             let view = SettlementView::new(task, state, tip);

@@ -126,6 +126,7 @@ pub fn standing(standing: &Standing) -> String {
         Standing::Surplus { reason: Surplus::Late } => "came too late, goes back",
         Standing::Surplus { reason: Surplus::OverCap } => "beyond the cap, goes back",
         Standing::Surplus { reason: Surplus::AlreadySettled } => "came after the payout, goes back",
+        Standing::Surplus { reason: Surplus::NotARemainder } => "not what a payout left here, goes back",
     };
     text.to_owned()
 }
@@ -145,6 +146,8 @@ pub fn kind(kind: &Kind) -> &'static str {
         Kind::Payout { .. } => "Payout",
         Kind::EarlyReturn => "Return to all sponsors",
         Kind::Ruling { .. } => "Carrying out a ruling",
+        Kind::Milestone { .. } => "Payout of a milestone",
+        Kind::Move { .. } => "Move to another charter",
     }
 }
 

@@ -117,6 +117,14 @@ impl Case<'_> {
 
     fn surplus(&self, reason: Surplus, amount: &str, back: &str) -> Words {
         match reason {
+            Surplus::NotARemainder => Words::new(
+                "not_a_remainder",
+                "warn",
+                "Not what a payout left here",
+                format!(
+                    "{amount} came to an address that is only for what payouts leave in escrow: it has no vote. It comes back with the next settlement, or from {back} on."
+                ),
+            ),
             Surplus::Late => Words::new(
                 "late",
                 "warn",

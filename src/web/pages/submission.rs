@@ -10,7 +10,7 @@ use super::{Asked, Site, show as respond, stage_words, words};
 use crate::escrow::ballot::CastVote;
 use crate::escrow::facts::Tip;
 use crate::escrow::statement::{CharterId, Choice, SettlementId, SubmissionId};
-use crate::escrow::task::{SubmissionState, Task};
+use crate::escrow::task::{SettlementState, SubmissionState, Task};
 use crate::service::views::SubmissionView;
 use askama::Template;
 use axum::extract::{Query, State};
@@ -179,11 +179,7 @@ fn vote(cast: &CastVote, view: &SubmissionView, state: &SubmissionState) -> Vote
 
 /// The newest settlement that pays or rules on a submission.
 fn settlement(task: &Task, submission: SubmissionId) -> Option<SettlementId> {
-    use crate::escrow::settlement::Kind;
-    let about = |kind: Kind| match kind {
-        Kind::Payout { submission: named } | Kind::Ruling { submission: named } => named == submission,
-        Kind::EarlyReturn => false,
-    };
-    let all = task.settlements().values().filter(|settlement| about(settlement.plan.terms().kind()));
+    let about = |settlement: &&SettlementState| settlement.plan.terms().kind().submission() == Some(submission);
+    let all = task.settlements().values().filter(about);
     all.max_by_key(|settlement| settlement.number).map(|settlement| settlement.plan.id())
 }

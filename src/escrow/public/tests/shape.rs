@@ -60,10 +60,12 @@ fn samples() -> Map<String, Value> {
             "confirmations",
             "moved",
             "blocks",
+            "generation",
+            "to_index",
         ],
     );
     let flags = ["pair_only", "quorum_met", "threshold_reached", "counted", "accepted"];
-    let ids = ["txid", "block_hash", "settlement", "submission", "content"];
+    let ids = ["txid", "block_hash", "settlement", "submission", "content", "to_charter"];
     let texts = ["title", "open_address", "address", "link"];
     let mut samples = Map::new();
     let mut put = |names: &[&str], value: Value| {

@@ -188,15 +188,15 @@ fn what_is_not_worth_its_fee_stays_out() {
     for (n, input) in (0u32..).zip(&mut all) {
         input.outpoint.vout = 10 + n;
     }
-    let parted = worthwhile(&world.charter, PAYOUT, 10, all);
+    let parted = worthwhile(&world.charter, world.charter.shares(), PAYOUT, 10, all);
     // The one whose return was dust joins: among three its part of the frame is smaller.
     assert_eq!(parted.joins.len(), 3);
     let out: BTreeSet<u64> = parted.stays_out.iter().map(|(input, _)| input.amount.to_sat()).collect();
     assert_eq!(out, BTreeSet::from([3_503, 3_504]));
     assert_sound(&world, &world.plan(PAYOUT, 10, parted.joins));
     // Nothing at all is fine to ask about.
-    assert_eq!(worthwhile(&world.charter, PAYOUT, 10, vec![]).joins, []);
-    let capped = worthwhile(&world.charter, PAYOUT, 201, vec![large()]);
+    assert_eq!(worthwhile(&world.charter, world.charter.shares(), PAYOUT, 10, vec![]).joins, []);
+    let capped = worthwhile(&world.charter, world.charter.shares(), PAYOUT, 201, vec![large()]);
     assert_eq!(capped.stays_out, [(large(), StaysOut::FeerateAboveCap)]);
 }
 
@@ -207,7 +207,7 @@ fn gifts_without_a_pot_are_paid_or_stay() {
     let world = World::of(Charter::from_fields(fields).unwrap());
     let gift = world.gift(1, 50_000, 0);
     assert_eq!(gift.return_address, None);
-    let parted = worthwhile(&world.charter, Kind::EarlyReturn, 1, vec![gift.clone()]);
+    let parted = worthwhile(&world.charter, world.charter.shares(), Kind::EarlyReturn, 1, vec![gift.clone()]);
     assert_eq!(parted.stays_out, [(gift, StaysOut::NoReturnAddress)]);
     let paid = world.plan(PAYOUT, 1, vec![world.gift(1, 50_000, 10_000)]);
     assert_sound(&world, &paid);
@@ -340,7 +340,7 @@ proptest! {
             input
         };
         let inputs: Vec<TermInput> = (1u32..).zip(inputs).map(input).collect();
-        let parted = worthwhile(&world.charter, kind, feerate, inputs.clone());
+        let parted = worthwhile(&world.charter, world.charter.shares(), kind, feerate, inputs.clone());
         prop_assert_eq!(parted.joins.len() + parted.stays_out.len(), inputs.len());
         if let Ok(terms) = Terms::new(world.charter.id(), kind, feerate, parted.joins) {
             // What `worthwhile` lets in always makes a plan; that plan is sound.

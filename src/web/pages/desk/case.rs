@@ -236,7 +236,7 @@ fn rulings(task: &Task, state: &SubmissionState, feerate_sat_per_vb: u64, tip: &
     let shares = given.map_or(SHARES.to_vec(), |share| vec![share]);
     let kind = Kind::Ruling { submission: state.id };
     let preview = |pay_bps| {
-        let tried = task.preview(kind, feerate_sat_per_vb, Bps::new(pay_bps), tip);
+        let tried = task.preview(kind, feerate_sat_per_vb, Bps::new(pay_bps), None, tip);
         Preview {
             pay_bps,
             given: given.is_some(),

@@ -244,11 +244,11 @@ impl Seat<'_> {
         let kind = state.plan.terms().kind();
         let spent: u64 = state.plan.terms().inputs().iter().map(|input| input.amount.to_sat()).sum();
         let of = match kind {
-            Kind::Payout { submission } | Kind::Ruling { submission } => {
+            Kind::Payout { submission } | Kind::Ruling { submission } | Kind::Milestone { submission } => {
                 let number = number_of(self.task, &submission).unwrap_or_default();
                 format!("{}, submission {number}", stage_words::kind(&kind))
             }
-            Kind::EarlyReturn => stage_words::kind(&kind).to_owned(),
+            Kind::EarlyReturn | Kind::Move { .. } => stage_words::kind(&kind).to_owned(),
         };
         let words = if done.is_empty() {
             format!("{of}: {} move. Nobody has signed yet.", words::sat(spent))

@@ -26,6 +26,8 @@ pub struct Moves {
     pub returned: Vec<Returned>,
     /// All that goes back.
     pub returned_sat: u64,
+    /// All that stays in escrow, here or under another charter.
+    pub kept_sat: u64,
     /// The network's fee at the lowest feerate.
     pub fee_sat: u64,
     /// The same at the highest, if it has to be hurried.
@@ -70,6 +72,7 @@ impl Moves {
         let highest = plan.chunks().iter().filter_map(|chunk| chunk.forms.last());
         let mut paid: BTreeMap<usize, Paid> = BTreeMap::new();
         let mut returned: Vec<Returned> = Vec::new();
+        let mut kept_sat = 0;
         for form in lowest() {
             for (kind, output) in form.outputs.iter().zip(&form.transaction.output) {
                 let (to, amount_sat) = (address(charter, &output.script_pubkey), output.value.to_sat());
@@ -84,9 +87,10 @@ impl Moves {
                         });
                         entry.amount_sat += amount_sat;
                     }
-                    OutputKind::Return { slot, .. } | OutputKind::Remainder { slot } => {
+                    OutputKind::Return { slot, .. } => {
                         returned.push(Returned { pledge: slot.index, address: to, amount_sat });
                     }
+                    OutputKind::Remainder { .. } | OutputKind::Move { .. } => kept_sat += amount_sat,
                 }
             }
         }
@@ -100,6 +104,7 @@ impl Moves {
             outpoints: plan.terms().inputs().len(),
             transactions: plan.chunks().len(),
             returned_sat: returned.iter().map(|each| each.amount_sat).sum(),
+            kept_sat,
             paid: paid.into_values().collect(),
             returned,
             fee_sat: lowest().map(|form| form.fee).sum::<Amount>().to_sat(),
@@ -183,6 +188,7 @@ fn who(kind: &OutputKind) -> String {
         OutputKind::Return { slot, .. } if slot.index == OPEN_INDEX => "the project's pot".to_owned(),
         OutputKind::Return { slot, .. } => format!("back to the sponsor of pledge {}", slot.index),
         OutputKind::Remainder { slot } => format!("pledge {} stays in escrow", slot.index),
+        OutputKind::Move { to, .. } => format!("moves to charter {to}"),
     }
 }
 
@@ -241,6 +247,7 @@ pub fn reason(reason: &Reason) -> &'static str {
         Reason::Surplus => "beyond what the task takes",
         Reason::BelowMinimum => "below the minimum pledge",
         Reason::EarlyReturn => "two signers give everything back",
+        Reason::Moved => "its sponsor signed that it moves",
     }
 }
 

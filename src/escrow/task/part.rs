@@ -1,0 +1,301 @@
+//! Milestones: what a remainder has covered already, and what each milestone of a pledge comes to under the votes.
+//!
+//! A settlement of a milestone pays its share of a pledge and leaves the rest at the next generation of the address.
+//! What that rest still owes follows from where it comes from; nothing of it is stored.
+
+use super::entitle::Ballot;
+use super::{Refused, SubmissionState, Task};
+use crate::escrow::ballot::Verdict;
+use crate::escrow::charter::{Bps, address};
+use crate::escrow::facts::Tip;
+use crate::escrow::pledge::Outpoint;
+use crate::escrow::descriptor::Slot;
+use crate::escrow::settlement::{self, Kind, Plan, TermInput, Terms};
+use crate::escrow::statement::{Choice, Move, SubmissionId};
+use bitcoin::{Address, OutPoint};
+use std::collections::BTreeSet;
+
+/// Where a remainder comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// What it was split off from.
+    pub from: OutPoint,
+    /// The submission of the milestone that was paid.
+    pub submission: SubmissionId,
+    /// The address it pays.
+    pub slot: Slot,
+}
+
+/// What becomes of a milestone's share of one outpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// It is paid: the sponsor said yes.
+    Yes,
+    /// It is paid: the sponsor said nothing, and silence pays.
+    Silent,
+    /// The sponsor said no, and the arbiter ruled that so much is paid.
+    Ruled(Bps),
+    /// Nothing is decided, and something may still be.
+    Pending,
+    /// Nothing will be paid.
+    Lost,
+}
+
+impl Part {
+    fn paid(self) -> bool {
+        matches!(self, Part::Yes | Part::Silent)
+    }
+
+    /// The part of the milestone's share that is paid.
+    fn pays(self) -> Bps {
+        match self {
+            Part::Yes | Part::Silent => Bps::ALL,
+            Part::Ruled(share) => share,
+            Part::Pending | Part::Lost => Bps::NONE,
+        }
+    }
+}
+
+/// A submission as it is judged under a tip.
+pub(super) struct Judged<'a> {
+    pub submission: &'a SubmissionState,
+    pub ballot: Ballot,
+}
+
+impl Judged<'_> {
+    /// Which milestone it is for.
+    pub fn milestone(&self) -> u32 {
+        self.submission.milestone()
+    }
+}
+
+impl SubmissionState {
+    /// Which milestone it is for; 0 where the charter has one only.
+    pub fn milestone(&self) -> u32 {
+        self.signed.statement.milestone.unwrap_or(0)
+    }
+}
+
+impl Task {
+    /// What a remainder was split off from, and for which submission; `None` for whatever else lies at an address
+    /// of a later generation, and for what was paid in from outside.
+    pub fn origin(&self, held: &Outpoint) -> Option<&Origin> {
+        self.origins.get(&held.outpoint).filter(|origin| origin.slot == held.slot)
+    }
+
+    /// The transactions that would split one outpoint for a submission's milestone at a feerate: what its sponsor signs
+    /// the refunds of what stays in escrow for. Whether votes allow it is not asked.
+    ///
+    /// # Errors
+    /// Where the outpoint does not hold that milestone and another one, or is not worth splitting.
+    pub fn split_off(
+        &self,
+        submission: &SubmissionId,
+        outpoint: OutPoint,
+        feerate_sat_per_vb: u64,
+    ) -> Result<Plan, Refused> {
+        let held = self.outpoints.get(&outpoint).ok_or(Refused::UnknownOutpoint { outpoint })?;
+        let kind = Kind::Milestone { submission: *submission };
+        let number = self.need_submission(submission)?.milestone();
+        let open = self.uncovered(held);
+        let pay = self.weighed(&open, |other| if other == number { Bps::ALL } else { Bps::NONE });
+        self.single(kind, held, pay, self.goes_to(&kind, held), feerate_sat_per_vb)
+    }
+
+    /// The transactions that would move one outpoint as its sponsor signed, or is about to sign.
+    ///
+    /// # Errors
+    /// Where it is not here, or not worth moving.
+    pub fn moved(&self, consent: &Move, feerate_sat_per_vb: u64) -> Result<Plan, Refused> {
+        let outpoint = consent.outpoint;
+        let held = self.outpoints.get(&outpoint).ok_or(Refused::UnknownOutpoint { outpoint })?;
+        let to = address("to_address", &consent.to_address, self.charter.network());
+        let to = to.map_err(Refused::RefundAddress)?;
+        let kind = Kind::Move { to: consent.to_charter };
+        self.single(kind, held, Bps::NONE, Some(to), feerate_sat_per_vb)
+    }
+
+    /// The transactions of a settlement of one outpoint.
+    fn single(
+        &self,
+        kind: Kind,
+        held: &Outpoint,
+        pay: Bps,
+        return_address: Option<Address>,
+        feerate_sat_per_vb: u64,
+    ) -> Result<Plan, Refused> {
+        let input = TermInput {
+            outpoint: held.outpoint,
+            amount: held.amount,
+            slot: held.slot,
+            sponsor_key: self.pledges.get(&held.slot.index).map(|pledge| pledge.sponsor_key),
+            pay,
+            return_address,
+        };
+        let terms =
+            Terms::naming(self.id(), kind, feerate_sat_per_vb, self.payees(&kind)?, vec![input]);
+        let terms = terms.map_err(Refused::Terms)?;
+        Ok(settlement::plan(&self.secp, &self.charter, &self.contract, &terms)?)
+    }
+
+    /// Notes where everything comes from that a settlement's transactions would leave in escrow.
+    pub(super) fn note_origins(&mut self, plan: &Plan) {
+        let Some(submission) = plan.terms().kind().submission() else { return };
+        for (input, made) in plan.made() {
+            let Some(slot) = made.slot else { continue };
+            let origin = Origin { from: input.term.outpoint, submission, slot };
+            self.origins.insert(made.outpoint, origin);
+            let latest = self.generations.entry(slot.index).or_default();
+            *latest = (*latest).max(slot.generation);
+        }
+    }
+
+    /// Everything that settlements left in escrow.
+    pub(super) fn remainders(&self) -> BTreeSet<OutPoint> {
+        let later = self.outpoints.values().filter(|held| held.slot.generation > 0);
+        later.filter(|held| self.root(held).is_some()).map(|held| held.outpoint).collect()
+    }
+
+    /// The outpoint that was paid in, which a remainder comes from in the end; itself, if nothing was split off.
+    pub fn root<'a>(&'a self, held: &'a Outpoint) -> Option<&'a Outpoint> {
+        let mut held = held;
+        // Each step is a generation lower, so this ends.
+        while held.slot.generation > 0 {
+            let before = self.outpoints.get(&self.origin(held)?.from)?;
+            if before.slot.generation >= held.slot.generation {
+                return None;
+            }
+            held = before;
+        }
+        Some(held)
+    }
+
+    /// The milestones whose shares an outpoint still holds, in order; none for what is no remainder.
+    pub fn uncovered(&self, held: &Outpoint) -> Vec<u32> {
+        let mut open: BTreeSet<u32> = (0..self.charter.milestones()).collect();
+        let mut held = held;
+        while held.slot.generation > 0 {
+            let Some(origin) = self.origin(held) else { return Vec::new() };
+            if let Some(state) = self.submission(&origin.submission) {
+                open.remove(&state.milestone());
+            }
+            match self.outpoints.get(&origin.from) {
+                Some(before) if before.slot.generation < held.slot.generation => held = before,
+                _ => return Vec::new(),
+            }
+        }
+        open.into_iter().collect()
+    }
+
+    /// The submissions that decide over a settlement for `submission`: with several milestones all of them.
+    pub(super) fn judged(&self, submission: &SubmissionId, tip: &Tip) -> Vec<Judged<'_>> {
+        let several = self.charter.milestones() > 1;
+        self.submissions
+            .iter()
+            .filter(|state| several || state.id == *submission)
+            .map(|state| Judged { submission: state, ballot: self.ballot(state, tip) })
+            .collect()
+    }
+
+    /// What milestone `number` of a pledge's outpoint comes to in a settlement for `of`; `None` stands for the money
+    /// that says nothing: gifts.
+    pub(super) fn part(
+        &self,
+        judged: &[Judged<'_>],
+        of: &SubmissionState,
+        number: u32,
+        asked: Option<(u32, u32)>,
+        tip: &Tip,
+    ) -> Part {
+        let of_it = || judged.iter().filter(|judged| judged.milestone() == number);
+        if of.milestone() == number {
+            let mut own = of_it().filter(|judged| judged.submission.id == of.id);
+            return own.next().map_or(Part::Pending, |judged| self.said(judged, asked));
+        }
+        // Who is paid for another milestone must be the same people: one transaction has one list of payees.
+        let same = |judged: &&Judged<'_>| judged.submission.signed.statement.named == of.signed.statement.named;
+        let said: Vec<Part> = of_it().filter(same).map(|judged| self.said(judged, asked)).collect();
+        if let Some(paid) = said.iter().copied().find(|part| part.paid()) {
+            return paid;
+        }
+        if let Some(ruled) = said.iter().rev().copied().find(|part| matches!(part, Part::Ruled(_))) {
+            return ruled;
+        }
+        let may_be_submitted =
+            self.charter.milestone(number).is_some_and(|milestone| tip.mtp_secs <= milestone.due);
+        let may_be_decided = of_it().any(|judged| !self.window(judged.submission).ruling_over(tip.mtp_secs));
+        if may_be_submitted || may_be_decided { Part::Pending } else { Part::Lost }
+    }
+
+    /// What a submission says about one pledge's money (index and height of what was paid in), or about gifts.
+    fn said(&self, judged: &Judged<'_>, asked: Option<(u32, u32)>) -> Part {
+        let Judged { ballot, .. } = judged;
+        let Some((index, height)) = asked else {
+            return if ballot.silence_pays { Part::Silent } else { Part::Pending };
+        };
+        match self.verdict(ballot, index, height) {
+            Verdict::Pay if ballot.tally.choice(index) == Some(Choice::Yes) => Part::Yes,
+            Verdict::Pay => Part::Silent,
+            Verdict::Contested => ballot.words.ruling.map_or(Part::Pending, Part::Ruled),
+            Verdict::Wait => Part::Pending,
+        }
+    }
+
+    /// The share of an outpoint that a settlement for `of` pays, and why; `None` where it has to wait.
+    pub(super) fn share_of(
+        &self,
+        kind: &Kind,
+        judged: &[Judged<'_>],
+        of: &SubmissionState,
+        held: &Outpoint,
+        tip: &Tip,
+    ) -> Option<(Bps, Part)> {
+        let root = self.root(held)?;
+        let asked = Some((held.slot.index, root.confirmation?.height));
+        let open = self.uncovered(held);
+        if !open.contains(&of.milestone()) {
+            return None;
+        }
+        let own = self.part(judged, of, of.milestone(), asked, tip);
+        if matches!(kind, Kind::Milestone { .. }) {
+            let paid = self.weighed(&open, |number| {
+                if number == of.milestone() { Bps::ALL } else { Bps::NONE }
+            });
+            return (own == Part::Yes && open.len() > 1).then_some((paid, own));
+        }
+        let parts: Vec<(u32, Part)> =
+            open.iter().map(|number| (*number, self.part(judged, of, *number, asked, tip))).collect();
+        if parts.iter().any(|(_, part)| *part == Part::Pending) {
+            return None;
+        }
+        let ruled = parts.iter().any(|(_, part)| matches!(part, Part::Ruled(_)));
+        let fits = match kind {
+            Kind::Payout { .. } => own.paid() && !ruled,
+            Kind::Ruling { .. } => matches!(own, Part::Ruled(_)),
+            Kind::EarlyReturn | Kind::Milestone { .. } | Kind::Move { .. } => false,
+        };
+        let pays = |number| {
+            let part = parts.iter().find(|(other, _)| *other == number);
+            part.map_or(Bps::NONE, |(_, part)| part.pays())
+        };
+        fits.then(|| (self.weighed(&open, pays), own))
+    }
+
+    /// Whether gifts may be paid with a settlement for `of`: they follow the silent, and wait for the last payout.
+    pub(super) fn gifts_pay(&self, judged: &[Judged<'_>], of: &SubmissionState, tip: &Tip) -> bool {
+        self.part(judged, of, of.milestone(), None, tip) == Part::Silent
+            && (0..self.charter.milestones())
+                .all(|number| self.part(judged, of, number, None, tip) != Part::Pending)
+    }
+
+    /// The part of an outpoint that is paid, where `pays` is paid of each milestone it still holds. Rounded down.
+    fn weighed(&self, open: &[u32], pays: impl Fn(u32) -> Bps) -> Bps {
+        let share = |number: &u32| {
+            self.charter.milestone(*number).map_or(0, |milestone| u64::from(milestone.share_bps))
+        };
+        let whole: u64 = open.iter().map(share).sum();
+        let paid: u64 = open.iter().map(|number| share(number) * u64::from(pays(*number).get())).sum();
+        let bps = paid.checked_div(whole).and_then(|bps| u16::try_from(bps).ok());
+        bps.and_then(Bps::new).unwrap_or(Bps::NONE)
+    }
+}
