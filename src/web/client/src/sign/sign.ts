@@ -92,14 +92,14 @@ function theProof(): Extract<Given, { kind: 'proof' }>['proof'] {
 }
 
 /** The proof document of the task that PSBTs are of, and the one of the task that pledges move to, if there are two. */
-function twoProofs(psbts: readonly Psbt[]): { proof: ProofDocument; target: ProofDocument | null } {
+function twoProofs(psbts: readonly Psbt[]): { proof: ProofDocument; destination: ProofDocument | null } {
   const proofs = only('proof').map((file) => file.proof);
   const ids = new Set(psbts.map((psbt) => txid(psbt.unsignedTx)));
   const spends = (proof: ProofDocument): boolean => proof.settlements.some(({ transactions }) => transactions.flat().some((form) => ids.has(form.txid)));
   const own = proofs.find(spends);
-  const [target = null, ...more] = proofs.filter((proof) => proof !== own && own?.settlements.some(({ terms }) => terms.for.kind === 'move' && terms.for.to === proof.charter_id));
-  if (own === undefined || target === null || more.length > 0 || proofs.length !== 2) return { proof: theProof(), target: null };
-  return { proof: own, target };
+  const [destination = null, ...more] = proofs.filter((proof) => proof !== own && own?.settlements.some(({ terms }) => terms.for.kind === 'move' && terms.for.to === proof.charter_id));
+  if (own === undefined || destination === null || more.length > 0 || proofs.length !== 2) return { proof: theProof(), destination: null };
+  return { proof: own, destination };
 }
 
 function theSeat(): Role {
@@ -126,12 +126,12 @@ function prepareSettlement(): Prepared {
     psbts: only('psbts').flatMap((file) => file.psbts.map(() => file.name)), votes: only('vote').map((file) => file.name),
     refunds: only('refunds').flatMap((file) => file.refunds.map(() => file.name)),
   };
-  const { proof, target } = twoProofs(psbts);
+  const { proof, destination } = twoProofs(psbts);
   if (psbts.length === 0) one('Files are missing', 'Add the PSBTs of the settlement.');
   const role = theSeat();
   const votes = only('vote').map((file) => file.vote);
   const refunds = only('refunds').flatMap((file) => file.refunds);
-  const verdict = allowed(proof, psbts, role, votes, { refunds, target });
+  const verdict = allowed(proof, psbts, role, votes, { refunds, destination });
   if ('findings' in verdict) throw new Refusal('Charter and votes do not allow this', verdict.findings.map((finding) => withFile(finding, names)));
   const { explanation } = verdict;
   const { plan, task } = explanation;

@@ -36,7 +36,7 @@ const homes = (life: Life) => remainderHome(outputsOf(life.contract));
 const refundsOf = (life: Life, plan: Plan): RefundSignatures[] =>
   life.pledges.flatMap(({ key }) => prepareRefunds(plan, homes(life), key)).map(({ signatures }) => signatures);
 const judge = (life: Life, plan: Plan, besides: Partial<Besides> = {}, role: Role = 'developer', json = life.document()): Verdict =>
-  allowed(proofOf(json), life.psbts(plan), role, [], { refunds: [], target: null, ...besides });
+  allowed(proofOf(json), life.psbts(plan), role, [], { refunds: [], destination: null, ...besides });
 const problems = (verdict: Verdict): string[] => ('findings' in verdict ? verdict.findings.map(({ field, problem }) => `${field}: ${problem}`) : []);
 const takes = (verdict: Verdict): void => assert.deepEqual(problems(verdict), []);
 /** Of what is unspent: pledge, share and reason. */

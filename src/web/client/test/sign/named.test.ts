@@ -23,7 +23,7 @@ const NAMED: Named = { by: 'representative', payees: [{ address, share_bps: 6_00
 
 const problems = (verdict: Verdict): string[] => ('findings' in verdict ? verdict.findings.map(({ field, problem }) => `${field}: ${problem}`) : []);
 const judge = (life: Life, plan: Plan, besides: Partial<Besides> = {}, json = life.document()): Verdict =>
-  allowed(proofOf(json), life.psbts(plan), 'developer', [], { refunds: [], target: null, ...besides });
+  allowed(proofOf(json), life.psbts(plan), 'developer', [], { refunds: [], destination: null, ...besides });
 const taskOf = (json: Json): Task => {
   const checked = checkProof(proofOf(json));
   return 'task' in checked ? checked.task : assert.fail(JSON.stringify(checked.findings));
@@ -134,8 +134,8 @@ test('a pledge moves whole to its sponsor\'s pledge elsewhere, with the refunds 
     [171n, [399_829n]], [341n, [399_659n]], [681n, [399_319n]],
   ]);
   assert.equal(refunds.length, 3);
-  const target = proofOf(to.document());
-  const verdict = judge(from, plan, { refunds, target });
+  const destination = proofOf(to.document());
+  const verdict = judge(from, plan, { refunds, destination });
   assert.deepEqual(problems(verdict), []);
   assert.ok('explanation' in verdict);
   const [lowest] = verdict.explanation.transactions;
@@ -143,26 +143,26 @@ test('a pledge moves whole to its sponsor\'s pledge elsewhere, with the refunds 
   assert.ok(termsLines(plan.terms).includes(`kind: move\nto: ${to.charter.id}\nfeerate: 1 sat/vB\n`));
   // Refunds of the old address are none of the new one's.
   const old = prepareRefunds(plan, () => ({ output: from.outputAt(1, 0), refundAddress: from.pledges[0]!.refundAddress }), from.pledges[0]!.key);
-  assert.match(problems(judge(from, plan, { refunds: old.map(({ signatures }) => signatures), target })).join(), /refunds\/0: .* does not hold/);
-  assert.match(problems(judge(from, plan, { refunds: refunds.slice(1), target })).join(), /refunds: .*at 1 sat\/vB .* is missing/);
+  assert.match(problems(judge(from, plan, { refunds: old.map(({ signatures }) => signatures), destination })).join(), /refunds\/0: .* does not hold/);
+  assert.match(problems(judge(from, plan, { refunds: refunds.slice(1), destination })).join(), /refunds: .*at 1 sat\/vB .* is missing/);
 });
 
 test('nothing moves without its sponsor, nor to a task that is not shown or does not take it', () => {
   const { from, to, plan, refunds } = moving();
-  const target = proofOf(to.document());
-  const words = (besides: Partial<Besides>, json = from.document()): string => problems(judge(from, plan, { refunds, target, ...besides }, json)).join('; ');
-  assert.match(words({ target: null }), /target: the proof document of the task that the money moves to, .* is missing/);
-  assert.match(words({ target: proofOf(from.document()) }), /target\/charter: this is task/);
+  const destination = proofOf(to.document());
+  const words = (besides: Partial<Besides>, json = from.document()): string => problems(judge(from, plan, { refunds, destination, ...besides }, json)).join('; ');
+  assert.match(words({ destination: null }), /destination: the proof document of the task that the money moves to, .* is missing/);
+  assert.match(words({ destination: proofOf(from.document()) }), /destination\/charter: this is task/);
   assert.match(words({}, replaced(from.document(), ['moves'], undefined)), /pay_bps: charter and votes leave .* where it is/);
   assert.match(words({}, replaced(from.document(), ['moves', 0, 'signature'], '00'.repeat(64))), /moves\/0: the move signature does not verify/);
   assert.match(words({}, replaced(from.document(), ['moves', 0, 'statement', 'to_address'], address)), /moves\/0: the move signature does not verify/);
   const stranger = new Life({ task: 'ab'.repeat(32), refund_time: to.charter.fields.refund_time });
   stranger.pledge('bob', 0n);
-  assert.match(words({ target: proofOf(stranger.document()) }), /target\/pledges: pledge 1 there is not the same sponsor's/);
+  assert.match(words({ destination: proofOf(stranger.document()) }), /destination\/pledges: pledge 1 there is not the same sponsor's/);
   const full = moving({ cap_sat: 390_000, target_sat: 300_000 });
-  assert.match(problems(judge(full.from, full.plan, { refunds: full.refunds, target: proofOf(full.to.document()) })).join(), /target\/charter: its cap leaves no room/);
+  assert.match(problems(judge(full.from, full.plan, { refunds: full.refunds, destination: proofOf(full.to.document()) })).join(), /destination\/charter: its cap leaves no room/);
   const large = moving({ minimum_pledge_sat: 399_400 });
-  assert.match(problems(judge(large.from, large.plan, { refunds: large.refunds, target: proofOf(large.to.document()) })).join(), /below its minimum pledge/);
+  assert.match(problems(judge(large.from, large.plan, { refunds: large.refunds, destination: proofOf(large.to.document()) })).join(), /below its minimum pledge/);
   to.advanceTo(to.charter.fields.funding_close + 1);
-  assert.match(words({ target: proofOf(to.document()) }), /its funding has closed/);
+  assert.match(words({ destination: proofOf(to.document()) }), /its funding has closed/);
 });

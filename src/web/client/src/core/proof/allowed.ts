@@ -65,10 +65,10 @@ export interface Besides {
   /** Refunds that sponsors signed beforehand of what the settlement makes. */
   readonly refunds: readonly RefundSignatures[];
   /** The proof document of the task that pledges move to. */
-  readonly target: ProofDocument | null;
+  readonly destination: ProofDocument | null;
 }
 
-const NOTHING: Besides = { refunds: [], target: null };
+const NOTHING: Besides = { refunds: [], destination: null };
 
 /** Reads what is to be signed and tells what it does, if charter and votes allow it. `votes` are those that sponsors
  * handed to the signer directly, with or without the service's receipt. */
@@ -92,7 +92,7 @@ export function allowed(
   hear(task, plan, votes, findings);
   timely(document, task, plan, findings);
   checkConflicts(document, task, plan, findings);
-  checkLeft(task, contract, plan, besides.refunds, besides.target, findings);
+  checkLeft(task, contract, plan, besides.refunds, besides.destination, findings);
   const entitlements = task.entitlements(plan.terms.kind);
   if ('refused' in entitlements || !findings.none) return { findings: findings.all };
   const given = new Set(psbts.map((psbt) => txid(psbt.unsignedTx)));

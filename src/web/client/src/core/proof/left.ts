@@ -13,13 +13,13 @@ import type { Task } from './task.ts';
 
 /** Notes everything for which what is left could not be taken back by its sponsor alone at T. */
 export function checkLeft(
-  task: Task, contract: Contract, plan: Plan, refunds: readonly RefundSignatures[], target: ProofDocument | null, findings: Findings,
+  task: Task, contract: Contract, plan: Plan, refunds: readonly RefundSignatures[], destination: ProofDocument | null, findings: Findings,
 ): void {
   const { kind } = plan.terms;
   if (kind.kind === 'milestone') {
     noteProblems(plan, remainderHome(outputsOf(contract, task.outputs)), refunds, findings);
   } else if (kind.kind === 'move') {
-    const homeOf = checkTarget(task, plan, kind.to, target, findings);
+    const homeOf = checkDestination(task, plan, kind.to, destination, findings);
     if (homeOf !== null) noteProblems(plan, homeOf, refunds, findings);
   }
 }
@@ -35,30 +35,31 @@ function noteProblems(plan: Plan, homeOf: HomeOf, refunds: readonly RefundSignat
 
 /** The task that pledges move to, from its own document: that each new pledge is the same sponsor's, at the address they
  * signed, and that it takes the money. */
-function checkTarget(task: Task, plan: Plan, to: string, target: ProofDocument | null, findings: Findings): HomeOf | null {
-  if (target === null) {
-    findings.add('target', `the proof document of the task that the money moves to, ${to}, is missing`);
+function checkDestination(task: Task, plan: Plan, to: string, destination: ProofDocument | null, findings: Findings): HomeOf | null {
+  if (destination === null) {
+    findings.add('destination', `the proof document of the task that the money moves to, ${to}, is missing`);
     return null;
   }
-  const checked = checkProof(target);
+  const checked = checkProof(destination);
   if ('findings' in checked) {
-    for (const { field, problem } of checked.findings) findings.add(`target/${field}`, problem);
+    for (const { field, problem } of checked.findings) findings.add(`destination/${field}`, problem);
     return null;
   }
   const { task: there, contract } = checked;
   if (there.charter.id !== to) {
-    findings.add('target/charter', `this is task ${there.charter.id}; the money moves to ${to}`);
+    findings.add('destination/charter', `this is task ${there.charter.id}; the money moves to ${to}`);
     return null;
   }
   const before = findings.all.length;
-  findings.unless(there.charter.fields.network === task.charter.fields.network, 'target/charter', 'another network');
-  findings.unless(there.tip.mtp_secs <= there.charter.fields.funding_close, 'target/charter', 'it takes no money any more: its funding has closed');
+  findings.unless(destination.opened, 'destination', 'its charter is not attested by all three');
+  findings.unless(there.charter.fields.network === task.charter.fields.network, 'destination/charter', 'another network');
+  findings.unless(there.tip.mtp_secs <= there.charter.fields.funding_close, 'destination/charter', 'it takes no money any more: its funding has closed');
   const homes = new Map(plan.terms.inputs.map(({ outpoint, sponsorKey }) => {
     const move = task.move(outpoint, to);
     const pledge = there.pledges.get(move?.to_index ?? 0);
     const output = there.outputs.get(`0/${move?.to_index ?? 0}`);
     if (move === undefined || pledge === undefined || output === undefined || pledge.sponsor_key !== sponsorKey || output.address !== move.to_address) {
-      findings.add('target/pledges', `pledge ${move?.to_index ?? 'of an unknown number'} there is not the same sponsor's at the address they signed for ${outpoint}`);
+      findings.add('destination/pledges', `pledge ${move?.to_index ?? 'of an unknown number'} there is not the same sponsor's at the address they signed for ${outpoint}`);
       return [outpoint, null] as const;
     }
     return [outpoint, { output, refundAddress: pledge.refund_address }] as const;
@@ -73,12 +74,12 @@ function checkRoom(there: Task, plan: Plan, findings: Findings): void {
   const { fields } = there.charter;
   const lowest = madeBy(plan).filter(({ placed }) => placed.formAt === 0);
   const small = madeBy(plan).find(({ amount }) => amount < BigInt(fields.minimum_pledge_sat));
-  if (small !== undefined) findings.add('target/charter', `${small.amount} sat of pledge ${small.input.index} is below its minimum pledge`);
+  if (small !== undefined) findings.add('destination/charter', `${small.amount} sat of pledge ${small.input.index} is below its minimum pledge`);
   const held = [...there.outpoints.values()].reduce((sum, { outpoint, amount, index, generation }) => {
     const standing = there.standings.get(outpoint)?.standing;
     const counts = index !== 0 && generation === 0 && (standing === 'credited' || standing === 'confirming' || standing === 'seen');
     return counts ? sum + amount : sum;
   }, 0n);
   const coming = lowest.reduce((sum, { amount }) => sum + amount, 0n);
-  findings.unless(held + coming <= BigInt(fields.cap_sat), 'target/charter', 'its cap leaves no room for what would move');
+  findings.unless(held + coming <= BigInt(fields.cap_sat), 'destination/charter', 'its cap leaves no room for what would move');
 }
