@@ -2,6 +2,7 @@
 //! would live it: only by decide and apply.
 
 use super::{Evidence, ProofDocument, mtp_secs, needs};
+use crate::escrow::charter::Charter;
 use crate::escrow::event::Command;
 use crate::escrow::facts::{Confirmation, Deposit, ScriptView, Spend, SpendPath, Tip};
 use crate::escrow::network::{DAY_SECS, Network};
@@ -93,9 +94,13 @@ fn height_of(at: usize) -> u32 {
 impl Life {
     /// A task with all attestations, on a chain of a dozen blocks.
     pub fn open() -> Life {
+        Life::under(&testing::charter(NETWORK))
+    }
+
+    /// The same under another charter.
+    pub fn under(charter: &Charter) -> Life {
         let genesis = bitcoin::constants::genesis_block(NETWORK.bitcoin());
         let blocks = vec![Block { header: genesis.header, txs: genesis.txdata }];
-        let charter = testing::charter(NETWORK);
         let (_, _) = task::draft(charter.bytes(), testing::TEXT, None).unwrap();
         let task = Task::draft(std::str::from_utf8(charter.bytes()).unwrap(), testing::TEXT).unwrap();
         let mut life = Life { secp: Secp256k1::new(), blocks, mempool: Vec::new(), task };
@@ -136,21 +141,7 @@ impl Life {
     pub fn voted() -> Life {
         let mut life = Life::funded();
         life.mine_empty(2, 600);
-        let tip = life.tip();
-        let statement = Submission {
-            network: NETWORK,
-            charter: life.task.id(),
-            number: 0,
-            link: "https://example.org/parser/pull/7".into(),
-            content: Digest::of(b"the work"),
-            block_height: tip.height,
-            block_hash: tip.hash,
-            milestone: None,
-            named: None,
-        };
-        let key = testing::statement_keypair(NETWORK, Role::Developer);
-        let submission = Signed::new(&life.secp, statement, &key);
-        life.command(&Command::SubmitWork { submission, block: Some((tip.hash, tip.mtp_secs)) });
+        life.submit(None);
         life.vote(1, Choice::No, 1);
         life.vote(4, Choice::Yes, 1);
         life.mine_empty(1, 600);
@@ -191,6 +182,25 @@ impl Life {
         life
     }
 
+    /// The developer submits work, for a milestone where there are several.
+    pub fn submit(&mut self, milestone: Option<u32>) {
+        let tip = self.tip();
+        let statement = Submission {
+            network: NETWORK,
+            charter: self.task.id(),
+            number: u32::try_from(self.task.submissions().len()).unwrap(),
+            link: "https://example.org/parser/pull/7".into(),
+            content: Digest::of(b"the work"),
+            block_height: tip.height,
+            block_hash: tip.hash,
+            milestone,
+            named: None,
+        };
+        let key = testing::statement_keypair(NETWORK, Role::Developer);
+        let submission = Signed::new(&self.secp, statement, &key);
+        self.command(&Command::SubmitWork { submission, block: Some((tip.hash, tip.mtp_secs)) });
+    }
+
     pub fn submission(&self) -> SubmissionId {
         self.task.submissions()[0].id
     }
@@ -211,7 +221,7 @@ impl Life {
         self.command(&Command::SignSettlement { settlement: id, signatures });
     }
 
-    fn pledge(&mut self, index: u32, amount_sat: u64) {
+    pub fn pledge(&mut self, index: u32, amount_sat: u64) {
         let key = testing::sponsor(u8::try_from(index).unwrap());
         let statement = Pledge {
             network: NETWORK,
