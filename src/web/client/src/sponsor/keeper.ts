@@ -3,8 +3,8 @@
 
 import { UpfrontError } from '../core/error.ts';
 import { RecoveryFile } from '../core/recovery.ts';
-import { RefundTarget, type RefundBundle } from '../core/refund.ts';
-import { outpointText, parseOutpoint } from '../core/tx.ts';
+import type { RefundTarget } from '../core/refund.ts';
+import { outpointText } from '../core/tx.ts';
 import { getJson, postJson, ServiceError } from '../ui/api.ts';
 import { duties, type Signed } from './duties.ts';
 import type { Mine } from './own.ts';
@@ -35,8 +35,6 @@ export class Keeper {
   view: PledgeView;
   /** Outputs whose refund the service took from this browser. */
   readonly handedIn = new Set<string>();
-  /** Refunds of what settlements left in escrow: the recovery file holds those of what was paid in. */
-  private readonly later: RefundBundle[] = [];
   private looking: Promise<PledgeView> | null = null;
   private again = false;
 
@@ -47,25 +45,14 @@ export class Keeper {
   }
 
   get signed(): Signed[] {
-    return this.bundles.map(({ target }) => ({ outpoint: outpointText(target.outpoint), amount: target.amount }));
-  }
-
-  private get bundles(): readonly RefundBundle[] {
-    return [...this.file.refunds, ...this.later];
+    return this.file.refunds.map(({ target }) => ({ outpoint: outpointText(target.outpoint), amount: target.amount }));
   }
 
   /** What refunding an outpoint of this pledge means, at the address of its generation. */
   target({ outpoint, amount, generation }: Pick<Held, 'outpoint' | 'amount' | 'generation'>): RefundTarget {
-    const { contract, parts, refundAddress } = this.file;
-    if (generation === 0) return this.file.target(outpoint, amount);
-    const output = contract.pledge({ index: parts.index, generation }, parts.sponsorKey);
-    return new RefundTarget(output, parseOutpoint(outpoint, 'outpoint'), amount, refundAddress);
-  }
-
-  /** Keeps a refund that was signed here or by the sponsor's wallet. */
-  add(bundle: RefundBundle): void {
-    if (bundle.target.output.slot.generation === 0) this.file.add(bundle);
-    else this.later.push(bundle);
+    const { contract, parts } = this.file;
+    if (generation > 0) this.file.locate(outpoint, contract.pledge({ index: parts.index, generation }, parts.sponsorKey));
+    return this.file.target(outpoint, amount);
   }
 
   /** Looks, signs and hands in. One look at a time; what is asked for meanwhile is one more look. */
@@ -93,7 +80,7 @@ export class Keeper {
     this.sameAsBefore(view);
     if (this.file.key === null) return view;
     const { sign, handIn } = duties(view, this.signed);
-    for (const held of sign) this.add(this.target(held).sign(this.file.key));
+    for (const held of sign) this.file.add(this.target(held).sign(this.file.key));
     // One that is refused must not keep the others from being secured.
     let refused: unknown = null;
     for (const held of handIn) {
@@ -112,7 +99,7 @@ export class Keeper {
 
   /** Hands in the refund of one output; null where the output has gone meanwhile. */
   private async handIn({ outpoint, amount, secured }: Held): Promise<PledgeView | null> {
-    const bundle = this.bundles.find(({ target }) => outpointText(target.outpoint) === outpoint && target.amount === amount);
+    const bundle = this.file.refunds.find(({ target }) => outpointText(target.outpoint) === outpoint && target.amount === amount);
     // A pair is completed only by a bundle with a ladder.
     if (bundle === undefined || (secured && bundle.pairOnly)) return null;
     try {

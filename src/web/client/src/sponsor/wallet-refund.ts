@@ -104,7 +104,7 @@ export class WalletRefund {
         const mine = all.filter(({ unsignedTx }) => unsignedTx.inputs.some((input) => outpointText(input) === outpoint));
         if (mine.length === 0) continue;
         const bundle = readRefund(target, mine, 'psbt');
-        this.keeper.add(bundle);
+        this.keeper.file.add(bundle);
         await postJson(this.keeper.task.charter.id, '/refunds', bundle.signatures);
         secured += 1;
       }
