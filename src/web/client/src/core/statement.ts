@@ -95,7 +95,7 @@ export const submission = (given: SubmissionFields): Statement =>
     ['content', hash(given.content, 'content')],
     ['block height', integer(given.blockHeight, 'block_height', 0, MAX_U32)],
     ['block hash', hash(given.blockHash, 'block_hash')],
-    ...(typeof given.milestone === 'number' ? [['milestone', integer(given.milestone, 'milestone', 0, MAX_U32)] as const] : []),
+    ...(given.milestone === undefined || given.milestone === null ? [] : [['milestone', integer(given.milestone, 'milestone', 0, MAX_U32)] as const]),
     ...(given.named ? namedLines(given.named) : []),
   ]);
 

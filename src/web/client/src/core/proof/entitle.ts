@@ -3,6 +3,7 @@
 // A pledge pays milestone after milestone. For each that an outpoint has not paid yet it is known whether it is paid, ruled,
 // pending or lost; a payout or a ruling closes the pledge only when nothing is pending, and returns the rest.
 
+import type { Window } from './ballot.ts';
 import { milestoneBps } from '../settlement/prepared.ts';
 import type { Kind } from '../settlement/terms.ts';
 import { milestoneIn, type SubmissionState, type Task } from './task.ts';
@@ -43,7 +44,11 @@ function isPending(task: Task, submission: SubmissionState, milestone: number, o
   if (milestoneIn(submission) === milestone) return false;
   const { mtp_secs: now } = task.tip;
   const due = task.charter.fields.milestones[milestone]?.due ?? 0;
-  return now <= due || of.some((other) => now <= task.window(other).rulingEndsSecs);
+  return now <= due || of.some((other) => {
+    const window: Window | null = task.window(other);
+    // What is not voted on yet may still be.
+    return window === null || now <= window.rulingEndsSecs;
+  });
 }
 
 function decided(task: Task, submission: SubmissionState, milestone: number, held: Held): Decided {
