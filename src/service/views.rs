@@ -196,7 +196,7 @@ impl TaskView {
             pledges: task
                 .pledges()
                 .values()
-                .map(|pledge| PledgeView::new(pledge, at(pledge.index)))
+                .map(|pledge| PledgeView::new(task, pledge, at(pledge.index)))
                 .collect(),
             gifts: at(crate::escrow::descriptor::OPEN_INDEX),
             submissions: task.submissions().iter().map(|s| SubmissionView::new(task, s, tip)).collect(),
