@@ -12,6 +12,7 @@ mod electrum;
 mod events;
 mod exit;
 mod journal;
+mod keep;
 mod key;
 mod man;
 mod pledge;

@@ -2,13 +2,14 @@
 //! Nothing is judged here: `Charter::from_fields` does that.
 
 mod error;
+mod milestone;
 pub mod when;
 
 pub use error::DraftError;
+pub use milestone::share_bps;
 
 use crate::escrow::charter::{
-    AcceptanceRule, CharterFields, FundingRule, Leader, Milestone, Payee, Seat, Silence, SubmissionsOpen,
-    VoteOpens,
+    AcceptanceRule, CharterFields, FundingRule, Leader, Payee, Seat, Silence, SubmissionsOpen, VoteOpens,
 };
 use crate::escrow::network::{DAY_SECS, Network};
 use crate::escrow::statement::{Digest, TaskId};
@@ -103,6 +104,10 @@ pub struct Draft {
     /// Who is paid and what share: ADDRESS:BPS; several times for several
     #[arg(long = "payee", value_name = "ADDRESS:BPS")]
     pub payees: Vec<String>,
+    /// A part of the work that is paid by itself: SHARE%:DUE, such as 50%:60d; several times, in order. The last one's
+    /// DUE may be left out: the work deadline
+    #[arg(long = "milestone", value_name = "SHARE%:DUE")]
+    pub milestones: Vec<String>,
     /// Address of the project's leader
     #[arg(long, value_name = "ADDRESS", requires = "leader_key")]
     pub leader_address: Option<String>,
@@ -190,6 +195,7 @@ impl Draft {
             ($($field:ident),*) => {
                 Draft {
                     payees: if self.payees.is_empty() { other.payees } else { self.payees },
+                    milestones: if self.milestones.is_empty() { other.milestones } else { self.milestones },
                     $($field: self.$field.or(other.$field)),*
                 }
             };
@@ -238,6 +244,7 @@ impl Draft {
             || relative(&self.refund_time)
             || relative(&self.funding_close)
             || matches!(self.work_deadline, Some(When::In(_)))
+            || self.milestones.iter().any(|text| milestone::is_relative(text))
     }
 
     /// The fields of the charter of a task with this text.
@@ -289,7 +296,7 @@ impl Draft {
                 },
                 yes_waits: self.yes_waits.unwrap_or(false),
             },
-            milestones: vec![Milestone { share_bps: 10_000, due: times.work_deadline }],
+            milestones: milestone::all(&self.milestones, times.work_deadline, ground.now_secs)?,
             payees: payees(&self.payees)?,
             leader: leader(self.leader_address, self.leader_share_bps, self.leader_key)?,
             operator: self.operator.as_deref().map(|text| payee("operator", text)).transpose()?,

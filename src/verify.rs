@@ -8,6 +8,7 @@
 //! What stays the server's word: that it leaves nothing out. Ask several, or one's own.
 
 mod compare;
+mod parts;
 
 use crate::chain::oneshot::{OneShot, OneShotConfig};
 use crate::chain::{ChainError, HeaderChain};
@@ -22,6 +23,8 @@ use bitcoin::{Amount, Script};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+
+pub use parts::{MilestoneReport, MoveReport};
 
 pub use crate::escrow::proof::{Explanation, allowed, allowed_hearing};
 
@@ -79,6 +82,12 @@ pub struct Report {
     pub totals: Option<Totals>,
     /// The count of each submission, likewise.
     pub tallies: Vec<SubmissionTally>,
+    /// The milestones, where there are several; likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub milestones: Vec<MilestoneReport>,
+    /// Sponsors' consents to move, and what moved; likewise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<MoveReport>,
     /// Everything that is not so.
     pub findings: Vec<Finding>,
     /// What happened since the document was written.
@@ -177,6 +186,8 @@ pub fn report(document: &ProofDocument, chain: Option<&dyn ChainView>) -> Result
         },
         standings,
         totals: checked.as_ref().map(|checked| checked.totals),
+        milestones: checked.as_ref().map(parts::milestones).unwrap_or_default(),
+        moves: checked.as_ref().map(parts::moves).unwrap_or_default(),
         tallies: tallies.map(|(submission, tally)| SubmissionTally { submission, tally }).collect(),
         findings: findings.0,
         news,
@@ -238,6 +249,22 @@ impl fmt::Display for Report {
                 yes_no(tally.quorum_met),
                 yes_no(tally.threshold_reached)
             )?;
+        }
+        for MilestoneReport { milestone, share_bps, due, submissions, in_escrow } in &self.milestones {
+            let (whole, part, held) = (share_bps / 100, share_bps % 100, sat(*in_escrow));
+            let number = milestone + 1;
+            let work = match submissions.last() {
+                None => "nothing submitted".to_owned(),
+                Some(id) => format!("submission {id}"),
+            };
+            writeln!(
+                f,
+                "milestone {number}: {whole}.{part:02} %, due {due}, {work}; {held} sat in escrow for it"
+            )?;
+        }
+        for MoveReport { outpoint, to_charter, to_index, moved_by } in &self.moves {
+            let done = moved_by.map_or("not moved".to_owned(), |txid| format!("moved by {txid}"));
+            writeln!(f, "{outpoint} signed over to pledge {to_index} of charter {to_charter}: {done}")?;
         }
         self.news.iter().try_for_each(|news| writeln!(f, "since then: {news}"))?;
         self.findings.iter().try_for_each(|finding| writeln!(f, "NOT SO  {finding}"))?;

@@ -251,6 +251,9 @@ fn failure(error: DraftError) -> Failure {
         DraftError::NobodyPaid => {
             failure.hint("give --payee ADDRESS:BPS, or payees = [\"ADDRESS:BPS\"] in the draft file")
         }
+        DraftError::Milestone { .. } => {
+            failure.hint("give --milestone SHARE%:DUE, or milestones = [\"SHARE%:DUE\"] in the draft file")
+        }
         DraftError::TooNear => failure.hint("give a later --refund-time, or shorter --review and --ruling"),
         _ => failure,
     }

@@ -5,7 +5,7 @@ use super::exit::Failure;
 use super::unlock::{Passphrases, Unlocked};
 use crate::client::Client;
 use crate::escrow::network::Network;
-use crate::keys::{Identity, SignerKeys, SponsorKeys};
+use crate::keys::{Identity, Passphrase, SignerKeys, SponsorKeys};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::cell::RefCell;
@@ -128,8 +128,18 @@ pub struct OptionalKeyArg {
 impl OptionalKeyArg {
     /// The keys of a sponsor, if a file is named.
     pub fn sponsor(&self, context: &Context<'_>, network: Network) -> anyhow::Result<Option<SponsorKeys>> {
+        Ok(self.unlocked(context, network)?.map(|(keys, _)| keys))
+    }
+
+    /// The same with what opened the file.
+    pub fn unlocked(
+        &self,
+        context: &Context<'_>,
+        network: Network,
+    ) -> anyhow::Result<Option<(SponsorKeys, Option<Passphrase>)>> {
         let Some(path) = &self.key else { return Ok(None) };
-        Ok(Some(SponsorKeys::new(context.read_phrase(path, Some(network))?.phrase, network)))
+        let Unlocked { phrase, passphrase } = context.read_phrase(path, Some(network))?;
+        Ok(Some((SponsorKeys::new(phrase, network), passphrase)))
     }
 }
 

@@ -2,6 +2,7 @@
 //! recovery file is on the disk before the address is shown.
 
 mod create;
+mod moving;
 mod refund;
 mod wallet;
 
@@ -41,6 +42,8 @@ pub struct PledgeCommand {
 enum PledgeSubcommand {
     /// Sign the refunds of everything that arrived, and hand them in
     Secure(Box<SecureArgs>),
+    /// Move a pledge to another charter: another task, a new developer, a later T
+    Move(Box<moving::MoveArgs>),
     /// Show a pledge
     Show(ShowArgs),
 }
@@ -136,6 +139,17 @@ impl KeptRecovery {
         &self.path
     }
 
+    /// As [`KeptRecovery::save`], unless the file has grown longer than one that is read: it is left as it is then.
+    pub fn save_grown(&self) -> anyhow::Result<()> {
+        if Zeroizing::new(self.file.to_json()).len() > MAX_RECOVERY_BYTES {
+            let message = "there are more outputs than the recovery file can hold; it was left as it is";
+            return Err(Failure::refused("too_many_outputs", message)
+                .hint("the key in the file is enough: `upfront recover` refunds all of them after T")
+                .into());
+        }
+        Ok(self.save()?)
+    }
+
     /// Replaces the file by what is known now, which may be the only copy of it.
     pub fn save(&self) -> Result<(), KeyFileError> {
         let text = Zeroizing::new(self.file.to_json());
@@ -173,6 +187,7 @@ pub fn read_recovery_bytes(path: &Path, bytes: &[u8]) -> anyhow::Result<Recovery
 pub fn run(context: &Context<'_>, command: PledgeCommand) -> anyhow::Result<Exit> {
     match (command.command, command.create) {
         (Some(PledgeSubcommand::Secure(args)), _) => secure(context, &args),
+        (Some(PledgeSubcommand::Move(args)), _) => moving::run(context, &args),
         (Some(PledgeSubcommand::Show(ShowArgs { task, index })), _) => {
             let client = context.client();
             let view = client.pledge_view(&task, index)?;

@@ -73,6 +73,8 @@ enum State {
 #[derive(Serialize)]
 struct Item {
     outpoint: OutPoint,
+    /// Of the pledge's address: above 0 it is what a milestone left.
+    generation: u32,
     amount_sat: u64,
     #[serde(flatten)]
     state: State,
@@ -104,8 +106,9 @@ impl fmt::Display for Recovered {
         if self.outpoints.is_empty() {
             writeln!(f, "Nothing ever arrived at this address, as far as this server says.")?;
         }
-        for Item { outpoint, amount_sat, state } in &self.outpoints {
-            writeln!(f, "{outpoint}  {}", sat(*amount_sat))?;
+        for Item { outpoint, generation, amount_sat, state } in &self.outpoints {
+            let left = if *generation > 0 { "  what a milestone left in escrow" } else { "" };
+            writeln!(f, "{outpoint}  {}{left}", sat(*amount_sat))?;
             let mined = |mined: &bool| if *mined { "mined" } else { "in the mempool" };
             match state {
                 State::Settled { txid, mined: at } => {
@@ -136,7 +139,7 @@ pub fn run(context: &Context<'_>, args: &RecoverArgs) -> anyhow::Result<Exit> {
     let file = read_recovery(context, &args.file)?.file;
     let network = file.charter().network();
     let server = args.proxy.connect(&args.electrum, network)?;
-    let view = server.view(&file.output().script_pubkey)?;
+    let places = look(&server, &file)?;
     let mut report = Recovered {
         task: file.charter().id().to_string(),
         index: file.pledge().index,
@@ -147,8 +150,9 @@ pub fn run(context: &Context<'_>, args: &RecoverArgs) -> anyhow::Result<Exit> {
         outpoints: Vec::new(),
     };
     let feerate = args.feerate.unwrap_or_else(|| estimate(&server));
-    for deposit in &view.deposits {
-        let state = judge(&file, &view, deposit, report.tip.as_ref(), feerate, args.feerate.is_some())?;
+    let arrived = places.iter().flat_map(|place| place.view.deposits.iter().map(move |held| (place, held)));
+    for (place, deposit) in arrived {
+        let state = judge(&file, place, deposit, report.tip.as_ref(), feerate, args.feerate.is_some())?;
         let state = match state {
             Judged::Known(state) => state,
             Judged::Refund(transaction) if args.broadcast => send(&server, deposit, &transaction),
@@ -160,6 +164,7 @@ pub fn run(context: &Context<'_>, args: &RecoverArgs) -> anyhow::Result<Exit> {
         };
         report.outpoints.push(Item {
             outpoint: deposit.outpoint,
+            generation: place.generation,
             amount_sat: deposit.amount.to_sat(),
             state,
         });
@@ -180,6 +185,22 @@ pub fn run(context: &Context<'_>, args: &RecoverArgs) -> anyhow::Result<Exit> {
     })
 }
 
+/// One generation of the pledge's address with what the server knows of it.
+struct Place {
+    generation: u32,
+    view: ScriptView,
+}
+
+/// Every address at which money of the pledge can be.
+fn look(server: &OneShot, file: &RecoveryFile) -> anyhow::Result<Vec<Place>> {
+    let secp = Secp256k1::verification_only();
+    let place = |generation: u32| {
+        let output = file.output_at(&secp, generation)?;
+        Ok(Place { generation, view: server.view(&output.script_pubkey)? })
+    };
+    file.generations().map(place).collect()
+}
+
 fn estimate(server: &OneShot) -> u64 {
     let given = server.estimate(TARGET_BLOCKS).map(FeeRate::to_sat_per_vb_ceil);
     given.unwrap_or(DEFAULT_SAT_PER_VB).clamp(1, MAX_ESTIMATE_SAT_PER_VB)
@@ -192,7 +213,7 @@ enum Judged {
 
 fn judge(
     file: &RecoveryFile,
-    view: &ScriptView,
+    place: &Place,
     deposit: &Deposit,
     tip: Option<&Tip>,
     sat_per_vb: u64,
@@ -202,7 +223,7 @@ fn judge(
         // A refund of one's own that is stuck is signed again where a feerate is asked for.
         replace && spend.path == SpendPath::Refund && spend.confirmation.is_none() && file.key().is_some()
     };
-    let spend = view.spends.iter().find(|spend| spend.prevout == deposit.outpoint);
+    let spend = place.view.spends.iter().find(|spend| spend.prevout == deposit.outpoint);
     if let Some(Spend { txid, path, confirmation, .. }) = spend.filter(|spend| !replaces(spend)) {
         let (txid, mined) = (*txid, confirmation.is_some());
         return Ok(Judged::Known(match path {
@@ -221,10 +242,11 @@ fn judge(
         return Ok(Judged::Known(State::Locked { until, median_time: tip.mtp_secs }));
     }
     let Some(key) = file.key() else { return Ok(held_rung(file, deposit, tip, sat_per_vb)) };
-    let target = file.target(deposit.outpoint, deposit.amount);
+    let secp = Secp256k1::new();
+    let target = file.target_at(&secp, place.generation, deposit.outpoint, deposit.amount)?;
     let feerate = FeeRate::from_sat_per_vb(sat_per_vb)
         .ok_or_else(|| Failure::usage(format!("a feerate of {sat_per_vb} sat/vB is beyond any number")))?;
-    Ok(match refund::sign_alone(&Secp256k1::new(), &target, key, feerate) {
+    Ok(match refund::sign_alone(&secp, &target, key, feerate) {
         Ok(transaction) => Judged::Refund(transaction),
         Err(error) => Judged::Known(State::NoWay { reason: error.to_string() }),
     })
@@ -272,11 +294,12 @@ fn wait(
 ) -> anyhow::Result<()> {
     let mut patience = Patience::new(timeout_secs);
     loop {
-        let view = server.view(&file.output().script_pubkey)?;
-        let mined = |outpoint: &OutPoint| {
+        let places = look(server, file)?;
+        let mined = |view: &ScriptView, outpoint: &OutPoint| {
             view.spends.iter().any(|spend| spend.prevout == *outpoint && spend.confirmation.is_some())
         };
-        if view.deposits.iter().all(|deposit| mined(&deposit.outpoint)) {
+        let all = |view: &ScriptView| view.deposits.iter().all(|deposit| mined(view, &deposit.outpoint));
+        if places.iter().all(|place| all(&place.view)) {
             context.note("All of it is mined.");
             return Ok(());
         }

@@ -1,5 +1,6 @@
 //! `upfront settlement`: propose, show, export, sign offline, submit.
 
+mod beside;
 mod sign;
 mod transfer;
 mod view;
@@ -38,10 +39,14 @@ pub struct ProposeArgs {
     /// What for
     #[arg(long)]
     kind: KindArg,
-    /// For payouts and rulings: which submission; the latest by default
+    /// For payouts, milestones and rulings: which submission; the latest by default
     #[arg(long, value_name = "ID")]
     submission: Option<SubmissionId>,
-    /// Lowest feerate, sat/vB, a step of 1 to 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100...; the service's estimate by default
+    /// For moves: the charter that the pledges go to
+    #[arg(long, value_name = "CHARTER", required_if_eq("kind", "move"))]
+    to: Option<CharterId>,
+    /// Lowest feerate, sat/vB, a step of 1 to 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100...; the service's estimate by
+    /// default, or for milestones and moves the one that most sponsors signed refunds for
     #[arg(long, value_name = "SAT_PER_VB")]
     feerate: Option<u64>,
     #[command(flatten)]
@@ -52,6 +57,10 @@ pub struct ProposeArgs {
 enum KindArg {
     /// Pays what the votes on a submission allow
     Payout,
+    /// Pays a milestone of the pledges that said yes and have the refund of the rest signed; the rest stays in escrow
+    Milestone,
+    /// Moves pledges to another charter, as their sponsors signed
+    Move,
     /// Carries out the arbiter's ruling over the noes
     Ruling,
     /// Gives everything back before T
@@ -83,18 +92,29 @@ pub fn run(context: &Context<'_>, command: SettlementCommand) -> anyhow::Result<
 
 fn propose(context: &Context<'_>, args: &ProposeArgs) -> anyhow::Result<()> {
     let client = context.client_as(&args.identity)?;
-    let kind = match args.kind {
-        KindArg::EarlyReturn if args.submission.is_some() => {
+    if args.to.is_some() && args.kind != KindArg::Move {
+        return Err(Failure::usage("--to belongs to --kind move").into());
+    }
+    let kind = match (args.kind, args.to) {
+        (KindArg::Move, _) if args.submission.is_some() => {
+            return Err(Failure::usage("a move belongs to no submission").into());
+        }
+        (KindArg::Move, to) => {
+            let to =
+                to.ok_or_else(|| Failure::usage("name the charter that pledges move to: --to CHARTER"))?;
+            Kind::Move { to }
+        }
+        (KindArg::EarlyReturn, _) if args.submission.is_some() => {
             return Err(Failure::usage("an early return belongs to no submission").into());
         }
-        KindArg::EarlyReturn => Kind::EarlyReturn,
-        KindArg::Payout | KindArg::Ruling => {
+        (KindArg::EarlyReturn, _) => Kind::EarlyReturn,
+        (of_submission @ (KindArg::Payout | KindArg::Ruling | KindArg::Milestone), _) => {
             let task = CheckedTask::fetch(&client, &args.task)?;
             let submission = submission::find(&task, args.submission)?.id;
-            if args.kind == KindArg::Payout {
-                Kind::Payout { submission }
-            } else {
-                Kind::Ruling { submission }
+            match of_submission {
+                KindArg::Milestone => Kind::Milestone { submission },
+                KindArg::Ruling => Kind::Ruling { submission },
+                KindArg::Payout | KindArg::Move | KindArg::EarlyReturn => Kind::Payout { submission },
             }
         }
     };

@@ -55,7 +55,9 @@ pub fn run(context: &Context<'_>, command: StatementCommand) -> anyhow::Result<E
             charter::send(context, charter, role, signed.signature)?;
         }
         Words::Submission { statement } => {
-            let signed = checked(&task, charter.speaker(Role::Developer), statement, signature)?;
+            let nobody = || Failure::refused("no_leader", "this charter has no leader who could name payees");
+            let speaker = task.submitter(&statement).ok_or_else(nobody)?;
+            let signed = checked(&task, speaker, statement, signature)?;
             context.report(&SubmissionReport(client.submit_work(&signed)?))?;
         }
         Words::Acceptance { statement } => {
@@ -73,7 +75,7 @@ pub fn run(context: &Context<'_>, command: StatementCommand) -> anyhow::Result<E
             let speaker = Speaker::sponsor(known.ok_or_else(missing)?.sponsor_key);
             let submission = submission::find(&task, Some(statement.submission))?;
             let signed = checked(&task, speaker, statement, signature)?;
-            vote::deliver(context, &client, &task, submission, &signed, args.receipt.as_deref())?;
+            vote::deliver_alone(context, &client, &task, submission, &signed, args.receipt.as_deref())?;
         }
         Words::Pledge { charter: id, index, sponsor_key, refund_address, amount_sat } => {
             let refund_address = address("refund_address", &refund_address, charter.network())

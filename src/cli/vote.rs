@@ -1,8 +1,9 @@
 //! `upfront vote`: a sponsor decides over their own pledge, and keeps the receipt.
 
 use super::context::{Context, OptionalKeyArg};
-use super::exit::{Exit, Failure};
-use super::pledge::{find_key, read_recovery};
+use super::exit::{ErrorReport, Exit, Failure};
+use super::keep::{Feerate, Kept, split};
+use super::pledge::{KeptRecovery, find_key, read_recovery};
 use super::speaker::{Asked, Words};
 use super::submission;
 use super::text::Rows;
@@ -37,6 +38,14 @@ pub struct VoteArgs {
     /// FILE.statement.json for `upfront statement send`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "recovery", "receipt"])]
     psbt_out: Option<PathBuf>,
+    /// Where a yes pays a milestone and the rest stays in escrow: vote only, and sign no refunds of that rest. Without
+    /// them nothing is paid before the last payout
+    #[arg(long)]
+    no_split: bool,
+    /// Lowest feerate that those refunds are signed for, sat/vB, a step of 1 to 10, 12, 15, 20, 25, 30, 40, 50, 60, 80,
+    /// 100...; 2 by default. They are signed for it, its double and its fourfold
+    #[arg(long, value_name = "SAT_PER_VB", conflicts_with = "no_split")]
+    feerate: Option<u64>,
     /// Which submission; the latest by default
     #[arg(long, value_name = "ID")]
     submission: Option<SubmissionId>,
@@ -61,6 +70,12 @@ struct Voted {
     answer: ReceiptView,
     #[serde(skip_serializing_if = "Option::is_none")]
     receipt_file: Option<PathBuf>,
+    /// What of the pledge stays in escrow, with its refund.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<Kept>,
+    /// Why its refund could not be prepared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_problem: Option<String>,
 }
 
 impl fmt::Display for Voted {
@@ -75,12 +90,23 @@ impl fmt::Display for Voted {
         write!(f, "{rows}")?;
         match &self.receipt_file {
             Some(file) => {
-                writeln!(f, "The receipt is in {}: with it an omitted vote can be proved.", file.display())
+                writeln!(f, "The receipt is in {}: with it an omitted vote can be proved.", file.display())?;
             }
             None => writeln!(
                 f,
                 "Keep this receipt (or give --receipt FILE): with it an omitted vote can be proved."
+            )?,
+        }
+        if let Some(kept) = &self.kept {
+            write!(f, "\n{kept}")?;
+        }
+        match &self.kept_problem {
+            Some(problem) => writeln!(
+                f,
+                "\nThe vote stands. But the refund of what would stay in escrow was not prepared, so nothing is paid before \
+                 the last payout: {problem}\nThe same command again tries once more."
             ),
+            None => Ok(()),
         }
     }
 }
@@ -113,17 +139,41 @@ pub fn run(context: &Context<'_>, args: &VoteArgs) -> anyhow::Result<Exit> {
     if let Some(out) = &args.psbt_out {
         let speaker = Speaker::sponsor(pledge.sponsor_key);
         let words = Words::Vote { statement };
+        note_vote_only(context, &task, choice);
         context.report(&Asked::write(out, task.charter(), &speaker, None, &statement, words)?)?;
         return Ok(Exit::Done);
     }
-    let key = voting_key(context, args, &task, pledge.sponsor_key)?;
+    let feerate = Feerate::choose(args.feerate, task.charter().fields().feerate_cap_sat_per_vb)?;
+    let (key, mut recovery) = voting_key(context, args, &task, pledge.sponsor_key)?;
     let vote = Signed::new(task.secp(), statement, &key);
-    deliver(context, &client, &task, submission, &vote, args.receipt.as_deref())?;
-    Ok(Exit::Done)
+    let answer = deliver(&client, &task, submission, &vote, args.receipt.as_deref())?;
+    let mut voted = Voted { answer, receipt_file: args.receipt.clone(), kept: None, kept_problem: None };
+    let mut exit = Exit::Done;
+    if choice == Choice::Yes && !args.no_split && task.charter().milestones() > 1 {
+        match split(&client, &task, &submission.id, args.pledge, &key, feerate, recovery.as_mut()) {
+            Ok(kept) => voted.kept = Some(kept),
+            Err(error) => {
+                voted.kept_problem = Some(format!("{error:#}"));
+                exit = ErrorReport::new(&error).exit();
+            }
+        }
+    }
+    context.report(&voted)?;
+    Ok(exit)
 }
 
-/// Hands a vote in, and keeps the receipt where the sponsor wants it.
-pub fn deliver(
+/// Says what a vote by another wallet leaves out.
+fn note_vote_only(context: &Context<'_>, task: &CheckedTask, choice: Choice) {
+    if choice == Choice::Yes && task.charter().milestones() > 1 {
+        context.note(
+            "Only the vote: the refund of what would stay in escrow is signed with the pledge's own key, which is not here. \
+             This pledge is paid with the last payout.",
+        );
+    }
+}
+
+/// Hands in a vote that another wallet signed, and tells it.
+pub fn deliver_alone(
     context: &Context<'_>,
     client: &Client,
     task: &CheckedTask,
@@ -131,6 +181,20 @@ pub fn deliver(
     vote: &Signed<Vote>,
     receipt: Option<&Path>,
 ) -> anyhow::Result<()> {
+    let answer = deliver(client, task, submission, vote, receipt)?;
+    note_vote_only(context, task, vote.statement.choice);
+    let receipt_file = receipt.map(Path::to_owned);
+    context.report(&Voted { answer, receipt_file, kept: None, kept_problem: None })
+}
+
+/// Hands a vote in, and keeps the receipt where the sponsor wants it.
+fn deliver(
+    client: &Client,
+    task: &CheckedTask,
+    submission: &SubmissionView,
+    vote: &Signed<Vote>,
+    receipt: Option<&Path>,
+) -> anyhow::Result<ReceiptView> {
     // Before it is sent: a service that does not take it must not keep it from the signers either.
     keep(receipt, &CastVote { vote: vote.clone(), receipt: None })?;
     let answer = client.vote(vote)?;
@@ -139,7 +203,7 @@ pub fn deliver(
     }
     task.check_receipt(&vote.statement, &answer, &submission.window)?;
     keep(receipt, &answer)?;
-    context.report(&Voted { answer, receipt_file: receipt.map(Path::to_owned) })
+    Ok(answer)
 }
 
 /// Writes the vote, with its receipt once there is one, where the sponsor wants it.
@@ -154,17 +218,17 @@ fn voting_key(
     args: &VoteArgs,
     task: &CheckedTask,
     sponsor_key: bitcoin::secp256k1::XOnlyPublicKey,
-) -> anyhow::Result<Keypair> {
+) -> anyhow::Result<(Keypair, Option<KeptRecovery>)> {
     if let Some(keys) = args.key.sponsor(context, task.charter().network())? {
-        return find_key(&keys, &sponsor_key);
+        return Ok((find_key(&keys, &sponsor_key)?, None));
     }
     let path = args.recovery.as_ref().ok_or_else(|| Failure::usage("give --key or --recovery"))?;
-    let file = read_recovery(context, path)?.file;
+    let kept = read_recovery(context, path)?;
     let none = || Failure::refused("no_key", "the recovery file holds no key").hint("give --key FILE");
-    let key = *file.key().ok_or_else(none)?;
+    let key = *kept.file.key().ok_or_else(none)?;
     if key.x_only_public_key().0 != sponsor_key {
         let message = format!("the recovery file is not that of pledge {}", args.pledge);
         return Err(Failure::refused("wrong_key", message).into());
     }
-    Ok(key)
+    Ok((key, Some(kept)))
 }

@@ -8,7 +8,9 @@ use crate::escrow::ballot::Window;
 use crate::escrow::charter::{Charter, address};
 use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
 use crate::escrow::signature::{Speaker, StatementSignature};
-use crate::escrow::statement::{CharterId, Digest, Pledge, Role, Signed, Statement, SubmissionId};
+use crate::escrow::statement::{
+    CharterId, Digest, NamedBy, Pledge, Role, Signed, Statement, Submission, SubmissionId,
+};
 use crate::service::views::{PledgeView, ReceiptView, SubmissionView, TaskView};
 use bitcoin::secp256k1::{All, Secp256k1};
 
@@ -160,10 +162,21 @@ impl CheckedTask {
         if statement.charter != self.charter.id() || statement.network != self.charter.network() {
             return Err(ClientError::untrue("submission", "it belongs to another task"));
         }
+        let nobody = || ClientError::untrue("submission", "its charter has no leader who could name payees");
+        let speaker = self.submitter(statement).ok_or_else(nobody)?;
         view.submission
-            .verify(&self.secp, &self.charter.speaker(Role::Developer))
+            .verify(&self.secp, &speaker)
             .map_err(|error| ClientError::untrue("submission", error))?;
         Ok(Some(view))
+    }
+
+    /// Who signs a submission: the developer, or whoever names other payees. `None` where the charter has no leader.
+    pub fn submitter(&self, submission: &Submission) -> Option<Speaker> {
+        match submission.named.as_ref().map(|named| named.by) {
+            None => Some(self.charter.speaker(Role::Developer)),
+            Some(NamedBy::Representative) => Some(self.charter.speaker(Role::Representative)),
+            Some(NamedBy::Leader) => self.charter.leader(),
+        }
     }
 
     /// A receipt: for this very vote, by the key of the charter, and not dated past a window that is open.

@@ -4,6 +4,7 @@
 
 mod checked;
 pub mod events;
+mod kept;
 mod sse;
 mod webhooks;
 

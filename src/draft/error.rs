@@ -43,6 +43,12 @@ pub enum DraftError {
         /// Who should be paid.
         what: String,
     },
+    /// Not a share and a time.
+    #[error("milestone {number}: write SHARE%:DUE, for example 50%:60d or 33.34%:2027-05-31")]
+    Milestone {
+        /// Which, from 1.
+        number: usize,
+    },
     /// Nobody to pay.
     #[error("nobody is paid")]
     NobodyPaid,
@@ -66,6 +72,7 @@ impl DraftError {
             DraftError::OtherNetwork { .. } => "other_network",
             DraftError::Late { .. } | DraftError::TooNear => "time",
             DraftError::Payee { .. } => "payee",
+            DraftError::Milestone { .. } => "milestone",
             DraftError::Leader => "leader",
             DraftError::Randomness { .. } => "randomness",
         }
@@ -78,6 +85,7 @@ impl DraftError {
             DraftError::OtherNetwork { .. } => Some("network"),
             DraftError::TooNear => Some("refund_time"),
             DraftError::Payee { .. } | DraftError::NobodyPaid => Some("payees"),
+            DraftError::Milestone { .. } => Some("milestones"),
             DraftError::Leader => Some("leader_address"),
             DraftError::File { .. } | DraftError::Randomness { .. } => None,
         }

@@ -74,3 +74,27 @@ fn errors_of_a_draft_file_quote_nothing_but_field_names() {
     let error = Draft::parse("target_sat = \"tprv8secret\"\n").unwrap_err().to_string();
     assert!(error.contains("line 1") && !error.contains("tprv8secret"), "{error}");
 }
+
+#[test]
+fn milestones_are_shares_with_times_and_the_last_may_end_with_the_work() {
+    let mut options = draft(Network::Regtest);
+    options.refund_time = Some("90d".parse().unwrap());
+    options.milestones = vec!["50%:10d".into(), "33.33%:20d".into(), "1667".into()];
+    let now = 1_795_000_000;
+    let fields = options.clone().fields(b"", &ground(Network::Regtest, now)).unwrap();
+    let given: Vec<_> = fields.milestones.iter().map(|m| (m.share_bps, m.due)).collect();
+    assert_eq!(given, [(5_000, now + 864_000), (3_333, now + 1_728_000), (1_667, fields.work_deadline)]);
+    assert!(Charter::from_fields(fields).is_ok());
+    for (bad, number) in [("50", 1), ("50.123%:10d", 1), ("x%:10d", 1), ("50%:soon", 1), ("-1%:10d", 1)] {
+        options.milestones = vec![bad.into(), "50%".into()];
+        let error = options.clone().fields(b"", &ground(Network::Regtest, now)).unwrap_err();
+        assert_eq!(error, DraftError::Milestone { number }, "{bad}");
+        assert_eq!((error.code(), error.field()), ("milestone", Some("milestones")));
+    }
+    assert_eq!(
+        [share_bps("100%"), share_bps("0.5 %"), share_bps("700%"), share_bps("%"), share_bps("9500")],
+        [Some(10_000), Some(50), None, None, Some(9_500)].map(|share: Option<u16>| share.or(None)),
+    );
+    let file = Draft::parse("milestones = [\"40%:10d\", \"60%\"]\n").unwrap();
+    assert_eq!(file.milestones.len(), 2);
+}

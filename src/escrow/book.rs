@@ -137,6 +137,23 @@ impl Book {
                 }
                 Ok(events)
             }
+            Command::SignLateMove { consent, refund } => {
+                let to = self.task(&consent.statement.to_charter).ok_or(unknown)?;
+                let events = task.decide(command, self.tip())?;
+                if !events.is_empty() {
+                    self.check_destination(task, consent, to)?;
+                    let slot = Slot::pledge(consent.statement.to_index);
+                    let mut arrives = task.late_bundle(consent, refund)?.ladder().into_iter().map(|(_, rung)| {
+                        let outpoint = OutPoint { txid: rung.compute_txid(), vout: 0 };
+                        (outpoint, slot, rung.output[0].value)
+                    });
+                    if !arrives.all(|arrives| to.prepared(&arrives).is_some()) {
+                        let reason = "prepare a refund under the other charter for each rung first";
+                        return Err(Refused::MoveTarget { reason });
+                    }
+                }
+                Ok(events)
+            }
             Command::ProposeSettlement { kind: kind @ Kind::Move { to }, feerate_sat_per_vb } => {
                 let to = self.task(to).ok_or(unknown)?;
                 task.propose(*kind, *feerate_sat_per_vb, Some(to), self.tip().ok_or(Refused::NoTip)?)

@@ -150,6 +150,13 @@ pub enum Event {
         /// Signed by the pledge's S.
         consent: Signed<Move>,
     },
+    /// A sponsor agreed that from T on an outpoint goes to a pledge under another charter instead of back.
+    LateMoveSigned {
+        /// Signed by the pledge's S.
+        consent: Signed<Move>,
+        /// Refund signatures with the new pledge's address in place of the refund address.
+        refund: RefundSignatures,
+    },
     /// The developer says the work is done.
     WorkSubmitted {
         /// What was submitted, signed by the developer.
@@ -247,6 +254,13 @@ pub enum Command {
     SignMove {
         /// Signed by the pledge's S.
         consent: Signed<Move>,
+    },
+    /// Have an outpoint moved from T on, by its sponsor alone.
+    SignLateMove {
+        /// Signed by the pledge's S.
+        consent: Signed<Move>,
+        /// Refund signatures with the new pledge's address in place of the refund address.
+        refund: RefundSignatures,
     },
     /// Put work before the sponsors.
     SubmitWork {

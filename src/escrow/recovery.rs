@@ -15,7 +15,7 @@ mod error;
 pub use error::RecoveryError;
 
 use super::charter::Charter;
-use super::descriptor::{Contract, EscrowOutput, Slot};
+use super::descriptor::{Contract, DescriptorError, EscrowOutput, Slot};
 use super::refund::{RefundBundle, RefundTarget};
 use super::signature::{Speaker, StatementSignature};
 use super::statement::{Pledge, Role, Signed};
@@ -141,8 +141,10 @@ impl RecoveryFile {
     /// # Errors
     /// [`RecoveryError::OtherPledge`] where it refunds something else than this pledge.
     pub fn add_refund(&mut self, bundle: RefundBundle) -> Result<(), RecoveryError> {
-        let outpoint = bundle.target().outpoint();
-        if *bundle.target() != self.target(outpoint, bundle.target().amount()) {
+        let (outpoint, amount) = (bundle.target().outpoint(), bundle.target().amount());
+        let generation = bundle.target().output().slot.generation;
+        let target = self.target_at(&Secp256k1::verification_only(), generation, outpoint, amount)?;
+        if *bundle.target() != target {
             return Err(RecoveryError::OtherPledge { outpoint });
         }
         match self.bundles.iter_mut().find(|held| held.target().outpoint() == outpoint) {
@@ -157,6 +159,46 @@ impl RecoveryFile {
     pub fn target(&self, outpoint: OutPoint, amount: Amount) -> RefundTarget {
         RefundTarget::new(self.output.clone(), outpoint, amount, &self.pledge.statement.refund_address)
             .expect("a pledge has a refund leaf")
+    }
+
+    /// As [`RecoveryFile::target`], of an output at a later generation of the pledge's address: of what a milestone
+    /// left in escrow.
+    ///
+    /// # Errors
+    /// Where there is no such generation.
+    pub fn target_at<C: Verification>(
+        &self,
+        secp: &Secp256k1<C>,
+        generation: u32,
+        outpoint: OutPoint,
+        amount: Amount,
+    ) -> Result<RefundTarget, DescriptorError> {
+        let output = self.output_at(secp, generation)?;
+        Ok(RefundTarget::new(output, outpoint, amount, &self.pledge.statement.refund_address)
+            .expect("a pledge has a refund leaf"))
+    }
+
+    /// The pledge's output at a generation of its address; 0 is the one that is paid at first.
+    ///
+    /// # Errors
+    /// Where there is no such generation.
+    pub fn output_at<C: Verification>(
+        &self,
+        secp: &Secp256k1<C>,
+        generation: u32,
+    ) -> Result<EscrowOutput, DescriptorError> {
+        if generation == self.output.slot.generation {
+            return Ok(self.output.clone());
+        }
+        let Pledge { index, sponsor_key, .. } = self.pledge.statement;
+        self.contract.pledge(secp, Slot { index, generation }, sponsor_key)
+    }
+
+    /// The generations at which money of the pledge can be: each milestone that is paid by itself leaves what
+    /// remains at the next one.
+    pub fn generations(&self) -> impl Iterator<Item = u32> + use<> {
+        let milestones = self.charter.milestones();
+        0..=if milestones > 1 { milestones } else { 0 }
     }
 
     /// Every signed transaction of the file: for each outpoint the pair, then the rungs from the lowest.

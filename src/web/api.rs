@@ -32,6 +32,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(pledges::secure))
         .routes(routes!(pledges::prepare))
         .routes(routes!(pledges::sign_move))
+        .routes(routes!(pledges::sign_late_move))
         .routes(routes!(ballot::list, ballot::submit))
         .routes(routes!(ballot::show))
         .routes(routes!(ballot::list_votes))

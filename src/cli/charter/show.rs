@@ -89,6 +89,13 @@ impl fmt::Display for Terms {
                     Silence::Hold => "stays until T".to_owned(),
                 },
             );
+        if fields.milestones.len() > 1 {
+            for (milestone, number) in fields.milestones.iter().zip(1..) {
+                let words =
+                    format!("{} of each pledge, due {}", percent(milestone.share_bps), when(milestone.due));
+                rows.row(format!("milestone {number}"), words);
+            }
+        }
         for (payee, number) in fields.payees.iter().zip(1..) {
             rows.row(format!("payee {number}"), format!("{}  {}", percent(payee.share_bps), payee.address));
         }

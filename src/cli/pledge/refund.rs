@@ -8,15 +8,14 @@ use crate::cli::exit::Failure;
 use crate::cli::task::outpoint_rows;
 use crate::client::{CheckedTask, Client, ClientError};
 use crate::escrow::network::Network;
-use crate::escrow::pledge::Standing;
-use crate::escrow::recovery::{MAX_RECOVERY_BYTES, RecoveryFile};
+use crate::escrow::pledge::{Standing, Surplus};
+use crate::escrow::recovery::RecoveryFile;
 use crate::escrow::refund::RefundBundle;
-use crate::keys::Zeroizing;
 use crate::service::views::{OutpointView, PledgeView};
 use bitcoin::Amount;
 use bitcoin::secp256k1::{Keypair, Secp256k1};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -42,26 +41,31 @@ impl Chain {
 
     /// The outputs among `claimed` that are there with their amounts.
     pub fn confirm(&self, view: &PledgeView, file: &RecoveryFile) -> anyhow::Result<Vec<OutpointView>> {
+        let last = file.generations().last().unwrap_or(0);
+        let stray = Some(Standing::Surplus { reason: Surplus::NotARemainder });
         let present = |held: &&OutpointView| {
-            held.generation == 0 && held.standing != Some(Standing::Vanished) && held.ended.is_none()
+            let here = held.standing != Some(Standing::Vanished) && held.ended.is_none();
+            here && held.generation <= last && held.standing != stray
         };
         let claimed: Vec<OutpointView> = view.outpoints.iter().filter(present).cloned().collect();
         let Chain::Electrum(server) = self else { return Ok(claimed) };
-        let known: BTreeMap<_, _> = server
-            .view(&file.output().script_pubkey)?
-            .deposits
-            .into_iter()
-            .map(|deposit| (deposit.outpoint, deposit.amount))
-            .collect();
+        let secp = Secp256k1::verification_only();
+        let generations: BTreeSet<u32> = claimed.iter().map(|held| held.generation).collect();
+        let mut known = BTreeMap::new();
+        for generation in generations {
+            let deposits = server.view(&file.output_at(&secp, generation)?.script_pubkey)?.deposits;
+            known
+                .extend(deposits.into_iter().map(|deposit| ((generation, deposit.outpoint), deposit.amount)));
+        }
         for held in &claimed {
-            let Some(amount) = known.get(&held.outpoint) else { continue };
+            let Some(amount) = known.get(&(held.generation, held.outpoint)) else { continue };
             if amount.to_sat() != held.amount_sat {
                 let problem = format!("{} has {} sat on the chain", held.outpoint, amount.to_sat());
                 return Err(ClientError::untrue("outpoints", problem).into());
             }
         }
         // One that our server does not have yet may come; a refund is signed for what both see.
-        Ok(claimed.into_iter().filter(|held| known.contains_key(&held.outpoint)).collect())
+        Ok(claimed.into_iter().filter(|held| known.contains_key(&(held.generation, held.outpoint))).collect())
     }
 }
 
@@ -84,10 +88,18 @@ pub fn find_key(
     keys: &crate::keys::SponsorKeys,
     wanted: &bitcoin::secp256k1::XOnlyPublicKey,
 ) -> anyhow::Result<Keypair> {
+    Ok(find_key_index(keys, wanted)?.1)
+}
+
+/// The same with its index.
+pub fn find_key_index(
+    keys: &crate::keys::SponsorKeys,
+    wanted: &bitcoin::secp256k1::XOnlyPublicKey,
+) -> anyhow::Result<(u32, Keypair)> {
     for index in 0..KEYS_TRIED {
         let key = keys.refund_key(index)?;
         if key.x_only_public_key().0 == *wanted {
-            return Ok(key);
+            return Ok((index, key));
         }
     }
     let message =
@@ -126,7 +138,8 @@ pub fn secure(
     let mut new = false;
     let file = &mut kept.file;
     for held in chain.confirm(view, file)? {
-        let target = file.target(held.outpoint, Amount::from_sat(held.amount_sat));
+        let target =
+            file.target_at(&secp, held.generation, held.outpoint, Amount::from_sat(held.amount_sat))?;
         let known = file.refunds().iter().find(|refund| *refund.target() == target).cloned();
         let bundle = match known {
             Some(bundle) => bundle,
@@ -143,13 +156,7 @@ pub fn secure(
     }
     if new {
         // Whoever floods the address, or makes outputs up, must not make the file unreadable.
-        if Zeroizing::new(file.to_json()).len() > MAX_RECOVERY_BYTES {
-            let message = "there are more outputs than the recovery file can hold; it was left as it is";
-            return Err(Failure::refused("too_many_outputs", message)
-                .hint("the key in the file is enough: `upfront recover` refunds all of them after T")
-                .into());
-        }
-        kept.save()?;
+        kept.save_grown()?;
     }
     let mut view = view.clone();
     for bundle in wanted {

@@ -15,7 +15,7 @@ use crate::escrow::recovery::{Origin, RecoveryFile};
 use crate::escrow::refund::RefundBundle;
 use crate::escrow::signature::Speaker;
 use crate::escrow::statement::{Pledge, Signed};
-use crate::service::views::PledgeView;
+use crate::service::views::{OutpointView, PledgeView};
 use anyhow::Context as _;
 use bitcoin::secp256k1::Secp256k1;
 use bitcoin::{Amount, OutPoint, Psbt};
@@ -118,22 +118,22 @@ pub fn secure(
     let file = &mut kept.file;
     if let Some(dir) = &args.psbt_out {
         let present = chain.confirm(view, file)?;
-        let missing = present.iter().filter(|held| !held.secured);
-        let targets: Vec<_> = missing.map(|held| (held.outpoint, held.amount_sat)).collect();
+        let targets: Vec<_> = present.into_iter().filter(|held| !held.secured).collect();
         return context.report(&write_parts(dir, file, &targets, args.key_origin.as_ref())?);
     }
-    let known: BTreeMap<OutPoint, u64> =
-        chain.confirm(view, file)?.iter().map(|held| (held.outpoint, held.amount_sat)).collect();
+    let secp = Secp256k1::new();
+    let known: BTreeMap<OutPoint, OutpointView> =
+        chain.confirm(view, file)?.into_iter().map(|held| (held.outpoint, held)).collect();
     for (outpoint, psbts) in grouped(&args.signed)? {
         let unknown =
             || Failure::refused("unknown_outpoint", format!("{outpoint} is not of this pledge, or gone"));
-        let amount = known.get(&outpoint).ok_or_else(unknown)?;
-        let target = file.target(outpoint, Amount::from_sat(*amount));
+        let held = known.get(&outpoint).ok_or_else(unknown)?;
+        let target = file.target_at(&secp, held.generation, outpoint, Amount::from_sat(held.amount_sat))?;
         let signatures = target.read_psbts(&psbts).map_err(|error| {
             Failure::refused(error.code(), error.to_string())
                 .hint("sign the PSBTs that `upfront pledge secure --psbt-out DIR` wrote, unchanged; give all of one outpoint at once")
         })?;
-        file.add_refund(RefundBundle::check(&Secp256k1::new(), target, signatures)?)?;
+        file.add_refund(RefundBundle::check(&secp, target, signatures)?)?;
     }
     // On the disk before it leaves this machine.
     kept.save()?;
@@ -148,7 +148,7 @@ pub fn secure(
 fn write_parts(
     dir: &Path,
     file: &RecoveryFile,
-    targets: &[(OutPoint, u64)],
+    targets: &[OutpointView],
     origin: Option<&WalletKey>,
 ) -> anyhow::Result<Parts> {
     if let Some(key) = origin
@@ -159,8 +159,9 @@ fn write_parts(
     }
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let mut psbts = Vec::new();
-    for (outpoint, amount_sat) in targets {
-        let target = file.target(*outpoint, Amount::from_sat(*amount_sat));
+    let secp = Secp256k1::verification_only();
+    for OutpointView { outpoint, amount_sat, generation, .. } in targets {
+        let target = file.target_at(&secp, *generation, *outpoint, Amount::from_sat(*amount_sat))?;
         let origin = origin.and_then(|key| key.origin.as_ref());
         let rungs = target.ladder().into_iter().map(|(rung, _)| format!("{}-sat-per-vb", rung.sat_per_vb));
         let names = std::iter::once("pair".to_owned()).chain(rungs);

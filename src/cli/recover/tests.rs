@@ -25,6 +25,10 @@ fn deposit(confirmed: bool) -> Deposit {
     }
 }
 
+fn nothing() -> Place {
+    Place { generation: 0, view: ScriptView::default() }
+}
+
 /// A file with a refund for [`deposit`], with the sponsor's key or without.
 fn file(with_key: bool) -> RecoveryFile {
     let secp = Secp256k1::new();
@@ -51,7 +55,7 @@ fn file(with_key: bool) -> RecoveryFile {
 
 fn refund_of(file: &RecoveryFile, mtp_secs: u32, sat_per_vb: u64) -> Option<Transaction> {
     let tip = tip(mtp_secs);
-    match judge(file, &ScriptView::default(), &deposit(true), Some(&tip), sat_per_vb, false).unwrap() {
+    match judge(file, &nothing(), &deposit(true), Some(&tip), sat_per_vb, false).unwrap() {
         Judged::Refund(transaction) => Some(transaction),
         Judged::Known(_) => None,
     }
@@ -66,8 +70,7 @@ fn it_is_not_yet_at_t_and_ready_a_second_later() {
     let refund = refund_of(&file, t + 1, 5).unwrap();
     assert_eq!(refund.output[0].script_pubkey, file.pledge().refund_address.script_pubkey());
     assert_eq!(fee_of(&deposit(true), &refund), 5 * 138);
-    let unconfirmed =
-        judge(&file, &ScriptView::default(), &deposit(false), Some(&tip(t + 1)), 5, false).unwrap();
+    let unconfirmed = judge(&file, &nothing(), &deposit(false), Some(&tip(t + 1)), 5, false).unwrap();
     assert!(matches!(unconfirmed, Judged::Known(State::Unconfirmed)));
 }
 
@@ -88,15 +91,15 @@ fn without_a_key_the_best_rung_whose_time_has_come_is_taken() {
 fn what_was_spent_is_told_and_a_stuck_refund_is_replaced_on_request_only() {
     let file = file(true);
     let after = tip(file.charter().refund_time_secs() + 1);
-    let spend = |path| ScriptView {
-        deposits: vec![deposit(true)],
-        spends: vec![Spend {
+    let spend = |path| {
+        let spend = Spend {
             prevout: deposit(true).outpoint,
             txid: Txid::from_byte_array([9; 32]),
             vin: 0,
             path,
             confirmation: None,
-        }],
+        };
+        Place { generation: 0, view: ScriptView { deposits: vec![deposit(true)], spends: vec![spend] } }
     };
     let judged =
         |path, replace| judge(&file, &spend(path), &deposit(true), Some(&after), 9, replace).unwrap();
@@ -109,6 +112,37 @@ fn what_was_spent_is_told_and_a_stuck_refund_is_replaced_on_request_only() {
 fn an_output_that_cannot_bear_the_fee_is_told_so() {
     let file = file(true);
     let after = tip(file.charter().refund_time_secs() + 1);
-    let judged = judge(&file, &ScriptView::default(), &deposit(true), Some(&after), 1_000, false).unwrap();
+    let judged = judge(&file, &nothing(), &deposit(true), Some(&after), 1_000, false).unwrap();
     assert!(matches!(judged, Judged::Known(State::NoWay { .. })));
+}
+
+#[test]
+fn what_a_milestone_left_is_refunded_by_key_or_by_the_refund_held_for_it() {
+    let secp = Secp256k1::new();
+    let left = Place { generation: 2, ..nothing() };
+    let at = OutPoint { txid: Txid::from_byte_array([8; 32]), vout: 1 };
+    let rest = Deposit { outpoint: at, ..deposit(true) };
+    let alone = file(true);
+    let after = tip(alone.charter().refund_time_secs() + 1);
+    let target = alone.target_at(&secp, 2, rest.outpoint, rest.amount).unwrap();
+    assert_ne!(target.output().script_pubkey, alone.output().script_pubkey);
+    let Judged::Refund(signed) = judge(&alone, &left, &rest, Some(&after), 5, false).unwrap() else {
+        panic!("the key alone is enough")
+    };
+    crate::escrow::consensus::assert_valid(&signed, &[target.prevout()]);
+    let mut keyless = file(false);
+    assert!(matches!(
+        judge(&keyless, &left, &rest, Some(&after), 5, false).unwrap(),
+        Judged::Known(State::NoWay { .. })
+    ));
+    keyless.add_refund(RefundBundle::sign(&secp, target.clone(), &testing::sponsor(5)).unwrap()).unwrap();
+    let Judged::Refund(held) = judge(&keyless, &left, &rest, Some(&after), 2, false).unwrap() else {
+        panic!("the file holds its refund")
+    };
+    crate::escrow::consensus::assert_valid(&held, &[target.prevout()]);
+}
+
+#[test]
+fn later_addresses_are_looked_at_where_there_are_several_milestones() {
+    assert_eq!(file(true).generations().collect::<Vec<_>>(), [0]);
 }

@@ -2,6 +2,7 @@
 //! first, and nothing is signed that charter and votes do not allow. What is signed is the plan built anew
 //! here, never what a PSBT says of itself.
 
+use super::beside::{BesideArgs, Extra};
 use super::transfer::read_psbt;
 use super::view::SettlementReport;
 use crate::cli::context::{Context, SignerArg, read_text, write_public};
@@ -11,7 +12,7 @@ use crate::cli::verify::{read_proof, refuse_findings};
 use crate::client::ClientError;
 use crate::escrow::ballot::CastVote;
 use crate::escrow::charter::Charter;
-use crate::escrow::proof::{Explanation, ProofDocument, allowed_hearing};
+use crate::escrow::proof::{Beside, Explanation, ProofDocument, allowed_beside};
 use crate::escrow::settlement;
 use crate::escrow::statement::{CharterId, Role, SettlementId};
 use crate::keys::SignerKeys;
@@ -61,6 +62,8 @@ pub struct SignArgs {
     /// Proof document of the task
     #[arg(long, value_name = "FILE")]
     proof: PathBuf,
+    #[command(flatten)]
+    beside: BesideArgs,
     /// Directory for the signed PSBTs; made where it is missing
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -101,7 +104,8 @@ pub fn sign(context: &Context<'_>, args: &SignArgs) -> anyhow::Result<()> {
     let proof = read_proof(&read_text(&args.proof)?)
         .with_context(|| format!("cannot use {}", args.proof.display()))?;
     let psbts = args.psbts.iter().map(|path| read_psbt(path)).collect::<anyhow::Result<Vec<Psbt>>>()?;
-    let (explanation, signed) = consent_and_sign(context, &args.signing, &proof, &psbts, None)?;
+    let (explanation, signed) =
+        consent_and_sign(context, &args.signing, &proof, &Extra::read(&args.beside)?, &psbts, None)?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
     let mut files = Vec::new();
     for psbt in signed {
@@ -143,7 +147,8 @@ pub fn co_sign(context: &Context<'_>, args: &CoSignArgs) -> anyhow::Result<()> {
     });
     let psbts = psbts.collect::<Result<Vec<Psbt>, ClientError>>()?;
     let proof = read_proof(&client.proof(&args.task)?)?;
-    let (_, signed) = consent_and_sign(context, &args.signing, &proof, &psbts, Some(args))?;
+    let extra = Extra::fetch(&client, &args.task, &args.settlement)?;
+    let (_, signed) = consent_and_sign(context, &args.signing, &proof, &extra, &psbts, Some(args))?;
     let signed: Vec<String> = signed.iter().map(Psbt::to_string).collect();
     let view = client.sign(&args.task, &args.settlement, &signed)?;
     context.report(&SettlementReport::new(args.task, view))
@@ -154,6 +159,7 @@ fn consent_and_sign(
     context: &Context<'_>,
     signing: &Signing,
     proof: &ProofDocument,
+    extra: &Extra,
     psbts: &[Psbt],
     wanted: Option<&CoSignArgs>,
 ) -> anyhow::Result<(Explanation, Vec<Psbt>)> {
@@ -169,15 +175,22 @@ fn consent_and_sign(
         .into());
     }
     if let Some(url) = &signing.electrum {
-        let report = crate::verify::run_with(proof, &signing.proxy.config(url, charter.network())?)?;
+        let config = signing.proxy.config(url, charter.network())?;
+        let report = crate::verify::run_with(proof, &config)?;
         refuse_findings("the proof document is not true", &report.findings)?;
+        if let Some(destination) = &extra.destination {
+            let report = crate::verify::run_with(destination, &config)?;
+            refuse_findings("the proof document of the task it moves to is not true", &report.findings)?;
+        }
     } else {
         context.note(
             "No Electrum server was asked: that these blocks are the chain's, that their time is this and that \
              nothing is left out is the service's word. Give --electrum URL to check.",
         );
     }
-    let explanation = match allowed_hearing(proof, None, psbts, signing.role, &signing.heard()?) {
+    let votes = signing.heard()?;
+    let beside = Beside { votes: &votes, ..extra.beside() };
+    let explanation = match allowed_beside(proof, psbts, signing.role, &beside) {
         Ok(explanation) => explanation,
         Err(findings) => {
             refuse_findings("charter and votes do not allow this", &findings)?;

@@ -1,5 +1,6 @@
 //! PSBTs out for signing offline, signed PSBTs in.
 
+use super::beside;
 use super::view::SettlementReport;
 use crate::cli::context::{Context, read_bytes, write_public};
 use crate::cli::exit::Failure;
@@ -41,17 +42,23 @@ pub struct SubmitArgs {
 struct Exported {
     settlement: SettlementId,
     proof: PathBuf,
+    /// Of milestones and moves: refunds, and the other task's proof document.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<PathBuf>,
     psbts: Vec<PathBuf>,
+    #[serde(skip)]
+    options: String,
 }
 
 impl fmt::Display for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.proof.display())?;
-        self.psbts.iter().try_for_each(|psbt| writeln!(f, "{}", psbt.display()))?;
+        self.beside.iter().chain(&self.psbts).try_for_each(|file| writeln!(f, "{}", file.display()))?;
         writeln!(f, "Take these to the machine with the key, and there:")?;
         writeln!(
             f,
-            "  upfront settlement sign --role ROLE --key FILE --proof {PROOF_FILE} --out signed *.psbt"
+            "  upfront settlement sign --role ROLE --key FILE --proof {PROOF_FILE}{} --out signed *.psbt",
+            self.options
         )
     }
 }
@@ -76,13 +83,15 @@ pub fn export(context: &Context<'_>, args: &ExportArgs) -> anyhow::Result<()> {
     std::fs::create_dir_all(&args.dir).with_context(|| format!("cannot make {}", args.dir.display()))?;
     let proof = args.dir.join(PROOF_FILE);
     write_public(&proof, proof_text.as_bytes())?;
+    let beside::Exported { files: beside, options } =
+        beside::export(&client, &args.task, &args.settlement, &args.dir)?;
     let mut files = Vec::new();
     for psbt in psbts {
         let file = args.dir.join(format!("{}-{}.psbt", psbt.chunk, psbt.form));
         write_public(&file, format!("{}\n", psbt.psbt).as_bytes())?;
         files.push(file);
     }
-    context.report(&Exported { settlement: args.settlement, proof, psbts: files })
+    context.report(&Exported { settlement: args.settlement, proof, beside, psbts: files, options })
 }
 
 /// Sends signed PSBTs; the service checks every signature against the very settlement.

@@ -1,8 +1,11 @@
 //! A task in words. Standings, sums and tallies are the service's; `upfront verify` recomputes them.
 
 use crate::cli::text::{Rows, groups, inert, percent, sat, span, when};
+use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{Choice, Role};
-use crate::service::views::{OutpointView, PledgeView, SettlementView, SubmissionView, TaskView};
+use crate::service::views::{
+    OutpointView, PledgeView, SettlementProgress, SettlementView, SubmissionView, TaskView,
+};
 use serde::Serialize;
 use std::fmt;
 
@@ -59,6 +62,14 @@ impl fmt::Display for TaskReport {
             .row("work until", when(view.terms.work_deadline))
             .row("nothing new after", when(view.cutoff))
             .row("T, refunds", when(view.terms.refund_time));
+        for (milestone, number) in view.terms.milestones.iter().zip(0..) {
+            if view.terms.milestones.len() == 1 {
+                break;
+            }
+            let (share, due) = (percent(milestone.share_bps), when(milestone.due));
+            let became = became(view, number, milestone.due);
+            rows.row(format!("milestone {}", number + 1), format!("{share}, due {due}\n{became}"));
+        }
         match &view.tip {
             Some(tip) => {
                 rows.row("chain", format!("block {}, median time {}", tip.height, when(tip.mtp_secs)))
@@ -80,6 +91,38 @@ impl fmt::Display for TaskReport {
         view.submissions.iter().try_for_each(|submission| write!(f, "\n{}", submission_words(submission)))?;
         view.settlements.iter().try_for_each(|settlement| write!(f, "\n{}", settlement_line(settlement)))
     }
+}
+
+/// What became of a milestone, counted from 0, in words.
+fn became(view: &TaskView, number: u32, due_secs: u32) -> String {
+    let of_it = |submission: &&SubmissionView| submission.submission.statement.milestone == Some(number);
+    let Some(latest) = view.submissions.iter().rev().find(of_it) else {
+        let over = view.tip.is_some_and(|tip| tip.mtp_secs > due_secs);
+        return if over { "nothing was submitted in time" } else { "not submitted yet" }.into();
+    };
+    let paying = |settlement: &&SettlementView| match &settlement.kind {
+        Kind::Payout { submission } | Kind::Milestone { submission } | Kind::Ruling { submission } => {
+            *submission == latest.id && settlement.progress == SettlementProgress::Confirmed
+        }
+        Kind::EarlyReturn | Kind::Move { .. } => false,
+    };
+    let payments = view.settlements.iter().filter(paying).count();
+    let judged = match &latest.acceptance {
+        Some(word) if word.statement.accepted => ", accepted by the representative",
+        Some(_) => ", refused by the representative",
+        None => "",
+    };
+    let voting = if latest.closed {
+        format!("voting closed{judged}")
+    } else {
+        format!("voting until {}{judged}", when(latest.window.closes_secs))
+    };
+    let paid = match payments {
+        0 => String::new(),
+        1 => "; 1 payment for it is mined".into(),
+        many => format!("; {many} payments for it are mined"),
+    };
+    format!("submitted: {}\n{voting}{paid}", latest.id)
 }
 
 fn pledge_words(pledge: &PledgeView) -> String {
@@ -130,8 +173,17 @@ pub fn outpoint_rows(outpoint: &OutpointView) -> String {
 pub fn submission_words(view: &SubmissionView) -> String {
     let statement = &view.submission.statement;
     let mut rows = Rows::new();
-    rows.row("submission", view.id)
-        .row("  link", inert(&statement.link))
+    rows.row("submission", view.id);
+    if let Some(milestone) = statement.milestone {
+        rows.row("  milestone", milestone + 1);
+    }
+    if let Some(named) = &statement.named {
+        let paid =
+            named.payees.iter().map(|payee| format!("{}  {}", percent(payee.share_bps), payee.address));
+        let paid: Vec<String> = paid.collect();
+        rows.row("  pays instead", paid.join("\n")).row("  named by", named.by.name());
+    }
+    rows.row("  link", inert(&statement.link))
         .row("  content", format!("sha256 {}", statement.content))
         .row("  weights at", format!("block {}", statement.block_height))
         .row(

@@ -124,6 +124,7 @@ impl Feed {
             | Event::RefundSecured { .. }
             | Event::RefundPrepared { .. }
             | Event::MoveSigned { .. }
+            | Event::LateMoveSigned { .. }
             | Event::VoteCast { .. }
             | Event::WorkJudged { .. }
             | Event::NoesRuled { .. } => true,
@@ -236,7 +237,7 @@ fn said(task: &Task, event: &Event, told: &Told) -> Option<(Option<u32>, What)> 
             let payment = Payment { outpoint: refund.outpoint, amount_sat: refund.amount_sat };
             about(slot.index, What::RefundPrepared { payment, generation: slot.generation })
         }
-        Event::MoveSigned { consent } => {
+        Event::MoveSigned { consent } | Event::LateMoveSigned { consent, .. } => {
             let said = &consent.statement;
             let held = task.outpoints().get(&said.outpoint)?;
             let payment = Payment { outpoint: held.outpoint, amount_sat: held.amount.to_sat() };

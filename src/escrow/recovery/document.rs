@@ -57,8 +57,17 @@ struct Attestations {
 struct Entry {
     outpoint: String,
     amount_sat: u64,
+    /// Generation of the pledge's address that it pays; left out for the first, 0.
+    #[serde(default, skip_serializing_if = "is_first")]
+    generation: u32,
     pair: SignedPart,
     ladder: Vec<SignedRung>,
+}
+
+/// Serde hands over a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_first(generation: &u32) -> bool {
+    *generation == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,6 +130,7 @@ impl RecoveryFile {
             "1. With this program: `upfront recover FILE`. It needs this file and an Electrum server of your choice, nothing else.".to_owned(),
             format!("2. Without it: under outpoints, ladder, take the transaction whose sat_per_vb is enough for the day and broadcast it by any wallet, node or explorer that takes raw transactions, once its lock_time has passed. It pays {address} and nobody can change that."),
             "3. With Bitcoin Core, if there is a private_descriptor and no transaction serves: createwallet NAME false true; importdescriptors '[{\"desc\":\"PRIVATE_DESCRIPTOR\",\"timestamp\":0}]'; after T: sendall '[\"YOUR_ADDRESS\"]' options='{\"fee_rate\":5,\"locktime\":T}'. Give at least 2 sat/vB: Core underestimates this spend. Do not run sendall before T.".to_owned(),
+            "Outpoints with a generation are what a milestone may leave of the pledge, at the next address of it: of several with one generation only one ever exists.".to_owned(),
             "If outpoints is empty, the file is older than your payment: ways 1 and 3 work all the same.".to_owned(),
             "charter, attestations, descriptor and address let anybody check that this address belongs to these terms.".to_owned(),
         ];
@@ -234,7 +244,9 @@ fn bundle<C: Verification>(
         pair: signature(&entry.pair.signature, || format!("{field}.pair.signature"))?,
         ladder,
     };
-    let target = file.target(outpoint, Amount::from_sat(entry.amount_sat));
+    let target = file
+        .target_at(secp, entry.generation, outpoint, Amount::from_sat(entry.amount_sat))
+        .map_err(|_| RecoveryError::Unreadable { field: format!("{field}.generation") })?;
     let rungs = target.ladder();
     RefundBundle::check(secp, target, signatures).map_err(|source| {
         let part = match &source {
@@ -265,6 +277,7 @@ fn entry(bundle: &RefundBundle) -> Entry {
     Entry {
         outpoint: signatures.outpoint.to_string(),
         amount_sat: signatures.amount_sat,
+        generation: bundle.target().output().slot.generation,
         pair: SignedPart {
             lock_time: pair.lock_time.to_consensus_u32(),
             signature: signatures.pair.to_string(),

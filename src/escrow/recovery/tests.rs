@@ -64,6 +64,26 @@ fn a_file_comes_back_as_it_was_on_every_network() {
 }
 
 #[test]
+fn refunds_of_later_generations_are_kept_and_old_files_stay_as_they_were() {
+    let secp = Secp256k1::new();
+    let mut file = with_refunds(Network::Regtest, &[10_000]);
+    let old = file.to_json();
+    assert!(!old.contains("generation\""), "a file without remainders has no new field");
+    let target = file.target_at(&secp, 2, outpoint(7), Amount::from_sat(60_000)).unwrap();
+    assert_ne!(target.output().address, file.output().address);
+    let bundle = RefundBundle::sign(&secp, target, file.key().unwrap()).unwrap();
+    file.add_refund(bundle).unwrap();
+    let text = file.to_json();
+    assert_eq!(parse(&text), Ok(file));
+    assert!(text.contains("\"generation\": 2"), "{text}");
+    // A refund of one generation is none of another.
+    let moved = text.replace("\"generation\": 2", "\"generation\": 1");
+    assert!(parse(&moved).unwrap_err().to_string().starts_with("outpoints.1.pair"));
+    let beyond = text.replace("\"generation\": 2", "\"generation\": 1000");
+    assert!(parse(&beyond).unwrap_err().to_string().starts_with("outpoints.1.generation"));
+}
+
+#[test]
 fn a_key_of_another_wallet_leaves_no_secret_in_the_file() {
     let secp = Secp256k1::new();
     let full = empty(Network::Regtest, None);

@@ -199,6 +199,7 @@ fn own(operation: &str) -> &'static [Codes] {
         "secureRefund" => &[REFUND],
         "prepareRefund" => &[&["unknown_pledge", "bad_refund", "unknown_outpoint", "too_many_prepared"]],
         "signMove" => &[SAID, ADDRESS, MOVE],
+        "signLateMove" => &[SAID, ADDRESS, MOVE, &["bad_refund"]],
         "submitWork" => &[SAID, SUBMIT],
         "vote" => &[SAID, VOTE],
         "accept" => &[SAID, ACCEPT],

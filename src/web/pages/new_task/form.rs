@@ -314,6 +314,7 @@ impl Form {
             }),
             yes_waits: self.read("yes_waits", |given| given.parse::<bool>().map_err(|_| "true or false")),
             payees,
+            milestones: Vec::new(),
             leader_address,
             leader_share_bps,
             leader_key,
