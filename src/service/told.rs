@@ -1,7 +1,7 @@
 //! What of a record goes into the log, for those who follow one task or one output through it: which task, which
 //! output, and a word. Never what anybody signed, and no transaction.
 
-use crate::escrow::event::{Event, Record};
+use crate::escrow::event::{Event, ProjectEvent, Record, WishEvent};
 use crate::escrow::statement::CharterId;
 use bitcoin::OutPoint;
 
@@ -11,6 +11,16 @@ pub fn tell(records: &[Record]) {
         match record {
             Record::Chain { tip } => tracing::debug!(tip.height = tip.height, "recorded: tip"),
             Record::Task { charter, event } => tell_event(charter, event),
+            Record::Wish { wish, event } => {
+                let word = match event {
+                    WishEvent::WishWritten { .. } => "wish",
+                    WishEvent::WordSaid { word, .. } => word.name(),
+                };
+                tracing::debug!(wish.id = %wish, "recorded: {word}");
+            }
+            Record::Project { project, event: ProjectEvent::ProjectSet { .. } } => {
+                tracing::debug!(project.id = %project, "recorded: project set");
+            }
             Record::RefundBatch { batch } => {
                 for outpoint in &batch.refunds {
                     tracing::debug!(pledge.outpoint = %outpoint, "recorded: refunded in a batch");

@@ -83,6 +83,8 @@ impl Feed {
         match record {
             // Which tasks the tip changes is asked when all facts are there.
             Record::Chain { .. } | Record::RefundBatch { .. } => {}
+            // Told on their own pages.
+            Record::Wish { .. } | Record::Project { .. } => {}
             Record::Task { charter, event } => {
                 if let Some(task) = book.task(charter) {
                     self.take(entry, task, event, book.tip());
