@@ -228,6 +228,7 @@ mod tests {
         arrival(&OutpointView {
             outpoint: bitcoin::OutPoint { txid, vout: 0 },
             generation: 0,
+            uncovered: vec![0],
             amount_sat: 1,
             standing: Some(standing),
             confirmations: 0,

@@ -4,7 +4,7 @@
 
 import { parseAddress, type Address } from './address.ts';
 import { hex, isHash, textOf, utf8 } from './bytes.ts';
-import { shaped, type CharterFields } from './charter-shape.ts';
+import { shaped, type CharterFields, type Payee } from './charter-shape.ts';
 import { refuse, UpfrontError } from './error.ts';
 import { taggedHash } from './hash.ts';
 import { canonical, duplicateKey, hasFraction, parseLoose, type Json } from './json.ts';
@@ -92,6 +92,12 @@ export class Charter {
   /** Under which keys a signer's statements verify. */
   speaker(role: Role): Speaker {
     return signerSpeaker(this.signer(role));
+  }
+
+  /** Everybody who is paid where a submission names `payees` in place of the charter's; the charter's own without any.
+   * Leader and operator keep their shares. Throws where the payees are none. */
+  sharesFor(payees: readonly Payee[]): readonly Share[] {
+    return payees.length === 0 ? this.shares : checkShares({ ...this.fields, payees }, this.network);
   }
 
   /** Under which keys the leader's statements verify, where there is one. */

@@ -13,7 +13,9 @@ import { UNSEEN } from '../words.ts';
 import type { CastVoteDocument, PledgeProof, ProofDocument, SubmissionProof, VoteDocument } from './document.ts';
 import type { Findings } from './findings.ts';
 import { scriptHex, slotKey, type Chain } from './mined.ts';
-import { acceptanceWords, confirmationWords, evidenceWords, receiptWords, rulingWords, signatureProblem, submissionWords, voteWords } from './words.ts';
+import {
+  acceptanceWords, confirmationWords, evidenceWords, moveWords, receiptWords, rulingWords, signatureProblem, submissionWords, voteWords,
+} from './words.ts';
 
 /** Past so many findings nobody asks which field of a vote was changed: trying costs many verifications each. */
 const DIAGNOSED = 50;
@@ -126,9 +128,10 @@ export class Said {
     this.sponsors = new Map(document.pledges.map((pledge) => [pledge.index, pledge.sponsor_key]));
   }
 
-  /** Every submission with what was said about it. */
+  /** Every submission with what was said about it, and every consent to move. */
   check(): void {
     this.document.submissions.forEach((proof, at) => this.submission(proof, `submissions/${at}`, at));
+    this.document.moves.forEach((signed, at) => this.move(signed, `moves/${at}`));
   }
 
   private sameTask(said: { readonly network: string; readonly charter: string }, field: string): void {
@@ -142,8 +145,10 @@ export class Said {
     const path = `${field}/submission/statement`;
     this.sameTask(said, path);
     findings.unless(said.number === number, `${path}/number`, `the submission here is number ${number}`);
-    const problem = signatureProblem(() => submissionWords(said), signature, charter.speaker('developer'));
+    const speaker = this.submitter(said, path);
+    const problem = speaker === null ? null : signatureProblem(() => submissionWords(said), signature, speaker);
     if (problem !== null) findings.add(`${field}/submission`, problem);
+    this.milestone(said, path);
     const id = idOf(said);
     findings.unless(id === proof.id, `${field}/id`, `the statement's is ${id}`);
     this.block(proof, field, path);
@@ -163,6 +168,43 @@ export class Said {
     }
   }
 
+  /** Who signs a submission: the developer, or whoever names other payees; null where nobody may. */
+  private submitter(said: SubmissionProof['submission']['statement'], path: string): Speaker | null {
+    const { named } = said;
+    if (named === null) return this.charter.speaker('developer');
+    try {
+      this.charter.sharesFor(named.payees);
+      this.findings.unless(named.payees.length > 0, `${path}/named/payees`, 'nobody is named');
+    } catch (error) {
+      if (!(error instanceof UpfrontError)) throw error;
+      this.findings.add(`${path}/named/payees`, error.message);
+    }
+    if (named.by === 'representative') return this.charter.speaker('representative');
+    if (this.charter.leader === null) this.findings.add(`${path}/named/by`, 'the charter has no leader');
+    return this.charter.leader;
+  }
+
+  private milestone({ milestone }: SubmissionProof['submission']['statement'], path: string): void {
+    const count = this.charter.fields.milestones.length;
+    const fits = milestone === null ? count === 1 : count > 1 && milestone < count;
+    this.findings.unless(fits, `${path}/milestone`, `the charter has ${count}`);
+  }
+
+  private move({ statement: said, signature }: ProofDocument['moves'][number], field: string): void {
+    const { findings } = this;
+    this.sameTask(said, `${field}/statement`);
+    const address = ownSpelling(said.to_address, this.charter, 'to_address');
+    if ('problem' in address) findings.add(`${field}/statement/to_address`, address.problem);
+    const held = this.document.outpoints.find(({ outpoint }) => outpoint === said.outpoint);
+    const key = held === undefined ? undefined : this.sponsors.get(held.index);
+    if (key === undefined) {
+      findings.add(`${field}/statement/outpoint`, 'it is no pledge\'s outpoint of this document');
+      return;
+    }
+    const problem = signatureProblem(() => moveWords(said), signature, sponsorSpeaker(key));
+    if (problem !== null) findings.add(field, problem);
+  }
+
   /** The block at whose height weights are counted. */
   private block(proof: SubmissionProof, field: string, path: string): void {
     const { findings, charter } = this;
@@ -172,6 +214,11 @@ export class Said {
     const deadline = charter.fields.work_deadline;
     findings.unless(
       proof.block_mtp_secs <= deadline || proof.block_hash !== named, `${path}/block_height`, `past the work deadline ${deadline}`,
+    );
+    const due = charter.fields.milestones[proof.submission.statement.milestone ?? 0]?.due ?? deadline;
+    findings.unless(
+      charter.fields.milestones.length === 1 || proof.block_mtp_secs <= due || proof.block_hash !== named,
+      `${path}/block_height`, `past ${due}, when the milestone is due`,
     );
   }
 

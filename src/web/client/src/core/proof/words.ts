@@ -4,7 +4,7 @@ import { UpfrontError } from '../error.ts';
 import { parseSignature, verifies, type Speaker } from '../signature.ts';
 import * as statement from '../statement.ts';
 import type { Statement } from '../statement.ts';
-import type { CastVoteDocument, SubmissionProof, VoteDocument } from './document.ts';
+import type { CastVoteDocument, MoveDocument, SubmissionProof, VoteDocument } from './document.ts';
 
 type Receipt = NonNullable<CastVoteDocument['receipt']>['statement'];
 type Confirmation = NonNullable<SubmissionProof['confirmation']>['confirmation']['statement'];
@@ -15,6 +15,8 @@ type Submission = SubmissionProof['submission']['statement'];
 
 export const submissionWords = (said: Submission): Statement =>
   statement.submission({ ...said, blockHeight: said.block_height, blockHash: said.block_hash });
+export const moveWords = (said: MoveDocument): Statement =>
+  statement.move({ ...said, toCharter: said.to_charter, toIndex: said.to_index, toAddress: said.to_address });
 export const voteWords = (said: VoteDocument): Statement => statement.vote(said);
 export const receiptWords = (said: Receipt): Statement =>
   statement.receipt({ ...said, tipHeight: said.tip_height, tipHash: said.tip_hash, tipMtpSecs: said.tip_mtp_secs });
