@@ -5,11 +5,13 @@
 
 mod feed;
 mod kind;
+mod signer;
 mod told;
 mod words;
 
 pub use feed::{Entry, Feed};
 pub use kind::{FIELDS, KINDS};
+pub use signer::{Form, Part, SignedBy, Source, source, source_in_words};
 pub use words::{in_words, sat_in_words};
 
 use super::charter::FundingRule;
@@ -140,6 +142,9 @@ pub struct PublicEvent {
     /// The pledge it is about; absent where it is about the task, or a gift.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pledge: Option<u32>,
+    /// Who signed it; absent where nobody did: what the chain, the rules or the service say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<SignedBy>,
     /// The project.
     pub project: ProjectId,
     /// The project's repository, as the charter names it.

@@ -10,6 +10,7 @@ fn event(seq: u64, place: u32, task: u8, pledge: Option<u32>) -> PublicEvent {
         what: What::TaskOpened { open_address: String::new() },
         charter: CharterId([task; 32]),
         pledge,
+        signed_by: None,
         project: ProjectId::of(&repository),
         repository: Repository::new(&repository),
         at: None,
