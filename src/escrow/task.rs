@@ -10,12 +10,14 @@ mod entitle;
 mod may;
 mod observe;
 mod refused;
+mod silent;
 mod stage;
 
 pub use apply::ApplyError;
 pub use decide::draft;
 pub use entitle::{Entitlement, Fate, GRACE_SECS, Reason};
 pub use refused::Refused;
+pub use silent::{Acts, Bound, SeatState, Wait, Waiting, Way};
 pub use stage::Stage;
 
 use super::ballot::{self, CastVote, Tally, Window, Words};
@@ -87,6 +89,7 @@ pub struct Task {
     /// Median time past of the last tip applied; settles when a proposal was made.
     mtp_secs: u32,
     drafted_by: Option<XOnlyPublicKey>,
+    acts: Acts,
     secp: Secp256k1<All>,
 }
 

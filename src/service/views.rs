@@ -6,6 +6,7 @@ mod page;
 mod pledges;
 mod projects;
 mod settlements;
+mod signers;
 mod tasks;
 
 pub use ballot::{ReceiptView, SubmissionView, votes};
@@ -16,6 +17,7 @@ pub use settlements::{
     FormView, OutputView, PsbtView, SettlementInputView, SettlementProgress, SettlementPsbts,
     SettlementTransactionView, SettlementView,
 };
+pub use signers::{SignerView, WaitingView, WayView};
 pub use tasks::{BadCursor, TaskQuery, TaskSort};
 
 use super::schema;
@@ -156,6 +158,9 @@ pub struct TaskView {
     pub submissions: Vec<SubmissionView>,
     /// Settlements.
     pub settlements: Vec<SettlementView>,
+    /// The three signers and what waits for each; empty while the chain is not known.
+    #[serde(default)]
+    pub signers: Vec<SignerView>,
     /// The tip all this was computed under.
     #[schema(required)]
     pub tip: Option<Tip>,
@@ -201,6 +206,7 @@ impl TaskView {
             gifts: at(crate::escrow::descriptor::OPEN_INDEX),
             submissions: task.submissions().iter().map(|s| SubmissionView::new(task, s, tip)).collect(),
             settlements: task.settlements().values().map(|s| SettlementView::new(task, s, tip)).collect(),
+            signers: SignerView::of(task, tip),
             tip: tip.copied(),
         }
     }

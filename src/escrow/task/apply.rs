@@ -82,6 +82,7 @@ impl Task {
             settlements: BTreeMap::new(),
             mtp_secs: 0,
             drafted_by: None,
+            acts: super::Acts::default(),
             secp,
         })
     }
@@ -218,6 +219,7 @@ impl Task {
                 state.broadcasts.insert(*chunk, (*form, *height));
             }
         }
+        self.acts.note(event, self.mtp_secs);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod journeys;
 mod may;
 pub(in crate::escrow) mod random;
 mod refusals;
+mod silent;
 mod watched;
 
 use crate::escrow::charter::CharterFields;
