@@ -5,6 +5,7 @@
 //! *means* under a tip (standings, tally, stage, what may be settled) is computed, never stored.
 
 mod apply;
+mod cases;
 mod decide;
 mod entitle;
 mod may;
@@ -14,6 +15,7 @@ mod silent;
 mod stage;
 
 pub use apply::ApplyError;
+pub use cases::{Case, CaseState, NoesFate, NoesMoved};
 pub use decide::draft;
 pub use entitle::{Entitlement, Fate, GRACE_SECS, Reason};
 pub use refused::Refused;

@@ -1,6 +1,7 @@
 //! What the service tells: one struct a resource, written by the API and read back by the client. Amounts
 //! are satoshis, times Unix seconds of the chain's median time past.
 
+mod arbiter;
 mod ballot;
 mod page;
 mod pledges;
@@ -9,6 +10,7 @@ mod settlements;
 mod signers;
 mod tasks;
 
+pub use arbiter::{ArbiterTask, ArbiterView, CaseView, OutcomeView};
 pub use ballot::{ReceiptView, SubmissionView, votes};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page};
 pub use pledges::{OutpointView, PledgeView, payment_uri};

@@ -1,5 +1,6 @@
 //! `/api/v1`: one file a group of resources. `docs/API.md` describes it.
 
+mod arbiters;
 mod ballot;
 mod events;
 mod feeds;
@@ -9,6 +10,8 @@ mod projects;
 mod settlements;
 mod tasks;
 mod webhooks;
+
+pub(super) use arbiters::view as arbiter;
 
 use super::App;
 use crate::service::views::StatusView;
@@ -36,6 +39,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(ballot::vote))
         .routes(routes!(ballot::accept))
         .routes(routes!(ballot::rule))
+        .routes(routes!(arbiters::show))
         .routes(routes!(settlements::list, settlements::propose))
         .routes(routes!(settlements::show))
         .routes(routes!(settlements::psbts))

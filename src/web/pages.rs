@@ -3,6 +3,7 @@
 //! Pages decide nothing and read without JavaScript.
 
 mod about;
+mod arbiter;
 mod badge;
 mod charter;
 mod checkout;
@@ -60,6 +61,7 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/timeline", get(timeline::of_task))
         .route("/tasks/{charter}/charter", get(charter::show))
         .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
+        .route("/arbiters/{fingerprint}", get(arbiter::show))
         .route("/projects", get(project::list))
         .route("/projects/{project}", get(project::show))
         .route("/projects/{project}/timeline", get(timeline::of_project))

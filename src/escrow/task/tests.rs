@@ -2,12 +2,14 @@
 //! wholly on the chain in memory.
 
 mod arrivals;
+mod cases;
 mod faults;
 mod journeys;
 mod may;
 pub(in crate::escrow) mod random;
 mod refusals;
 mod silent;
+mod table;
 mod watched;
 
 use crate::escrow::charter::CharterFields;

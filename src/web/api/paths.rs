@@ -57,6 +57,16 @@ pub(super) struct ProjectPath {
     project: ProjectId,
 }
 
+/// Names an arbiter.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code)]
+pub(super) struct ArbiterPath {
+    /// Fingerprint of the root that the arbiter's keys are declared to come from.
+    #[param(value_type = schema::Fingerprint)]
+    fingerprint: String,
+}
+
 /// Names a webhook.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]

@@ -1,10 +1,12 @@
 //! What is seen of people: timelines with who signed what, signers who are silent, arbiters' records.
 
 use super::public::assert_has;
-use crate::escrow::statement::Choice;
+use crate::escrow::network::Network;
+use crate::escrow::statement::{Choice, Role};
 use crate::escrow::testing;
 use crate::web::tests::fakes::World;
 use axum::http::StatusCode;
+use bitcoin::secp256k1::Secp256k1;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -119,4 +121,76 @@ async fn a_silent_signer_is_shown_with_what_the_others_can_do() {
     let arbiter = waits(&json, "arbiter");
     assert_eq!((&arbiter["silent"], &arbiter["waiting"]), (&json!(false), &json!([])));
     assert_eq!(arbiter["last_act_secs"], world.tip().mtp_secs);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_arbiter_has_a_record_of_what_was_ruled_and_what_was_not() {
+    let (mut world, submission) = World::voted().await;
+    let root = testing::master(Network::Regtest, 3).fingerprint(&Secp256k1::new()).to_string();
+    let path = format!("/arbiters/{root}");
+    let api = format!("/api/v1{path}");
+    let (html, json) = world.page(&path).await;
+    assert_eq!((&json["task_count"], &json["attested"], &json["ruled"]), (&json!(1), &json!(1), &json!(0)));
+    assert_eq!(json["tasks"][0]["cases"][0]["state"], "voting");
+    assert_has(&html, &["declared, not proved", "One account was declared", "sponsors vote", "0.00100000"]);
+    world.close_vote().await;
+    let (_, told) = world.get(&api).await;
+    assert_eq!((&told["due"], &told["tasks"][0]["cases"][0]["noes_sat"]), (&json!(1), &json!(100_000)));
+
+    world.advance_to(world.tip().mtp_secs + 86_400).await;
+    world.sent("rulings", world.ruling_body(submission, 2_500)).await;
+    let ruling = json!({ "kind": "ruling", "submission": submission, "feerate_sat_per_vb": 1 });
+    let settlement = world.sent("settlements", ruling).await;
+    for role in [Role::Arbiter, Role::Representative] {
+        world.sign(&settlement, role).await;
+    }
+    world.look().await;
+    world.mine(1).await;
+    let (_, told) = world.get(&api).await;
+    let case = &told["tasks"][0]["cases"][0];
+    assert_eq!((&case["state"], &case["pay_bps"]), (&json!("ruled"), &json!(2_500)));
+    assert_eq!(case["took_secs"], case["ruled_secs"].as_u64().unwrap() - case["closes_secs"].as_u64().unwrap());
+    let txid = &settlement["transactions"][0]["forms"][0]["txid"];
+    let outcome = json!({
+        "outcome": "carried_out", "amount_sat": 100_000, "txid": txid, "settlement": settlement["id"], "mined": true,
+    });
+    assert_eq!(case["outcomes"], json!([outcome]));
+    let (html, json) = world.page(&path).await;
+    assert_eq!(json, told, "the page as JSON is what the API tells");
+    assert_has(&html, &["25 % of the noes is paid", "24 hours", "carried out by a settlement", txid.as_str().unwrap()]);
+
+    // The task and its charter lead here, and others have no record.
+    for rest in ["", "/charter"] {
+        let (html, _) = world.page(&world.task_path(rest)).await;
+        assert_has(&html, &[&format!("href=\"/arbiters/{root}\"")]);
+    }
+    world.missing("/arbiters/00000000").await;
+    world.missing("/arbiters/x").await;
+    let (status, problem) = world.get("/api/v1/arbiters/00000000").await;
+    assert_eq!((status, &problem["code"]), (StatusCode::NOT_FOUND, &json!("not_found")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ruling_that_did_not_come_stays_in_the_record() {
+    let (mut world, _) = World::voted().await;
+    let root = testing::master(Network::Regtest, 3).fingerprint(&Secp256k1::new()).to_string();
+    let fields = world.charter.fields();
+    world.advance_to(world.tip().mtp_secs + fields.review_secs + fields.ruling_secs + 1).await;
+    let (html, json) = world.page(&format!("/arbiters/{root}")).await;
+    assert_eq!((&json["missed"], &json["due"], &json["ruled"]), (&json!(1), &json!(0), &json!(0)));
+    assert_has(&html, &["was due and did not come", "Last time for a ruling", "waits at its addresses"]);
+}
+
+#[tokio::test]
+async fn a_vote_page_opened_before_there_is_work_learns_of_it() {
+    let mut world = World::new(None, |_| {}).await;
+    world.fund(1, 200_000).await;
+    let (before, _) = world.page(&world.task_path("/vote")).await;
+    assert_has(&before, &["<div id=\"vote-none\" data-live>", "nothing to vote on yet", "data-follow="]);
+    world.submit(0).await;
+    let (after, _) = world.page(&world.task_path("/vote")).await;
+    assert_has(&after, &["<div id=\"vote-none\" data-live hidden></div>", "id=\"vote-work\""]);
+    // The script reads the page anew when this part changes.
+    let script = String::from_utf8_lossy(&crate::web::assets::asset("vote.js").bytes).into_owned();
+    assert_has(&script, &["vote-none"]);
 }
