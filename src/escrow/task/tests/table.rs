@@ -4,7 +4,7 @@
 use super::sat;
 use crate::escrow::event::Command;
 use crate::escrow::settlement::Kind;
-use crate::escrow::statement::{Choice, Role, Statement, SubmissionId};
+use crate::escrow::statement::{Choice, Role, SubmissionId};
 use crate::escrow::task::Stage;
 use crate::escrow::testing::{self, World};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,8 +42,8 @@ fn moments() -> Vec<World> {
     world.draft(&fields);
     let mut all = vec![world.clone()];
     world.attest_all();
-    for _ in 0..3 {
-        world.fund(sat(400_000));
+    for amount in [900_000, 300_000, 400_000] {
+        world.fund(sat(amount));
     }
     all.push(world.clone());
     world.advance_to(fields.funding_close + 1);
