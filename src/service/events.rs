@@ -251,7 +251,8 @@ impl EventLog {
                     Topic::All => None,
                 };
                 let first_beyond = kept.forgotten + u64::try_from(end).expect("a length fits");
-                let numbers = numbers.into_iter().flatten().rev().skip_while(|number| **number >= first_beyond);
+                let numbers =
+                    numbers.into_iter().flatten().rev().skip_while(|number| **number >= first_beyond);
                 let events = numbers.filter_map(|number| kept.numbered(*number));
                 events.filter(|event| topic.has(event)).take(limit + 1).cloned().collect()
             }

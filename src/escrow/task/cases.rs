@@ -162,7 +162,6 @@ impl Task {
 /// Whether two signers had moved an outpoint, in a block, by then.
 fn moved_by(held: &Outpoint, secs: u64) -> bool {
     held.spend.is_some_and(|spend| {
-        spend.path != SpendPath::Refund
-            && spend.confirmation.is_some_and(|at| u64::from(at.mtp_secs) <= secs)
+        spend.path != SpendPath::Refund && spend.confirmation.is_some_and(|at| u64::from(at.mtp_secs) <= secs)
     })
 }

@@ -374,7 +374,9 @@ impl Task {
             let until_secs = u32::try_from(self.window(state).ruling_ends_secs).unwrap_or(u32::MAX);
             ways.push(Way::RulingStandsIn { submission, until_secs });
         }
-        if tip.mtp_secs <= cutoff && self.entitlements(&Kind::EarlyReturn, tip).is_ok_and(|all| !all.is_empty()) {
+        if tip.mtp_secs <= cutoff
+            && self.entitlements(&Kind::EarlyReturn, tip).is_ok_and(|all| !all.is_empty())
+        {
             ways.push(Way::EarlyReturn { until_secs: cutoff });
         }
         let noes = role == Role::Arbiter && self.submissions.iter().any(|s| self.noes_unspent(s, tip));

@@ -88,7 +88,10 @@ fn backwards_pages_go_from_the_newest_to_the_first_without_gap_or_repetition() {
     assert_eq!(walk(&log, Topic::Task(CharterId([9; 32]))), (vec![], false));
     // From any place between, also one that no event has; and where the oldest are gone, that is said.
     let page = log.before(&Topic::All, Some(EventId { seq: 3, place: 0 }), 9);
-    assert_eq!((ids(&page), page.next, page.forgotten), (vec!["2-1".into(), "2-0".into(), "1-0".into()], None, false));
+    assert_eq!(
+        (ids(&page), page.next, page.forgotten),
+        (vec!["2-1".into(), "2-0".into(), "1-0".into()], None, false)
+    );
     assert_eq!(log.before(&Topic::All, Some(EventId::default()), 9).items, []);
     let cut = super::tests::log(2);
     assert_eq!(walk(&cut, Topic::All), (vec!["7-0".into(), "5-0".into()], true));

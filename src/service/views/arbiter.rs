@@ -133,7 +133,9 @@ impl ArbiterView {
         accounts.sort_unstable();
         accounts.dedup();
         let accounts = accounts.len();
-        let cases = |state: &str| tasks.iter().flat_map(|task| &task.cases).filter(|case| case.state == state).count();
+        let cases = |state: &str| {
+            tasks.iter().flat_map(|task| &task.cases).filter(|case| case.state == state).count()
+        };
         let (ruled, missed, due) = (cases("ruled"), cases("missed"), cases("due"));
         let (task_count, attested) = (tasks.len(), tasks.iter().filter(|task| task.attested).count());
         tasks.truncate(TASKS);

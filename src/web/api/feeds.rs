@@ -124,7 +124,11 @@ fn entry(base: &str, event: &PublicEvent) -> Entry {
         categories: vec![Category { term: event.what.kind().to_owned(), ..Category::default() }],
         links: vec![
             link("alternate", address, "application/json"),
-            link("alternate", format!("{base}/tasks/{}/timeline#event-{}", event.charter, event.id), "text/html"),
+            link(
+                "alternate",
+                format!("{base}/tasks/{}/timeline#event-{}", event.charter, event.id),
+                "text/html",
+            ),
         ],
         content: Some(content),
         ..Entry::default()

@@ -76,7 +76,8 @@ mod tests {
     #[test]
     fn spans_read_well() {
         let read = [0, 1, 119, 120, 7_199, 7_200, 86_401, 172_799, 172_800, u64::MAX].map(|span| took(&span));
-        let expected = ["0 seconds", "1 second", "119 seconds", "2 minutes", "119 minutes", "2 hours", "24 hours"];
+        let expected =
+            ["0 seconds", "1 second", "119 seconds", "2 minutes", "119 minutes", "2 hours", "24 hours"];
         assert_eq!(read[..7], expected);
         assert_eq!(read[7..9], ["47 hours", "2 days"]);
     }

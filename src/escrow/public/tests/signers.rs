@@ -1,6 +1,6 @@
 //! Every act is told with the key that signed it, and what nobody signed with where it comes from.
 
-use super::{told, sat};
+use super::{sat, told};
 use crate::escrow::public::{Form, Part, PublicEvent, SignedBy, Source, What, source, source_in_words};
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{Choice, Role};
@@ -57,7 +57,8 @@ fn every_act_is_told_with_who_signed_it() {
         assert_eq!(source(&event) == Source::Signed, expected.is_some(), "{event:?}");
         // The signature verifies under the key that is told.
         if let (What::VoteCast { .. }, Some(signed)) = (&event.what, event.signed_by) {
-            let vote = &world.task().submissions()[0].votes[usize::try_from(event.pledge.unwrap() - 1).unwrap()];
+            let vote =
+                &world.task().submissions()[0].votes[usize::try_from(event.pledge.unwrap() - 1).unwrap()];
             let speaker = crate::escrow::signature::Speaker::service(signed.key.unwrap());
             vote.vote.verify(&world.secp, &speaker).unwrap();
         }

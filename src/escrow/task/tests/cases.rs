@@ -47,13 +47,8 @@ fn a_ruling_is_told_with_its_time_and_the_transaction_that_carried_it_out() {
         took_secs: Some(u64::from(at_secs) - told.closes_secs),
     };
     assert_eq!(at_secs, secs(told.closes_secs) + 5_000);
-    let waits = NoesMoved {
-        fate: NoesFate::Waits,
-        txid: None,
-        settlement: None,
-        amount: sat(500_000),
-        mined: false,
-    };
+    let waits =
+        NoesMoved { fate: NoesFate::Waits, txid: None, settlement: None, amount: sat(500_000), mined: false };
     assert_eq!((case(&world).state, case(&world).moved), (state, vec![waits]));
     let id = world.settle(Kind::Ruling { submission }, [Role::Representative, Role::Arbiter]).unwrap();
     let txid = world.plan(id).chunks()[0].forms[0].txid;
@@ -89,10 +84,7 @@ fn a_ruling_that_was_due_and_did_not_come_is_missed_from_the_second_after_its_ti
     let ways: Vec<_> = told.moved.iter().map(|way| (way.fate, way.txid, way.amount, way.mined)).collect();
     assert_eq!(
         ways,
-        [
-            (NoesFate::Waits, None, sat(300_000), false),
-            (NoesFate::Refunded, Some(txid), sat(200_000), true)
-        ]
+        [(NoesFate::Waits, None, sat(300_000), false), (NoesFate::Refunded, Some(txid), sat(200_000), true)]
     );
 }
 

@@ -52,7 +52,11 @@ fn falls_silent_after(world: &mut World, role: Role, what: Wait, since_secs: u32
         let seat = seat(world, role);
         let waiting = seat.waiting.iter().find(|waiting| waiting.what == what).expect("it still waits");
         assert_eq!((waiting.since_secs, waiting.silent_after_secs), (since_secs, last));
-        assert_eq!((waiting.silent, seat.silent_since()), (silent, silent.then_some(since_secs)), "at {mtp_secs}");
+        assert_eq!(
+            (waiting.silent, seat.silent_since()),
+            (silent, silent.then_some(since_secs)),
+            "at {mtp_secs}"
+        );
     }
 }
 
@@ -139,7 +143,11 @@ fn the_representative_is_waited_for_from_the_close_of_the_vote_where_the_word_wo
     idle(&ruled, &Role::ALL);
     let mut nothing = world.clone();
     nothing.rule(submission, 0).unwrap();
-    assert_eq!(names(&only(&nothing, Role::Representative)), ["pay", "return", "refunds"], "a ruling of 0 frees nothing");
+    assert_eq!(
+        names(&only(&nothing, Role::Representative)),
+        ["pay", "return", "refunds"],
+        "a ruling of 0 frees nothing"
+    );
     let mut judged = world.clone();
     judged.judge(submission, false).unwrap();
     idle(&judged, &Role::ALL);
@@ -253,7 +261,11 @@ fn a_settlement_by_ruling_waits_for_the_arbiter_and_then_for_any_other() {
     let what = Wait::Signature { settlement };
     sign(&mut world, settlement, Role::Developer);
     let waiting = only(&world, Role::Arbiter);
-    assert_eq!((waiting.what, names(&waiting)), (what, vec!["pay", "return", "noes"]), "nobody can sign instead");
+    assert_eq!(
+        (waiting.what, names(&waiting)),
+        (what, vec!["pay", "return", "noes"]),
+        "nobody can sign instead"
+    );
     idle(&world, &[Role::Developer, Role::Representative]);
     let mut begun = World::clone(&world);
     sign(&mut begun, settlement, Role::Arbiter);

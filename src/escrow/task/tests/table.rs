@@ -69,7 +69,12 @@ fn id(world: &World) -> Option<SubmissionId> {
 }
 
 /// Whether a settlement could be proposed and signed, after some words that must come first.
-fn settles(world: &World, kind: Option<Kind>, first: impl FnOnce(&mut World) -> bool, signers: [Role; 2]) -> bool {
+fn settles(
+    world: &World,
+    kind: Option<Kind>,
+    first: impl FnOnce(&mut World) -> bool,
+    signers: [Role; 2],
+) -> bool {
     let mut world = world.clone();
     let Some(kind) = kind else { return false };
     first(&mut world) && world.settle(kind, signers).is_ok()
@@ -84,7 +89,9 @@ fn tried(row: &str, world: &World) -> bool {
         let tip = world.book.tip().unwrap();
         let kind = Kind::Payout { submission: id(world).unwrap() };
         let due = world.task().entitlements(&kind, tip).unwrap();
-        due.iter().any(|(outpoint, due)| world.task().outpoints()[outpoint].slot.index == index && due.pay.get() > 0)
+        due.iter().any(|(outpoint, due)| {
+            world.task().outpoints()[outpoint].slot.index == index && due.pay.get() > 0
+        })
     };
     match row {
         "attest" => world.clone().give(&world.attest_command(Role::Arbiter)).is_ok_and(|records| records > 0),
@@ -100,7 +107,8 @@ fn tried(row: &str, world: &World) -> bool {
             settles(world, payout, |world| pays(world, 1), [Role::Developer, Role::Representative])
         }
         "pay the silent, with an acceptance" => {
-            let accepted = |world: &mut World| world.judge(id(world).unwrap(), true).is_ok() && pays(world, 3);
+            let accepted =
+                |world: &mut World| world.judge(id(world).unwrap(), true).is_ok() && pays(world, 3);
             settles(world, payout, accepted, [Role::Developer, Role::Arbiter])
         }
         "carry out a ruling given in time" => {
@@ -152,7 +160,8 @@ fn name(stage: Stage) -> String {
 
 /// Arrows of the diagram.
 fn arrows() -> BTreeSet<(String, String)> {
-    let lines = PROTOCOL.lines().skip_while(|line| *line != "stateDiagram-v2").take_while(|line| *line != "```");
+    let lines =
+        PROTOCOL.lines().skip_while(|line| *line != "stateDiagram-v2").take_while(|line| *line != "```");
     let arrow = |line: &str| {
         let (from, to) = line.split_once("-->")?;
         let to = to.split_once(':').map_or(to, |(to, _)| to);
@@ -185,13 +194,8 @@ fn every_stage_is_in_the_diagram_and_every_change_on_the_way_is_an_arrow() {
     for (from, to) in &arrows {
         assert!(known.contains(from) && known.contains(to), "{from} --> {to}");
     }
-    let lives: Vec<Vec<Stage>> = vec![
-        moments().iter().map(World::stage).collect(),
-        paid(false),
-        paid(true),
-        back(),
-        nothing_came(),
-    ];
+    let lives: Vec<Vec<Stage>> =
+        vec![moments().iter().map(World::stage).collect(), paid(false), paid(true), back(), nothing_came()];
     for life in lives {
         for pair in life.windows(2).filter(|pair| pair[0] != pair[1]) {
             let step = (name(pair[0]), name(pair[1]));

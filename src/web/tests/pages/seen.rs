@@ -26,9 +26,13 @@ async fn a_timeline_says_of_every_act_who_signed_it() {
     let outpoint = paid["event"]["data"]["outpoint"].as_str().unwrap();
     assert_eq!((paid["source"].as_str(), outpoint.split(':').next()), (Some("chain"), paid["txid"].as_str()));
     let script = format!("Signed by the sponsor of pledge 1 (BIP340), key <span class=\"hash\">{key}</span>");
-    let seen = format!("Seen on the chain, txid <span class=\"hash\">{}</span>", paid["txid"].as_str().unwrap());
+    let seen =
+        format!("Seen on the chain, txid <span class=\"hash\">{}</span>", paid["txid"].as_str().unwrap());
     assert_has(&html, &[&script, &seen, "Signed by nobody: it binds nobody", "This is where it begins."]);
-    assert_has(&html, &["feed.atom", "data-live", &format!("data-events=\"/api/v1/tasks/{}/events\"", world.id)]);
+    assert_has(
+        &html,
+        &["feed.atom", "data-live", &format!("data-events=\"/api/v1/tasks/{}/events\"", world.id)],
+    );
     // What the API tells is what stands here, the other way round.
     let (_, told) = world.get(&format!("/api/v1/tasks/{}/events?limit=1000", world.id)).await;
     let mut told = told["items"].as_array().unwrap().clone();
@@ -38,7 +42,10 @@ async fn a_timeline_says_of_every_act_who_signed_it() {
     let project = json["project"].as_str().unwrap();
     let (html, json) = world.page(&format!("/projects/{project}/timeline")).await;
     assert_eq!(json["events"].as_array().unwrap().len(), told.len());
-    assert_has(&html, &["Teach the parser to read dates before 1970.", &format!("/api/v1/projects/{project}/feed.atom")]);
+    assert_has(
+        &html,
+        &["Teach the parser to read dates before 1970.", &format!("/api/v1/projects/{project}/feed.atom")],
+    );
     world.missing(&format!("/projects/{}/timeline", "0".repeat(32))).await;
     world.missing(&format!("/tasks/{}/timeline", "0".repeat(64))).await;
     let (status, ..) = world.browse(&world.task_path("/timeline?before=never")).await;
@@ -67,7 +74,8 @@ async fn a_long_timeline_is_paged_backwards() {
         path = world.task_path(&format!("/timeline?before={next}"));
     }
     let (_, told) = world.get(&format!("/api/v1/tasks/{}/events?limit=1000", world.id)).await;
-    let mut told: Vec<_> = told["items"].as_array().unwrap().iter().map(|event| event["id"].to_string()).collect();
+    let mut told: Vec<_> =
+        told["items"].as_array().unwrap().iter().map(|event| event["id"].to_string()).collect();
     told.reverse();
     assert_eq!((ids, pages), (told, 2));
 }
@@ -93,7 +101,10 @@ async fn a_silent_signer_is_shown_with_what_the_others_can_do() {
     world.advance_to(last + 1).await;
     let (html, json) = world.page(&task).await;
     let arbiter = waits(&json, "arbiter");
-    assert_eq!((&arbiter["silent"], &arbiter["waiting"][0]["submission"]), (&json!(true), &json!(submission)));
+    assert_eq!(
+        (&arbiter["silent"], &arbiter["waiting"][0]["submission"]),
+        (&json!(true), &json!(submission))
+    );
     let ways: Vec<&str> = arbiter["waiting"][0]["others_can"]
         .as_array()
         .unwrap()
@@ -101,7 +112,11 @@ async fn a_silent_signer_is_shown_with_what_the_others_can_do() {
         .map(|way| way["way"].as_str().unwrap())
         .collect();
     assert_eq!(ways, ["pay_freed", "early_return", "noes_return"]);
-    for part in ["Meanwhile the other two can", "the two can sign that payout", "<span class=\"state warn\">silent</span>"] {
+    for part in [
+        "Meanwhile the other two can",
+        "the two can sign that payout",
+        "<span class=\"state warn\">silent</span>",
+    ] {
         assert!(html.contains(part), "{part}: {html}");
     }
     for role in ["developer", "representative", "arbiter"] {
@@ -149,7 +164,10 @@ async fn an_arbiter_has_a_record_of_what_was_ruled_and_what_was_not() {
     let (_, told) = world.get(&api).await;
     let case = &told["tasks"][0]["cases"][0];
     assert_eq!((&case["state"], &case["pay_bps"]), (&json!("ruled"), &json!(2_500)));
-    assert_eq!(case["took_secs"], case["ruled_secs"].as_u64().unwrap() - case["closes_secs"].as_u64().unwrap());
+    assert_eq!(
+        case["took_secs"],
+        case["ruled_secs"].as_u64().unwrap() - case["closes_secs"].as_u64().unwrap()
+    );
     let txid = &settlement["transactions"][0]["forms"][0]["txid"];
     let outcome = json!({
         "outcome": "carried_out", "amount_sat": 100_000, "txid": txid, "settlement": settlement["id"], "mined": true,
@@ -157,7 +175,10 @@ async fn an_arbiter_has_a_record_of_what_was_ruled_and_what_was_not() {
     assert_eq!(case["outcomes"], json!([outcome]));
     let (html, json) = world.page(&path).await;
     assert_eq!(json, told, "the page as JSON is what the API tells");
-    assert_has(&html, &["25 % of the noes is paid", "24 hours", "carried out by a settlement", txid.as_str().unwrap()]);
+    assert_has(
+        &html,
+        &["25 % of the noes is paid", "24 hours", "carried out by a settlement", txid.as_str().unwrap()],
+    );
 
     // The task and its charter lead here, and others have no record.
     for rest in ["", "/charter"] {
