@@ -278,6 +278,13 @@ mod tests {
             "42-1  2027-01-15 08:00:00 UTC  1,000,000 sat credited on pledge 3\n"
         );
         assert!(line(true, json!({})).contains("UTC  abababababab  1,000,000 sat"));
+        let signed = |extra| Line { told: told("42-1", extra), several: false, signed: true }.to_string();
+        let chain = signed(json!({}));
+        assert!(chain.ends_with("sat credited on pledge 3  (Seen on the chain)\n"), "{chain}");
+        let key = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+        let vote = json!({ "signed_by": { "part": "sponsor", "form": "bip340", "key": key } });
+        let vote = signed(vote);
+        assert!(vote.ends_with(&format!("(Signed by the sponsor of pledge 3, key {key})\n")), "{vote}");
         let unknown = line(true, json!({ "type": "moon\u{1b}[2J\u{202e}\nx" }));
         assert_eq!(unknown, "42-1  moon [2J\u{fffd} x (of a later version; --json shows it)\n");
     }

@@ -1,7 +1,7 @@
 //! What happens, as it is told to whoever listens: the public events. They are derived from the journal's
 //! records by a pure fold ([`Feed`]), so that the same journal always gives the same events under the same
 //! ids. They tell facts and carry nothing that only some may see: no refund bundle, no signature, no form of a
-//! settlement before it went out, nothing about who asked.
+//! settlement before it went out, nothing about who asked. Of each act they tell with which key it was signed.
 
 mod feed;
 mod kind;

@@ -328,20 +328,27 @@ impl Task {
     /// Settlements that may be signed and have not what they need. Of several for one purpose the one that waits
     /// longest: who is asked for the same three times is asked once.
     fn signatures_missing(&self, tip: &Tip) -> Vec<(Role, Wait, u32)> {
+        let since = |id: &SettlementId, state: &SettlementState| {
+            let first = self.acts.signed.get(id).and_then(|signed| signed.values().min().copied());
+            first.unwrap_or(state.at_mtp_secs)
+        };
+        let open = self.settlements.iter().filter(|(_, state)| !state.fully_signed());
+        let mut open: Vec<_> = open.map(|(id, state)| (since(id, state), *id, state)).collect();
+        open.retain(|(since_secs, ..)| *since_secs > 0);
+        open.sort_by_key(|(since_secs, id, _)| (*since_secs, *id));
         let mut longest: BTreeMap<(Role, Kind), (u32, SettlementId)> = BTreeMap::new();
-        for (id, state) in &self.settlements {
-            if state.fully_signed()
+        for (since_secs, id, state) in open {
+            let kind = state.plan.terms().kind();
+            let mut needed = needed(state);
+            needed.retain(|role| !longest.contains_key(&(*role, kind)));
+            // Whether it may be signed takes long to say where there are many pledges: asked last.
+            if needed.is_empty()
                 || !self.chunk_fates(state, tip).contains(&Fate::Pending)
                 || self.may_be_signed(state, tip).is_err()
             {
                 continue;
             }
-            let first = self.acts.signed.get(id).and_then(|signed| signed.values().min().copied());
-            let since_secs = first.unwrap_or(state.at_mtp_secs);
-            for role in needed(state).into_iter().filter(|_| since_secs > 0) {
-                let kept = longest.entry((role, state.plan.terms().kind())).or_insert((since_secs, *id));
-                *kept = (*kept).min((since_secs, *id));
-            }
+            longest.extend(needed.into_iter().map(|role| ((role, kind), (since_secs, id))));
         }
         let wait = |((role, _), (since_secs, settlement))| (role, Wait::Signature { settlement }, since_secs);
         longest.into_iter().map(wait).collect()

@@ -212,6 +212,6 @@ async fn a_vote_page_opened_before_there_is_work_learns_of_it() {
     let (after, _) = world.page(&world.task_path("/vote")).await;
     assert_has(&after, &["<div id=\"vote-none\" data-live hidden></div>", "id=\"vote-work\""]);
     // The script reads the page anew when this part changes.
-    let script = String::from_utf8_lossy(&crate::web::assets::asset("vote.js").bytes).into_owned();
+    let script = String::from_utf8_lossy(crate::web::assets::asset("vote.js").bytes).into_owned();
     assert_has(&script, &["vote-none"]);
 }
