@@ -3,6 +3,7 @@
 //! [`crate::escrow`].
 
 mod accept;
+mod arbiter;
 mod charter;
 mod completions;
 mod config;
@@ -115,6 +116,8 @@ enum Command {
     Ruling(ruling::RulingArgs),
     /// Open a dispute about a submission, or give evidence
     Evidence(Box<evidence::EvidenceArgs>),
+    /// Tell what an arbiter ruled in the tasks of a service
+    Arbiter(arbiter::ArbiterArgs),
     /// Hand in statements that another wallet signed
     #[command(subcommand)]
     Statement(statement::StatementCommand),
@@ -205,6 +208,7 @@ fn dispatch(context: &Context<'_>, command: Command) -> anyhow::Result<Exit> {
         Command::Evidence(args) => evidence::run(&context, &args),
         Command::Accept(args) => accept::run(context, &args),
         Command::Ruling(args) => ruling::run(context, &args),
+        Command::Arbiter(args) => arbiter::run(context, &args),
         Command::Statement(command) => statement::run(context, command),
         Command::Settlement(command) => settlement::run(context, command),
         Command::Events(args) => events::run(context, &args),

@@ -5,6 +5,7 @@
 //! *means* under a tip (standings, tally, stage, what may be settled) is computed, never stored.
 
 mod apply;
+mod cases;
 mod decide;
 mod entitle;
 mod evidence;
@@ -13,15 +14,18 @@ mod missed;
 mod observe;
 mod part;
 mod refused;
+mod silent;
 mod stage;
 
 pub use apply::ApplyError;
+pub use cases::{Case, CaseState, NoesFate, NoesMoved};
 pub use decide::draft;
 pub use part::Origin;
 pub use entitle::{Entitlement, Fate, GRACE_SECS, Reason};
 pub(in crate::escrow) use evidence::check_words;
 pub use evidence::{MAX_ATTACHMENTS, MAX_EVIDENCE, MAX_EVIDENCE_BYTES};
 pub use refused::Refused;
+pub use silent::{Acts, Bound, SeatState, Wait, Waiting, Way};
 pub use stage::Stage;
 
 use super::ballot::{self, CastVote, Tally, Window, Words};
@@ -138,6 +142,7 @@ pub struct Task {
     /// Median time past of the last tip applied; settles when a proposal was made.
     mtp_secs: u32,
     drafted_by: Option<XOnlyPublicKey>,
+    acts: Acts,
     secp: Secp256k1<All>,
 }
 

@@ -2,6 +2,7 @@
 //! wholly on the chain in memory.
 
 mod arrivals;
+mod cases;
 mod confirm;
 mod evidence;
 mod faults;
@@ -11,6 +12,8 @@ mod milestones;
 mod missed;
 pub(in crate::escrow) mod random;
 mod refusals;
+mod silent;
+mod table;
 mod watched;
 
 use crate::escrow::charter::CharterFields;
