@@ -144,10 +144,22 @@ impl Task {
         for (input, made) in plan.made() {
             let Some(slot) = made.slot else { continue };
             let origin = Origin { from: input.term.outpoint, submission, slot };
-            self.origins.insert(made.outpoint, origin);
+            // What was said first stays: nobody may say later that the same transaction pays another milestone.
+            self.origins.entry(made.outpoint).or_insert(origin);
             let latest = self.generations.entry(slot.index).or_default();
             *latest = (*latest).max(slot.generation);
         }
+    }
+
+    /// Whether a transaction of `plan` is known to pay another milestone: where two milestones have equal shares,
+    /// their transactions at one feerate are the same, and only one of the two may be meant.
+    pub(super) fn pays_another(&self, plan: &Plan) -> bool {
+        let Kind::Milestone { submission } = plan.terms().kind() else { return false };
+        let milestone = |id: &SubmissionId| self.submission(id).map(SubmissionState::milestone);
+        let known = |made: OutPoint| self.origins.get(&made).map(|origin| origin.submission);
+        plan.made().any(|(_, made)| {
+            known(made.outpoint).is_some_and(|other| milestone(&other) != milestone(&submission))
+        })
     }
 
     /// Everything that settlements left in escrow.
@@ -213,7 +225,11 @@ impl Task {
             return own.next().map_or(Part::Pending, |judged| self.said(judged, asked));
         }
         // Who is paid for another milestone must be the same people: one transaction has one list of payees.
-        let same = |judged: &&Judged<'_>| judged.submission.signed.statement.named == of.signed.statement.named;
+        // Who named them does not matter.
+        let payees = |state: &SubmissionState| {
+            state.signed.statement.named.as_ref().map(|named| named.payees.clone())
+        };
+        let same = |judged: &&Judged<'_>| payees(judged.submission) == payees(of);
         let said: Vec<Part> = of_it().filter(same).map(|judged| self.said(judged, asked)).collect();
         if let Some(paid) = said.iter().copied().find(|part| part.paid()) {
             return paid;

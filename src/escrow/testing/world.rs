@@ -372,7 +372,7 @@ impl World {
     pub fn propose(&mut self, kind: Kind, feerate_sat_per_vb: u64) -> Result<SettlementId, Refused> {
         let tip = *self.book.tip().ok_or(Refused::NoTip)?;
         self.give(&Command::ProposeSettlement { kind, feerate_sat_per_vb })?;
-        self.task().proposal_id(kind, feerate_sat_per_vb, None, &tip)
+        self.task().proposal_id(kind, feerate_sat_per_vb, self.book.destination(&kind), &tip)
     }
 
     /// The transactions of a settlement.
