@@ -1,7 +1,7 @@
 //! What a settlement may do: which outpoints, with which share paid, for which reason. Proposals are
 //! made from it, and checked against it again whenever somebody signs.
 
-use super::part::{Judged, Part};
+use super::part::{Judged, Origin, Part};
 use super::{Refused, SettlementState, SubmissionState, Task};
 use crate::escrow::ballot::{self, Verdict};
 use crate::escrow::charter::{self, Bps, Payee};
@@ -431,11 +431,13 @@ impl Task {
     /// deep enough: by another form, or by a refund.
     fn never_comes(&self, outpoint: OutPoint, tip: &Tip) -> bool {
         let Some(held) = self.outpoints.get(&outpoint).filter(|held| !held.present) else { return false };
-        let from = self.origin(held).and_then(|origin| self.outpoints.get(&origin.from));
-        from.and_then(|from| from.spend).is_some_and(|spend| {
+        let Some(Origin { from, .. }) = self.origin(held) else { return false };
+        let spend = self.outpoints.get(from).and_then(|from| from.spend);
+        let otherwise = spend.is_some_and(|spend| {
             let depth = spend.confirmation.map_or(0, |at| at.depth(tip));
             spend.txid != outpoint.txid && depth >= self.charter.fields().depth
-        })
+        });
+        otherwise || self.never_comes(*from, tip)
     }
 
     /// No settlement may share an outpoint with one that two have signed (any form), unless it spends an

@@ -2,12 +2,15 @@
 //! wholly on the chain in memory.
 
 mod arrivals;
+mod attacks;
+mod audit;
 mod faults;
 mod journeys;
 mod may;
 mod milestones;
 pub(in crate::escrow) mod random;
 mod refusals;
+mod times;
 mod watched;
 
 use crate::escrow::charter::CharterFields;
