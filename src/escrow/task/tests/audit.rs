@@ -306,9 +306,8 @@ fn two_return_what_is_free(mut world: World) {
         .collect();
     // What is not worth its fee at the lowest step never is.
     let cap = task.charter().fields().feerate_cap_sat_per_vb;
-    let worth: BTreeSet<OutPoint> = steps().take_while(|step| *step <= cap).flat_map(|step| {
-        task.preview(kind, step, None, None, &tip).map(|plan| plan.outpoints().collect::<Vec<_>>()).unwrap_or_default()
-    }).collect();
+    let plan = task.preview(kind, 1, None, None, &tip);
+    let worth: BTreeSet<OutPoint> = plan.map(|plan| plan.outpoints().collect()).unwrap_or_default();
     free.retain(|outpoint| worth.contains(outpoint));
     for step in steps().take_while(|step| *step <= cap) {
         if free.is_empty() {

@@ -262,7 +262,9 @@ impl Life {
                 let Some(held) = pick(waiting.cloned(), at) else { return };
                 if world.chain.in_mempool(&held.outpoint.txid) {
                     let script = world.script(held.slot.index);
-                    let from_outside = world.chain.transaction(&held.outpoint.txid).unwrap().input.len() == 1;
+                    let inputs = &world.chain.transaction(&held.outpoint.txid).unwrap().input;
+                    // Not what a settlement left in escrow.
+                    let from_outside = inputs.iter().all(|input| world.book.find(&input.previous_output).is_none());
                     if from_outside {
                         world.chain.replace(held.outpoint.txid, &[(script, sat(amount))]);
                     }
@@ -471,21 +473,25 @@ proptest! {
         audit(&life.world);
         life.goes_home();
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 100, ..ProptestConfig::default() })]
     #[test]
     fn no_life_of_milestones_and_moves_loses_a_satoshi_or_leaves_one_behind(
         amounts in prop::collection::vec(10_000u64..900_000, 1..4),
-        steps in prop::collection::vec(wide_step(), 20..60),
-        looks in prop::collection::vec(any::<prop::sample::Index>(), 2),
+        steps in prop::collection::vec(wide_step(), 15..45),
+        look in any::<prop::sample::Index>(),
     ) {
         let mut life = Life::wide();
         for amount in &amounts {
             life.world.fund(sat(*amount));
         }
-        let looks: BTreeSet<usize> = looks.iter().map(|look| look.index(steps.len())).collect();
+        let look = look.index(steps.len());
         for (at, step) in steps.iter().enumerate() {
             life.step(step);
             life.holds();
-            if looks.contains(&at) {
+            if at == look {
                 audit(&life.world);
                 no_dead_state(&life.world);
             }

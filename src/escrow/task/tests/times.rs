@@ -128,7 +128,7 @@ fn the_time_for_a_ruling_ends() {
     let one = world.submit_milestone(0);
     world.vote(one, index, Choice::Yes, 1).unwrap();
     let due = world.task().charter().milestone(1).unwrap().due;
-    world.advance_to(due);
+    world.advance_to(due - DAY_SECS);
     world.submit_milestone(1);
     let ends = ruling_ends(&world);
     assert!(ends > due);
