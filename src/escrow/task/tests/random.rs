@@ -12,6 +12,7 @@ use crate::escrow::settlement::{Kind, Plan};
 use crate::escrow::statement::{
     CharterId, Choice, Move, Named, NamedBy, Role, SettlementId, Signed, Submission, SubmissionId,
 };
+use crate::escrow::task::Fate;
 use crate::escrow::testing::{self, World};
 use bitcoin::{Amount, OutPoint};
 use proptest::prelude::*;
@@ -501,4 +502,53 @@ proptest! {
         no_dead_state(&life.world);
         life.goes_home();
     }
+}
+
+#[test]
+fn a_life_of_everything_leaves_no_dead_state_on_its_way() {
+    let mut life = Life::wide();
+    for amount in [600_000, 400_000, 300_000] {
+        life.world.fund(sat(amount));
+    }
+    let look = |life: &mut Life| {
+        life.step(&Step::Mine(2));
+        life.step(&Step::Reload);
+        life.holds();
+        audit(&life.world);
+        no_dead_state(&life.world);
+    };
+    // Everybody's first two milestones are paid, each with the rest left in escrow.
+    for milestone in [0, 1] {
+        life.step(&Step::Submit(milestone));
+        life.step(&Step::Milestone(1, milestone, 2 * milestone));
+        look(&mut life);
+        let now = life.world.chain.tip().mtp_secs;
+        life.world.advance_to(now + life.world.task().charter().fields().review_secs + 1);
+    }
+    // One rest moves to the other task, the two others are paid out.
+    let outpoints = life.world.task().outpoints().clone();
+    let mine = outpoints.values().position(|held| held.slot.index == 1 && held.unspent()).unwrap();
+    life.step(&Step::Move(u8::try_from(mine).unwrap(), 1));
+    let to = life.there.unwrap();
+    life.settle(Kind::Move { to }, 0, 1);
+    look(&mut life);
+    life.step(&Step::Submit(2));
+    for pledge in [2, 3] {
+        life.step(&Step::Vote(pledge, true, 1));
+    }
+    let submission = life.submission(1).unwrap();
+    life.settle(Kind::Payout { submission }, 2, 0);
+    look(&mut life);
+    let (task, tip) = (life.world.task(), life.world.book.tip().unwrap());
+    let mined: Vec<usize> = task
+        .settlements()
+        .values()
+        .map(|state| task.chunk_fates(state, tip).iter().filter(|fate| **fate != Fate::Pending).count())
+        .collect();
+    assert_eq!(mined.iter().sum::<usize>(), 3 + 3 + 1 + 1, "three splits twice, a move, a payout");
+    assert!(task.outpoints().values().all(|held| !held.unspent()), "nothing is left here");
+    let there = life.world.book.task(&to).unwrap();
+    let arrived: Vec<&Outpoint> = there.outpoints().values().collect();
+    assert!(arrived.len() == 1 && arrived[0].unspent() && arrived[0].secured());
+    life.goes_home();
 }
