@@ -17,10 +17,8 @@ const TWO: [Role; 2] = [Role::Developer, Role::Representative];
 /// Two milestones alike.
 fn alike(fields: &mut CharterFields) {
     let due = fields.work_deadline;
-    fields.milestones = vec![
-        Milestone { share_bps: 5_000, due: due - DAY_SECS },
-        Milestone { share_bps: 5_000, due },
-    ];
+    fields.milestones =
+        vec![Milestone { share_bps: 5_000, due: due - DAY_SECS }, Milestone { share_bps: 5_000, due }];
 }
 
 fn close(world: &mut World) {
@@ -29,7 +27,8 @@ fn close(world: &mut World) {
 }
 
 fn rest(world: &World) -> OutPoint {
-    let mut later = world.task().outpoints().values().filter(|held| held.slot.generation > 0 && held.unspent());
+    let mut later =
+        world.task().outpoints().values().filter(|held| held.slot.generation > 0 && held.unspent());
     later.next().expect("there is a rest").outpoint
 }
 
@@ -239,8 +238,10 @@ fn strangers_bind_neither_a_split_pledge_nor_its_rest() {
 }
 
 fn rest_of(world: &World, index: u32, strays: [OutPoint; 2]) -> OutPoint {
-    let mut own = world.task().outpoints().values().filter(|held| {
-        held.slot.index == index && held.unspent() && !strays.contains(&held.outpoint)
-    });
+    let mut own = world
+        .task()
+        .outpoints()
+        .values()
+        .filter(|held| held.slot.index == index && held.unspent() && !strays.contains(&held.outpoint));
     own.next().expect("the rest").outpoint
 }

@@ -78,7 +78,9 @@ impl Ledger<'_> {
         let spent: Vec<Lies> = spent.into_iter().map(|lies| lies.expect("escrow alone is spent")).collect();
         let settlements: Vec<&SettlementState> =
             self.task.settlements().values().filter(|state| state.plan.has_transaction(&txid)).collect();
-        if settlements.is_empty() { self.refund(transaction, &spent) }
+        if settlements.is_empty() {
+            self.refund(transaction, &spent)
+        }
         for (at, state) in settlements.iter().enumerate() {
             let place = state.plan.find(&txid).unwrap();
             let form = state.plan.form(place.chunk, place.form).unwrap();
@@ -112,10 +114,17 @@ impl Ledger<'_> {
     /// Where the outputs of a settlement go: to the payees, and to nobody but whom the inputs' terms name.
     fn outputs(&self, state: &SettlementState, form: &Form, terms: &[&TermInput]) {
         let kind = state.plan.terms().kind();
-        let named = kind.submission().and_then(|id| self.task.submission(&id)?.signed.statement.named.clone());
+        let named =
+            kind.submission().and_then(|id| self.task.submission(&id)?.signed.statement.named.clone());
         let payees = named.map(|named| named.payees).unwrap_or_default();
-        let payees: Vec<ScriptBuf> = self.task.charter().shares_for(&payees).unwrap().iter()
-            .map(|share| share.address.script_pubkey()).collect();
+        let payees: Vec<ScriptBuf> = self
+            .task
+            .charter()
+            .shares_for(&payees)
+            .unwrap()
+            .iter()
+            .map(|share| share.address.script_pubkey())
+            .collect();
         let mut allowed: BTreeMap<ScriptBuf, Amount> = BTreeMap::new();
         for (term, share) in terms.iter().zip(&form.shares) {
             let home = match kind {
@@ -191,10 +200,8 @@ impl Ledger<'_> {
                 let script = self.task.output(next).unwrap().script_pubkey;
                 let at = transaction.output.iter().position(|output| output.script_pubkey == script).unwrap();
                 assert_eq!(transaction.output[at].value, share.returned);
-                let outpoint = OutPoint {
-                    txid: transaction.compute_txid(),
-                    vout: u32::try_from(at).unwrap(),
-                };
+                let outpoint =
+                    OutPoint { txid: transaction.compute_txid(), vout: u32::try_from(at).unwrap() };
                 let covered = covered.into_iter().chain([number]).collect();
                 Some((outpoint, (next, share.returned, Some(covered))))
             }
@@ -209,7 +216,11 @@ impl Ledger<'_> {
                 if matches!(kind, Kind::Payout { .. }) {
                     // Some milestones that are still open are paid whole, the submission's own among them.
                     let some = subsets(&open).filter(|some| some.contains(&number.unwrap()));
-                    assert!(some.map(|some| part(&some, &open)).any(|part| part == term.pay), "{:?}", term.pay);
+                    assert!(
+                        some.map(|some| part(&some, &open)).any(|part| part == term.pay),
+                        "{:?}",
+                        term.pay
+                    );
                 }
                 let dust = fee::dust(&term.return_address.as_ref().unwrap().script_pubkey());
                 let (paid, pool_dust) = (term.pay.of(net), share.pay == Amount::ZERO);
@@ -237,10 +248,16 @@ impl Ledger<'_> {
             let held = &self.task.outpoints()[outpoint];
             assert_eq!((held.slot, held.amount, held.confirmation.is_some()), (*slot, *amount, true));
             let open: Vec<u32> = match covered {
-                Some(covered) => (0..self.task.charter().milestones()).filter(|n| !covered.contains(n)).collect(),
+                Some(covered) => {
+                    (0..self.task.charter().milestones()).filter(|n| !covered.contains(n)).collect()
+                }
                 None => Vec::new(),
             };
-            assert_eq!(self.task.uncovered(held), open, "the book knows what is still to be paid of {outpoint}");
+            assert_eq!(
+                self.task.uncovered(held),
+                open,
+                "the book knows what is still to be paid of {outpoint}"
+            );
         }
         for (index, flow) in &self.flows {
             let Flow { paid_in, paid_out, returned, moved, refunded, fees, unspent } = *flow;
@@ -384,6 +401,9 @@ fn all_go_home(world: &mut World) {
         let kind = Kind::EarlyReturn;
         let given = world.give(&Command::ProposeSettlement { kind, feerate_sat_per_vb: 1 });
         let code = given.err().map(|refused| refused.code());
-        assert!(matches!(code, None | Some("nothing_to_settle" | "past_cutoff" | "settlement_under_way")), "{code:?}");
+        assert!(
+            matches!(code, None | Some("nothing_to_settle" | "past_cutoff" | "settlement_under_way")),
+            "{code:?}"
+        );
     }
 }

@@ -5,9 +5,9 @@ use super::{sat, verified};
 use crate::escrow::charter::{CharterFields, Milestone, Payee};
 use crate::escrow::event::Command;
 use crate::escrow::facts::SpendPath;
+use crate::escrow::network::DAY_SECS;
 use crate::escrow::pledge::Outpoint;
 use crate::escrow::refund::RefundBundle;
-use crate::escrow::network::DAY_SECS;
 use crate::escrow::settlement::{Kind, Plan};
 use crate::escrow::statement::{
     CharterId, Choice, Move, Named, NamedBy, Role, SettlementId, Signed, Submission, SubmissionId,
@@ -222,9 +222,11 @@ impl Life {
                 return;
             }
         }
-        let to_address = self.world.book.task(&there).expect("drafted").pledges()[&index].output.address.to_string();
+        let to_address =
+            self.world.book.task(&there).expect("drafted").pledges()[&index].output.address.to_string();
         let network = self.world.network;
-        let statement = Move { network, charter: here, outpoint, to_charter: there, to_index: index, to_address };
+        let statement =
+            Move { network, charter: here, outpoint, to_charter: there, to_index: index, to_address };
         let consent = Signed::new(&self.world.secp, statement.clone(), &self.world.sponsor(index));
         self.give(Command::SignMove { consent });
         let signed = self.world.task().moves_to(outpoint, there).is_some();
@@ -265,7 +267,8 @@ impl Life {
                     let script = world.script(held.slot.index);
                     let inputs = &world.chain.transaction(&held.outpoint.txid).unwrap().input;
                     // Not what a settlement left in escrow.
-                    let from_outside = inputs.iter().all(|input| world.book.find(&input.previous_output).is_none());
+                    let from_outside =
+                        inputs.iter().all(|input| world.book.find(&input.previous_output).is_none());
                     if from_outside {
                         world.chain.replace(held.outpoint.txid, &[(script, sat(amount))]);
                     }
@@ -371,7 +374,9 @@ impl Life {
                 world.chain.pay_one(&script, sat(amount));
             }
             Step::Prepare(of, at, rate) => {
-                let (Some(submission), Some(outpoint)) = (self.submission(of), self.outpoint(at)) else { return };
+                let (Some(submission), Some(outpoint)) = (self.submission(of), self.outpoint(at)) else {
+                    return;
+                };
                 let plan = self.world.task().split_off(&submission, outpoint, u64::from(rate));
                 if let Ok(plan) = plan {
                     self.prepare(&plan, self.world.id);

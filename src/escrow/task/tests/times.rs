@@ -89,10 +89,13 @@ fn funding_closes() {
 #[test]
 fn work_is_submitted() {
     let world = halves();
-    let give = |milestone| move |world: &mut World| {
-        let submission = world.submission();
-        let submission = crate::escrow::statement::Submission { milestone: Some(milestone), ..submission };
-        code(world.give(&world.submit_command(submission)))
+    let give = |milestone| {
+        move |world: &mut World| {
+            let submission = world.submission();
+            let submission =
+                crate::escrow::statement::Submission { milestone: Some(milestone), ..submission };
+            code(world.give(&world.submit_command(submission)))
+        }
     };
     let fields = world.task().charter().fields().clone();
     assert_eq!(around(&world, fields.milestones[0].due, give(0)), REFUSED_LATE("milestone_overdue"));
@@ -274,14 +277,8 @@ fn a_move_arrives_where_funding_is_open() {
     world.issue(sat(500_000));
     let to_address = world.task().pledges()[&index].output.address.to_string();
     world.id = here;
-    let statement = Move {
-        network: world.network,
-        charter: here,
-        outpoint,
-        to_charter: to,
-        to_index: index,
-        to_address,
-    };
+    let statement =
+        Move { network: world.network, charter: here, outpoint, to_charter: to, to_index: index, to_address };
     let consent = Signed::new(&world.secp, statement.clone(), &world.sponsor(index));
     world.give(&Command::SignMove { consent }).unwrap();
     let plan = world.task().moved(&statement, 1).unwrap();
