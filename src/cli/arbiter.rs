@@ -86,7 +86,7 @@ mod tests {
         world.vote(submission, 1, crate::escrow::statement::Choice::No, 0).unwrap();
         let root = world.task().charter().signer(Role::Arbiter).fingerprint();
         let told = |world: &World| ArbiterReport(ArbiterView::of(&world.book, root).unwrap()).to_string();
-        let ends = world.task().window(&world.task().submissions()[0]).ruling_ends_secs;
+        let ends = world.task().window(&world.task().submissions()[0]).unwrap().ruling_ends_secs;
         let text = told(&world);
         for part in [
             "declared by whoever wrote the charters",
@@ -95,7 +95,7 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        let closes = world.task().window(&world.task().submissions()[0]).closes_secs;
+        let closes = world.task().window(&world.task().submissions()[0]).unwrap().closes_secs;
         world.advance_to(u32::try_from(closes).unwrap() + 60);
         let mut missed = world.clone();
         world.rule(submission, 2_500).unwrap();

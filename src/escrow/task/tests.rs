@@ -2,6 +2,8 @@
 //! wholly on the chain in memory.
 
 mod arrivals;
+mod attacks;
+mod audit;
 mod cases;
 mod confirm;
 mod evidence;
@@ -12,6 +14,7 @@ mod milestones;
 mod missed;
 pub(in crate::escrow) mod random;
 mod refusals;
+mod times;
 mod silent;
 mod table;
 mod watched;

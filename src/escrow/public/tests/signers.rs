@@ -15,7 +15,7 @@ fn lived() -> World {
     world.vote(submission, 1, Choice::Yes, 0).unwrap();
     world.vote(submission, 2, Choice::No, 0).unwrap();
     world.judge(submission, true).unwrap();
-    let close = world.task().window(&world.task().submissions()[0]).closes_secs;
+    let close = world.task().window(&world.task().submissions()[0]).unwrap().closes_secs;
     world.advance_to(u32::try_from(close).unwrap() + 1);
     world.rule(submission, 2_500).unwrap();
     world.settle(Kind::Payout { submission }, [Role::Developer, Role::Representative]).unwrap();

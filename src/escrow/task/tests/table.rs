@@ -52,7 +52,7 @@ fn moments() -> Vec<World> {
     world.vote(submission, 1, Choice::Yes, 0).unwrap();
     world.vote(submission, 2, Choice::No, 0).unwrap();
     all.push(world.clone());
-    let window = world.task().window(&world.task().submissions()[0]);
+    let window = world.task().window(&world.task().submissions()[0]).unwrap();
     for after in [window.closes_secs, window.ruling_ends_secs] {
         world.advance_to(u32::try_from(after).unwrap() + 1);
         all.push(world.clone());
@@ -231,7 +231,7 @@ fn paid(all: bool) -> Vec<Stage> {
         return life;
     }
     // The other half lies there: through the rest of the life, and then back.
-    let window = world.task().window(&world.task().submissions()[0]);
+    let window = world.task().window(&world.task().submissions()[0]).unwrap();
     let fields = world.task().charter().fields().clone();
     let mut times = vec![
         u32::try_from(window.closes_secs).unwrap() + 1,
