@@ -2,6 +2,7 @@
 //! would live it: only by decide and apply.
 
 use super::{Evidence, ProofDocument, mtp_secs, needs};
+use crate::escrow::charter::Charter;
 use crate::escrow::event::Command;
 use crate::escrow::facts::{Confirmation, Deposit, ScriptView, Spend, SpendPath, Tip};
 use crate::escrow::network::{DAY_SECS, Network};
@@ -93,15 +94,19 @@ fn height_of(at: usize) -> u32 {
 impl Life {
     /// A task with all attestations, on a chain of a dozen blocks.
     pub fn open() -> Life {
+        let keys = Role::ALL.map(|role| testing::statement_keypair(NETWORK, role));
+        Life::open_under(&testing::charter(NETWORK), keys)
+    }
+
+    /// The same under another charter, attested with the keys of its seats.
+    pub fn open_under(charter: &Charter, keys: [Keypair; 3]) -> Life {
         let genesis = bitcoin::constants::genesis_block(NETWORK.bitcoin());
         let blocks = vec![Block { header: genesis.header, txs: genesis.txdata }];
-        let charter = testing::charter(NETWORK);
         let (_, _) = task::draft(charter.bytes(), testing::TEXT, None).unwrap();
         let task = Task::draft(std::str::from_utf8(charter.bytes()).unwrap(), testing::TEXT).unwrap();
         let mut life = Life { secp: Secp256k1::new(), blocks, mempool: Vec::new(), task };
         life.mine_empty(12, 600);
-        for role in Role::ALL {
-            let key = testing::statement_keypair(NETWORK, role);
+        for (role, key) in Role::ALL.into_iter().zip(keys) {
             let signature = Attest { charter: life.task.id() }.sign(&life.secp, &key);
             life.command(&Command::Attest { role, signature });
         }
@@ -211,7 +216,7 @@ impl Life {
         self.command(&Command::SignSettlement { settlement: id, signatures });
     }
 
-    fn pledge(&mut self, index: u32, amount_sat: u64) {
+    pub fn pledge(&mut self, index: u32, amount_sat: u64) {
         let key = testing::sponsor(u8::try_from(index).unwrap());
         let statement = Pledge {
             network: NETWORK,
