@@ -16,6 +16,7 @@ mod keep;
 mod key;
 mod man;
 mod pledge;
+mod project;
 mod recover;
 mod ruling;
 mod secret;
@@ -31,6 +32,7 @@ mod verify;
 mod vote;
 mod wallet;
 mod webhook;
+mod wish;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::Context;
@@ -90,6 +92,12 @@ enum Command {
     /// Draft, check, attest and show charters
     #[command(subcommand)]
     Charter(charter::CharterCommand),
+    /// Wish for work, like, promise, offer to do it; before there is a charter
+    #[command(subcommand)]
+    Wish(wish::WishCommand),
+    /// Show, claim and set up projects
+    #[command(subcommand)]
+    Project(project::ProjectCommand),
     /// Create, list and show tasks
     #[command(subcommand)]
     Task(task::TaskCommand),
@@ -185,6 +193,8 @@ fn dispatch(context: &Context<'_>, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Key(command) => key::run(context, command),
         Command::Charter(command) => charter::run(context, command),
+        Command::Wish(command) => wish::run(context, command),
+        Command::Project(command) => project::run(context, command),
         Command::Task(command) => task::run(context, command),
         Command::Pledge(command) => pledge::run(context, *command),
         Command::Submission(command) => submission::run(context, command),

@@ -15,6 +15,7 @@ pub mod schema;
 mod told;
 mod trail;
 pub mod views;
+mod wishes;
 
 pub use ports::{Clock, FeeWallet, FundError, Funded, SystemClock};
 pub use scheduler::{Memory, run_scheduler};
@@ -32,6 +33,7 @@ use crate::escrow::statement::{
     Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission, Vote,
 };
 use crate::escrow::task::{Refused, Task};
+use crate::escrow::wish::WishRefused;
 use crate::failpoint;
 use crate::metrics::Metrics;
 use crate::store::journal::{AppendError, Journal, OpenError, Recorded, Ticket};
@@ -123,6 +125,9 @@ pub enum ServiceError {
         /// Who asked.
         identity: XOnlyPublicKey,
     },
+    /// A wish, a word to one, or a project's settings are refused.
+    #[error(transparent)]
+    Wish(#[from] WishRefused),
     /// PSBTs that do not belong to the settlement.
     #[error(transparent)]
     Psbt(#[from] PsbtError),

@@ -6,10 +6,11 @@
 mod broken;
 mod cases;
 mod charters;
+pub mod milestones;
 mod spends;
 
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The whole file. Explained field by field in `descriptors/README.md`.
 #[derive(Serialize, Deserialize)]
@@ -134,7 +135,11 @@ pub struct VoteCase {
 }
 
 fn path() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("descriptors/vectors.json")
+    in_descriptors("vectors.json")
+}
+
+fn in_descriptors(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("descriptors").join(name)
 }
 
 /// The committed file.
@@ -154,17 +159,22 @@ fn generate() -> Vectors {
     }
 }
 
-#[test]
-fn the_committed_vectors_are_what_this_code_makes() {
-    let mut made = serde_json::to_string_pretty(&generate()).unwrap();
+/// Compares what this code makes with a committed file, or writes it.
+fn committed_is(path: &Path, made: &impl Serialize) {
+    let mut made = serde_json::to_string_pretty(made).unwrap();
     made.push('\n');
     if std::env::var_os("UPFRONT_WRITE_VECTORS").is_some() {
-        std::fs::write(path(), &made).unwrap();
+        std::fs::write(path, &made).unwrap();
     }
-    let committed = std::fs::read_to_string(path()).unwrap();
+    let committed = std::fs::read_to_string(path).unwrap();
     let differs = made.lines().zip(committed.lines()).position(|(made, committed)| made != committed);
-    assert_eq!(differs, None, "descriptors/vectors.json differs from line (0-based) on");
-    assert!(made == committed, "descriptors/vectors.json differs in length");
+    assert_eq!(differs, None, "{} differs from line (0-based) on", path.display());
+    assert!(made == committed, "{} differs in length", path.display());
+}
+
+#[test]
+fn the_committed_vectors_are_what_this_code_makes() {
+    committed_is(&path(), &generate());
 }
 
 #[test]

@@ -7,11 +7,12 @@ use super::exit::{Exit, Failure};
 use super::key::account;
 use super::speaker::{SignerSpeaker, Words};
 use super::text::Rows;
+use super::wish;
 use crate::client::charter_of;
 use crate::draft::{Draft, DraftError, Ground};
 use crate::escrow::charter::Charter;
 use crate::escrow::signature::StatementSignature;
-use crate::escrow::statement::{Attest, CharterId, Role};
+use crate::escrow::statement::{Attest, CharterId, Role, TaskId};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -38,9 +39,12 @@ pub struct NewArgs {
     /// Draft in TOML, with the names of the options below; options override it
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// The task's text, whose hash goes into the charter
-    #[arg(long, value_name = "FILE")]
-    text: PathBuf,
+    /// The task's text, whose hash goes into the charter; a wish's own by default
+    #[arg(long, value_name = "FILE", required_unless_present = "wish")]
+    text: Option<PathBuf>,
+    /// Draft from this wish: its text, task and repository, and what the project's leader has set
+    #[arg(long, value_name = "ID")]
+    wish: Option<TaskId>,
     /// Charter to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -126,6 +130,8 @@ pub fn read_charter(path: &Path) -> anyhow::Result<Charter> {
 struct Written {
     charter: CharterId,
     file: PathBuf,
+    /// Where the text is.
+    text: PathBuf,
     #[serde(skip)]
     terms: Terms,
 }
@@ -134,7 +140,8 @@ impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.terms)?;
         writeln!(f, "\nThe charter is in {}. Next:", self.file.display())?;
-        writeln!(f, "  upfront task create --charter {} --text FILE", self.file.display())?;
+        let (file, text) = (self.file.display(), self.text.display());
+        writeln!(f, "  upfront task create --charter {file} --text {text}")?;
         writeln!(
             f,
             "  upfront charter attest --task {} --role ROLE --key FILE --send   (all three signers)",
@@ -212,8 +219,19 @@ fn new(context: &Context<'_>, args: NewArgs) -> anyhow::Result<()> {
             .map_err(failure)
             .with_context(|| format!("in {}", path.display()))?,
     };
-    let text = read_text(&args.text)?;
-    let draft = args.draft.or(file);
+    let from_wish = args.wish.map(|wish| wish::for_charter(&context.client(), &wish)).transpose()?;
+    let (text, text_file) = text_of(&args, from_wish.as_ref())?;
+    let mut draft = args.draft.or(file);
+    if let Some(from_wish) = from_wish {
+        from_wish.notes.iter().for_each(|note| context.note(note));
+        // Who names a leader of their own names all of it.
+        let own_leader = draft.leader_address.is_some() || draft.leader_key.is_some();
+        let mut said = from_wish.draft;
+        if own_leader {
+            (said.leader_address, said.leader_share_bps, said.leader_key) = (None, None, None);
+        }
+        draft = draft.or(said);
+    }
     // The service knows the chain's time and its own receipt key; a draft that gives both needs none.
     let status = if draft.needs_service() {
         let status = context.client().status();
@@ -230,7 +248,27 @@ fn new(context: &Context<'_>, args: NewArgs) -> anyhow::Result<()> {
     let charter =
         Charter::from_fields(fields).map_err(|error| Failure::refused(error.code(), error.to_string()))?;
     write_public(&args.out, charter.bytes())?;
-    context.report(&Written { charter: charter.id(), file: args.out, terms: Terms::new(&charter) })
+    let terms = Terms::new(&charter);
+    context.report(&Written { charter: charter.id(), file: args.out, text: text_file, terms })
+}
+
+/// The text, and the file it is in: the one that is named, or one beside the charter with the wish's own.
+fn text_of(args: &NewArgs, from_wish: Option<&wish::FromWish>) -> anyhow::Result<(String, PathBuf)> {
+    let Some(from_wish) = from_wish.filter(|_| args.text.is_none()) else {
+        let path = args.text.clone().ok_or_else(|| Failure::usage("give --text, or --wish"))?;
+        return Ok((read_text(&path)?, path));
+    };
+    let mut path = args.out.clone().into_os_string();
+    path.push(".txt");
+    let path = PathBuf::from(path);
+    if path.exists() && read_text(&path)? != from_wish.text {
+        let message = format!("{} is there already, with another text", path.display());
+        return Err(Failure::refused("exists", message)
+            .hint("move it away, or give the text with --text")
+            .into());
+    }
+    write_public(&path, from_wish.text.as_bytes())?;
+    Ok((from_wish.text.clone(), path))
 }
 
 /// Now, for drafts made without a chain. The draft shows every time in words, so a wrong clock is seen before anybody

@@ -55,6 +55,16 @@ impl<'a> Context<'a> {
         Ok(self.client().signing(identity))
     }
 
+    /// The identity that the command line names, which what is said here needs.
+    pub fn identity(&self, identity: &IdentityArg) -> anyhow::Result<Identity> {
+        let Some(path) = &identity.file else {
+            return Err(Failure::usage("this is said in somebody's name: give --identity FILE")
+                .hint("`upfront key new --out FILE` makes a phrase; `upfront key identity FILE` shows its identity")
+                .into());
+        };
+        Ok(Identity::new(&self.read_phrase(path, None)?.phrase))
+    }
+
     /// Prints an answer: its words, or one line of JSON.
     pub fn report<R: Serialize + fmt::Display>(&self, report: &R) -> anyhow::Result<()> {
         self.line(report).map(|_| ())

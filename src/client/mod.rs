@@ -7,9 +7,11 @@ pub mod events;
 mod kept;
 mod sse;
 mod webhooks;
+mod wishes;
 
 pub use checked::{CheckedTask, charter_of};
 pub use webhooks::{MadeWebhook, WebhookOrder};
+pub use wishes::CheckedWish;
 
 use crate::escrow::refund::RefundSignatures;
 use crate::escrow::settlement::Kind;

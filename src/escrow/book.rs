@@ -4,9 +4,12 @@
 use super::descriptor::Slot;
 use super::event::{BatchRecord, Command, Event, Record};
 use super::facts::{ScriptView, Tip};
+use super::project::{ProjectApplyError, Projects};
+use super::public::ProjectId;
 use super::settlement::Kind;
-use super::statement::{CharterId, Move, Signed};
+use super::statement::{CharterId, Move, Signed, TaskId};
 use super::task::{self, ApplyError, Refused, Task};
+use super::wish::{WishApplyError, Wishes};
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{OutPoint, ScriptBuf};
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +24,8 @@ pub struct Book {
     /// Every script ever issued, and whose it is.
     scripts: HashMap<ScriptBuf, (CharterId, Slot)>,
     batches: Vec<BatchRecord>,
+    wishes: Wishes,
+    projects: Projects,
 }
 
 /// A record that cannot be folded.
@@ -45,6 +50,22 @@ pub enum BookError {
     WrongCharter {
         /// The charter.
         charter: CharterId,
+    },
+    /// The event of a wish cannot have happened.
+    #[error("wish {wish}: {source}")]
+    Wish {
+        /// The wish.
+        wish: TaskId,
+        /// Why.
+        source: Box<WishApplyError>,
+    },
+    /// The event of a project cannot have happened.
+    #[error("project {project}: {source}")]
+    Project {
+        /// The project.
+        project: ProjectId,
+        /// Why.
+        source: Box<ProjectApplyError>,
     },
 }
 
@@ -72,6 +93,16 @@ impl Book {
     /// Refund batches, oldest first.
     pub fn batches(&self) -> &[BatchRecord] {
         &self.batches
+    }
+
+    /// Every wish.
+    pub fn wishes(&self) -> &Wishes {
+        &self.wishes
+    }
+
+    /// What was said of projects.
+    pub fn projects(&self) -> &Projects {
+        &self.projects
     }
 
     /// Every script that was ever issued.
@@ -134,6 +165,23 @@ impl Book {
                 // Said again it changes nothing, whatever has become of the other charter.
                 if !events.is_empty() {
                     self.check_destination(task, consent, to)?;
+                }
+                Ok(events)
+            }
+            Command::SignLateMove { consent, refund } => {
+                let to = self.task(&consent.statement.to_charter).ok_or(unknown)?;
+                let events = task.decide(command, self.tip())?;
+                if !events.is_empty() {
+                    self.check_destination(task, consent, to)?;
+                    let slot = Slot::pledge(consent.statement.to_index);
+                    let mut arrives = task.late_bundle(consent, refund)?.ladder().into_iter().map(|(_, rung)| {
+                        let outpoint = OutPoint { txid: rung.compute_txid(), vout: 0 };
+                        (outpoint, slot, rung.output[0].value)
+                    });
+                    if !arrives.all(|arrives| to.prepared(&arrives).is_some()) {
+                        let reason = "prepare a refund under the other charter for each rung first";
+                        return Err(Refused::MoveTarget { reason });
+                    }
                 }
                 Ok(events)
             }
@@ -205,6 +253,14 @@ impl Book {
                 self.tasks.values_mut().for_each(|task| task.apply_tip(tip));
             }
             Record::RefundBatch { batch } => self.batches.push(batch.clone()),
+            Record::Wish { wish, event } => {
+                let fail = |source| BookError::Wish { wish: *wish, source: Box::new(source) };
+                self.wishes.apply(wish, event).map_err(fail)?;
+            }
+            Record::Project { project, event } => {
+                let fail = |source| BookError::Project { project: *project, source: Box::new(source) };
+                self.projects.apply(project, event).map_err(fail)?;
+            }
             Record::Task { charter, event: Event::TaskDrafted { charter: bytes, text, drafted_by } } => {
                 let fail = |source| BookError::Apply { charter: *charter, source };
                 let mut task = Task::draft(bytes, text).map_err(fail)?;

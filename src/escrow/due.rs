@@ -150,7 +150,8 @@ fn chunk_spends(task: &Task, state: &SettlementState, chunk: u32) -> Vec<Spend> 
 
 /// Whether a held outpoint's refund may go out now.
 pub fn refundable(task: &Task, held: &Outpoint, tip: &Tip) -> bool {
-    let Some(at) = held.confirmation.filter(|_| held.present && held.secured()) else { return false };
+    let signed = held.secured() || held.late_move.is_some();
+    let Some(at) = held.confirmation.filter(|_| held.present && signed) else { return false };
     let mature = !held.coinbase || at.depth(tip) >= COINBASE_MATURITY;
     // BIP113: a transaction locked to T is final once the median time past exceeds T.
     mature && tip.mtp_secs > task.charter().refund_time_secs()

@@ -4,12 +4,16 @@
 
 use super::descriptor::Slot;
 use super::facts::{Confirmation, Spend, Tip};
+use super::project::Project;
+use super::public::ProjectId;
 use super::refund::RefundSignatures;
 use super::settlement::{Kind, RoleSignatures, Terms};
 use super::signature::StatementSignature;
 use super::statement::{
-    Acceptance, CharterId, Move, Receipt, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
+    Acceptance, CharterId, Move, Receipt, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, TaskId,
+    Vote,
 };
+use super::wish::{Wish, Word};
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Amount, BlockHash, OutPoint};
 use serde::{Deserialize, Serialize};
@@ -17,7 +21,7 @@ use serde::{Deserialize, Serialize};
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "nearly all records are of the large kind")]
+#[allow(clippy::large_enum_variant, reason = "nearly all records are of the large kind")]
 pub enum Record {
     /// The tip that the facts before it, in the same append, were read under.
     Chain {
@@ -35,6 +39,55 @@ pub enum Record {
     RefundBatch {
         /// It, signed.
         batch: BatchRecord,
+    },
+    /// Something happened to a wish.
+    Wish {
+        /// Which.
+        wish: TaskId,
+        /// What.
+        event: WishEvent,
+    },
+    /// Something happened to a project.
+    Project {
+        /// Which.
+        project: ProjectId,
+        /// What.
+        event: ProjectEvent,
+    },
+}
+
+/// Something that happened to a wish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum WishEvent {
+    /// It was written down.
+    WishWritten {
+        /// As its author signed it.
+        wish: Signed<Wish>,
+        /// The text whose hash it names.
+        text: String,
+        /// Median time past then, Unix seconds.
+        at_mtp_secs: u32,
+    },
+    /// Somebody said something to it.
+    WordSaid {
+        /// What, signed.
+        word: Word,
+        /// Median time past then, Unix seconds.
+        at_mtp_secs: u32,
+    },
+}
+
+/// Something that happened to a project.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ProjectEvent {
+    /// A key claimed it, or changed what it had said.
+    ProjectSet {
+        /// What it says, signed.
+        project: Signed<Project>,
+        /// Median time past then, Unix seconds.
+        at_mtp_secs: u32,
     },
 }
 
@@ -150,6 +203,13 @@ pub enum Event {
         /// Signed by the pledge's S.
         consent: Signed<Move>,
     },
+    /// A sponsor agreed that from T on an outpoint goes to a pledge under another charter instead of back.
+    LateMoveSigned {
+        /// Signed by the pledge's S.
+        consent: Signed<Move>,
+        /// Refund signatures with the new pledge's address in place of the refund address.
+        refund: RefundSignatures,
+    },
     /// The developer says the work is done.
     WorkSubmitted {
         /// What was submitted, signed by the developer.
@@ -247,6 +307,13 @@ pub enum Command {
     SignMove {
         /// Signed by the pledge's S.
         consent: Signed<Move>,
+    },
+    /// Have an outpoint moved from T on, by its sponsor alone.
+    SignLateMove {
+        /// Signed by the pledge's S.
+        consent: Signed<Move>,
+        /// Refund signatures with the new pledge's address in place of the refund address.
+        refund: RefundSignatures,
     },
     /// Put work before the sponsors.
     SubmitWork {

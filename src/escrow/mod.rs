@@ -21,6 +21,7 @@ pub mod merkle;
 pub mod musig;
 pub mod network;
 pub mod pledge;
+pub mod project;
 pub mod proof;
 pub mod public;
 pub mod recovery;
@@ -32,3 +33,4 @@ pub mod statement;
 pub mod task;
 #[doc(hidden)]
 pub mod testing;
+pub mod wish;

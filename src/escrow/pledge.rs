@@ -8,6 +8,7 @@ use super::descriptor::{EscrowOutput, OPEN_INDEX, Slot};
 use super::facts::{Confirmation, Spend, SpendPath, Tip};
 use super::refund::{RefundBundle, RefundSignatures};
 use super::signature::StatementSignature;
+use super::statement::CharterId;
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Address, Amount, OutPoint, Txid};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,9 @@ pub struct Outpoint {
     pub spend: Option<Spend>,
     /// The refund signed in advance, checked on arrival.
     pub refund: Option<RefundBundle>,
+    /// What its sponsor wants sent from T on in place of the refund: a ladder that pays a pledge of theirs under another
+    /// charter.
+    pub late_move: Option<(CharterId, RefundBundle)>,
 }
 
 impl Outpoint {

@@ -84,6 +84,11 @@ impl Speaker {
         Speaker { tagged: key, bip322: None }
     }
 
+    /// An identity, which signs tagged hashes and nothing else.
+    pub fn identity(key: XOnlyPublicKey) -> Speaker {
+        Speaker { tagged: key, bip322: None }
+    }
+
     /// The internal key of the output that speaks by BIP322.
     pub fn bip322_key(&self) -> Option<XOnlyPublicKey> {
         self.bip322

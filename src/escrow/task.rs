@@ -211,9 +211,13 @@ impl Task {
 
     /// The addresses of later generations that settlements were proposed to leave money at.
     pub fn later_outputs(&self) -> impl Iterator<Item = EscrowOutput> {
-        self.generations.iter().flat_map(|(index, latest)| {
-            (1..=*latest).filter_map(|generation| self.output(Slot { index: *index, generation }))
-        })
+        self.generations.keys().flat_map(|index| self.later_outputs_of(*index))
+    }
+
+    /// Those of one pledge, by generation.
+    pub fn later_outputs_of(&self, index: u32) -> impl Iterator<Item = EscrowOutput> {
+        let latest = self.generations.get(&index).copied().unwrap_or_default();
+        (1..=latest).filter_map(move |generation| self.output(Slot { index, generation }))
     }
 
     /// The scripts that an event which was just folded issued, each to be watched from now on.

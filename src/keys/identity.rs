@@ -1,8 +1,9 @@
-//! A person's identity key: signs requests, has no power over money. NIP-06, so that every Nostr program finds
+//! A person's identity key: signs requests and words before a charter, has no power over money. NIP-06, so that every Nostr program finds
 //! the same key in the same phrase.
 
 use super::{Phrase, Zeroizing, derive, hardened, keypair};
 use crate::escrow::network::Network;
+use crate::escrow::statement::{Signed, Statement};
 use crate::nip98::{self, Asked};
 use bitcoin::bech32::{self, Bech32, Hrp};
 use bitcoin::bip32::ChildNumber;
@@ -58,6 +59,11 @@ impl Identity {
         let bytes = Zeroizing::new(self.0.secret_bytes());
         let text = bech32::encode::<Bech32>(Hrp::parse_unchecked("nsec"), bytes.as_slice());
         Zeroizing::new(text.expect("32 bytes are short"))
+    }
+
+    /// Signs a statement of this identity.
+    pub fn sign<S: Statement>(&self, statement: S) -> Signed<S> {
+        Signed::new(&Secp256k1::signing_only(), statement, &self.0)
     }
 
     /// The `Authorization` header of a request.

@@ -9,6 +9,7 @@ use crate::escrow::due;
 use crate::escrow::event::{BatchRecord, Record};
 use crate::escrow::fee;
 use crate::escrow::refund::{self, RefundBundle};
+use crate::escrow::statement::CharterId;
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
 use bitcoin::{Amount, FeeRate, OutPoint, Transaction, Weight};
 use std::collections::HashSet;
@@ -39,14 +40,26 @@ impl Service {
         if let (Some(batch), Some(transaction)) = (replaces, &replaced) {
             feerate = feerate.max(doubled(batch, transaction));
         }
-        let bundles: Vec<RefundBundle> = self.read(|book| {
-            let held = outpoints.iter().filter_map(|outpoint| book.find(outpoint));
-            held.filter_map(|(_, held)| held.refund.clone()).collect()
+        let (moves, bundles): (Vec<RefundBundle>, Vec<RefundBundle>) = self.read(|book| {
+            let (mut moves, mut bundles) = (Vec::new(), Vec::new());
+            for (_, held) in outpoints.iter().filter_map(|outpoint| book.find(outpoint)) {
+                // Where the other charter takes no pledges any more the money goes back.
+                let open = |to: &CharterId| {
+                    book.tip().zip(book.task(to)).is_some_and(|(tip, to)| to.may_pledge(tip).is_ok())
+                };
+                match &held.late_move {
+                    Some((to, bundle)) if open(to) => moves.push(bundle.clone()),
+                    Some(_) | None => bundles.extend(held.refund.clone()),
+                }
+            }
+            (moves, bundles)
         });
         let (affordable, dear): (Vec<RefundBundle>, Vec<RefundBundle>) = bundles
             .into_iter()
             .partition(|bundle| cost(bundle, feerate) <= bundle.target().amount() / MAX_COST);
         let mut by_ladder = dear;
+        // A batch's txid is not known before it is made, and what moves must arrive with its refund.
+        by_ladder.extend(moves);
         for batch in batches(affordable) {
             match self.fund(&batch, feerate, replaces, replaced.as_ref()).await {
                 Ok(funded) => match self.record_and_send(&batch, funded).await {

@@ -10,12 +10,15 @@ mod proof;
 mod scalar;
 mod servers;
 mod statement;
+mod wish;
 
 pub(crate) use scalar::text;
 pub use scalar::*;
 pub use statement::{
     FateIfKnown, SignedAcceptance, SignedMove, SignedReceipt, SignedRuling, SignedSubmission, SignedVote, StandingIfKnown,
 };
+
+pub use wish::{SignedProject, SignedWish};
 
 use utoipa::openapi::{RefOr, schema::Schema};
 

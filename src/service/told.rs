@@ -1,7 +1,7 @@
 //! What of a record goes into the log, for those who follow one task or one output through it: which task, which
 //! output, and a word. Never what anybody signed, and no transaction.
 
-use crate::escrow::event::{Event, Record};
+use crate::escrow::event::{Event, ProjectEvent, Record, WishEvent};
 use crate::escrow::statement::CharterId;
 use bitcoin::OutPoint;
 
@@ -11,6 +11,16 @@ pub fn tell(records: &[Record]) {
         match record {
             Record::Chain { tip } => tracing::debug!(tip.height = tip.height, "recorded: tip"),
             Record::Task { charter, event } => tell_event(charter, event),
+            Record::Wish { wish, event } => {
+                let word = match event {
+                    WishEvent::WishWritten { .. } => "wish",
+                    WishEvent::WordSaid { word, .. } => word.name(),
+                };
+                tracing::debug!(wish.id = %wish, "recorded: {word}");
+            }
+            Record::Project { project, event: ProjectEvent::ProjectSet { .. } } => {
+                tracing::debug!(project.id = %project, "recorded: project set");
+            }
             Record::RefundBatch { batch } => {
                 for outpoint in &batch.refunds {
                     tracing::debug!(pledge.outpoint = %outpoint, "recorded: refunded in a batch");
@@ -48,7 +58,7 @@ fn word(event: &Event) -> (&'static str, Option<OutPoint>) {
         Event::OutpointUnspent { outpoint } => ("not spent any more", Some(*outpoint)),
         Event::RefundSecured { refund } => ("refund secured", Some(refund.outpoint)),
         Event::RefundPrepared { refund, .. } => ("refund prepared", Some(refund.outpoint)),
-        Event::MoveSigned { consent } => ("move signed", Some(consent.statement.outpoint)),
+        Event::MoveSigned { consent } | Event::LateMoveSigned { consent, .. } => ("move signed", Some(consent.statement.outpoint)),
         Event::WorkSubmitted { .. } => ("work submitted", None),
         Event::SubmissionBlockMoved { .. } => ("block of the submission moved", None),
         Event::VoteCast { .. } => ("vote", None),

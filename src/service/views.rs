@@ -7,16 +7,20 @@ mod pledges;
 mod projects;
 mod settlements;
 mod tasks;
+mod wishes;
 
 pub use ballot::{ReceiptView, SubmissionView, votes};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page};
 pub use pledges::{OutpointView, PledgeView, payment_uri};
-pub use projects::{EventPage, ProjectSummary, ProjectView, projects};
+pub use projects::{EventPage, ProjectSummary, ProjectView, projects, repository_of};
 pub use settlements::{
     FormView, OutputView, PsbtView, SettlementInputView, SettlementProgress, SettlementPsbts,
     SettlementTransactionView, SettlementView,
 };
 pub use tasks::{BadCursor, TaskQuery, TaskSort};
+pub use wishes::{
+    ClaimView, LeaderView, ReservationView, WishCharter, WishQuery, WishSummary, WishView, WordView,
+};
 
 use super::schema;
 use crate::chain::{ChainAlarm, ServerStatus};
@@ -196,7 +200,7 @@ impl TaskView {
             pledges: task
                 .pledges()
                 .values()
-                .map(|pledge| PledgeView::new(pledge, at(pledge.index)))
+                .map(|pledge| PledgeView::new(task, pledge, at(pledge.index)))
                 .collect(),
             gifts: at(crate::escrow::descriptor::OPEN_INDEX),
             submissions: task.submissions().iter().map(|s| SubmissionView::new(task, s, tip)).collect(),

@@ -9,6 +9,7 @@ mod projects;
 mod settlements;
 mod tasks;
 mod webhooks;
+pub(super) mod wishes;
 
 use super::App;
 use crate::service::views::StatusView;
@@ -32,6 +33,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(pledges::secure))
         .routes(routes!(pledges::prepare))
         .routes(routes!(pledges::sign_move))
+        .routes(routes!(pledges::sign_late_move))
         .routes(routes!(ballot::list, ballot::submit))
         .routes(routes!(ballot::show))
         .routes(routes!(ballot::list_votes))
@@ -46,9 +48,12 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(events::all))
         .routes(routes!(events::of_task))
         .routes(routes!(events::of_pledge))
-        .routes(routes!(projects::list))
+        .routes(routes!(projects::list, projects::set))
         .routes(routes!(projects::show))
         .routes(routes!(events::of_project))
+        .routes(routes!(wishes::list, wishes::create))
+        .routes(routes!(wishes::show))
+        .routes(routes!(wishes::words, wishes::say))
         .routes(routes!(feeds::of_task))
         .routes(routes!(feeds::of_project))
         .routes(routes!(webhooks::list, webhooks::create))

@@ -59,6 +59,7 @@ static ASSETS: LazyLock<BTreeMap<&'static str, Asset>> = LazyLock::new(|| {
         "settlements.js",
         "vote.js",
         "wallet.js",
+        "wish.js",
     ];
     files.into_iter().map(|(name, bytes)| (name, Asset::new(name, bytes))).collect()
 });

@@ -68,7 +68,7 @@ pub fn kind(method: &Method, route: &str) -> Kind {
         (true, ["desk", _]) => (Class::Costly, SMALL_BODY_BYTES),
         (true, ["tasks", "*", "settlements"]) if of_api.is_none() => (Class::Costly, SMALL_BODY_BYTES),
         (true, _) => (Class::Read, SMALL_BODY_BYTES),
-        (false, ["tasks"]) => (Class::Write, DRAFT_BODY_BYTES),
+        (false, ["tasks" | "wishes"]) => (Class::Write, DRAFT_BODY_BYTES),
         // A charter is made of it, and forgotten.
         (false, ["new", "preview"]) => (Class::Costly, DRAFT_BODY_BYTES),
         (false, ["tasks", "*", "pledges" | "settlements"]) => (Class::Costly, SMALL_BODY_BYTES),
@@ -102,6 +102,8 @@ mod tests {
         assert_eq!(of(Method::POST, sign), (Class::Write, MAX_BODY_BYTES, false));
         assert_eq!(of(Method::POST, "/api/v1/tasks"), (Class::Write, 262_144, false));
         assert_eq!(of(Method::POST, "/api/v1/tasks/{charter}/votes"), (Class::Write, small, false));
+        assert_eq!(of(Method::POST, "/api/v1/wishes"), (Class::Write, 262_144, false));
+        assert_eq!(of(Method::POST, "/api/v1/wishes/{wish}/words"), (Class::Write, small, false));
         assert_eq!(of(Method::POST, "/new/preview"), (Class::Costly, 262_144, false));
         assert_eq!(of(Method::POST, "/faucet/mine"), (Class::Write, small, false));
         assert_eq!(of(Method::DELETE, ""), (Class::Write, small, false));

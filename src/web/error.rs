@@ -107,6 +107,7 @@ impl From<ServiceError> for ApiError {
         let detail = error.to_string();
         let code = match &error {
             ServiceError::Refused(refused) => refused.code(),
+            ServiceError::Wish(refused) => refused.code(),
             ServiceError::UnknownTask { .. } => "unknown_task",
             ServiceError::OtherNetwork { .. } => "other_network",
             ServiceError::OtherReceiptKey { .. } => "other_receipt_key",

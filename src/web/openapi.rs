@@ -38,6 +38,7 @@ pub const BASE: &str = "/api/v1";
         (name = "tasks", description = "Charters, their attestations, and proofs."),
         (name = "pledges", description = "Addresses, what arrived, refunds signed in advance."),
         (name = "votes", description = "Submissions, votes, acceptances, rulings."),
+        (name = "wishes", description = "What people would like to see done, before there is a charter; and what leaders say of projects."),
         (name = "events", description = "What happens, as it happens: streams, pages and feeds; projects."),
         (name = "webhooks", description = "Public events, posted to an address of yours."),
         (name = "settlements", description = "The co-signed spends: proposed, signed, followed."),

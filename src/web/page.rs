@@ -46,14 +46,18 @@ impl PageQuery {
 
     /// Number of the last thing shown.
     pub fn after(&self) -> Result<Option<u32>, ApiError> {
-        let parse = |given: &String| {
-            let bad =
-                || ApiError::shape(format!("{given:?} is no cursor of this list: begin again without one"));
-            let digits = given.bytes().all(|b| b.is_ascii_digit());
-            given.parse().ok().filter(|_| digits).ok_or_else(bad)
-        };
-        self.cursor.as_ref().map(parse).transpose()
+        after(self.cursor.as_ref())
     }
+}
+
+/// Number of the last thing shown, from a list's cursor.
+pub fn after(cursor: Option<&String>) -> Result<Option<u32>, ApiError> {
+    let parse = |given: &String| {
+        let bad = || ApiError::shape(format!("{given:?} is no cursor of this list: begin again without one"));
+        let digits = given.bytes().all(|b| b.is_ascii_digit());
+        given.parse().ok().filter(|_| digits).ok_or_else(bad)
+    };
+    cursor.map(parse).transpose()
 }
 
 /// Items in a page, if it is a number that may be asked for.

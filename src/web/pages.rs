@@ -28,6 +28,8 @@ pub mod standing;
 mod submission;
 mod task;
 mod vote;
+mod wish;
+mod wishes;
 pub mod words;
 
 pub use about::offline_files;
@@ -60,6 +62,9 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
         .route("/projects", get(project::list))
         .route("/projects/{project}", get(project::show))
+        .route("/wishes", get(wishes::list))
+        .route("/wishes/new", get(wishes::new))
+        .route("/wishes/{wish}", get(wish::show))
         .route("/how-it-works", get(about::how_it_works))
         .route("/risks", get(about::risks))
         .route("/recover", get(about::recover))

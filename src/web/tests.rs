@@ -14,6 +14,7 @@ mod operator;
 mod pages;
 mod reading;
 mod webhooks;
+mod wishes;
 
 use super::MAX_BODY_BYTES;
 use crate::escrow::charter::Silence;

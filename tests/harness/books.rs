@@ -74,7 +74,8 @@ fn outpoints(task: &TaskView) -> impl Iterator<Item = &OutpointView> {
 }
 
 fn issued(task: &TaskView) -> impl Iterator<Item = &String> {
-    task.pledges.iter().map(|pledge| &pledge.address).chain(&task.open_address)
+    let later = task.pledges.iter().flat_map(|pledge| &pledge.later_addresses);
+    task.pledges.iter().map(|pledge| &pledge.address).chain(later).chain(&task.open_address)
 }
 
 fn tasks(api: &Api) -> Result<Vec<TaskView>, Failure> {

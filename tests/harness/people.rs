@@ -11,11 +11,12 @@ use upfront::escrow::charter::{Charter, CharterFields, Seat};
 use upfront::escrow::descriptor::{Contract, EscrowOutput, Slot};
 use upfront::escrow::network::Network;
 use upfront::escrow::recovery::{Origin, RecoveryFile};
-use upfront::escrow::refund::{RefundBundle, RefundTarget};
+use upfront::escrow::proof::{Beside, allowed_beside};
+use upfront::escrow::refund::{RefundBundle, RefundSignatures, RefundTarget};
 use upfront::escrow::settlement::{self, Kind, Plan};
 use upfront::escrow::signature::StatementSignature;
 use upfront::escrow::statement::{
-    Acceptance, Attest, CharterId, Choice, Digest, Pledge, Role, Ruling, SettlementId, Signed, Statement,
+    Acceptance, Attest, CharterId, Choice, Digest, Move, Pledge, Role, Ruling, SettlementId, Signed, Statement,
     Submission, SubmissionId, Vote,
 };
 use upfront::escrow::testing;
@@ -243,6 +244,10 @@ impl Task {
     }
 
     pub fn submission(&self, world: &World, number: u32) -> Signed<Submission> {
+        self.submission_of(world, number, None)
+    }
+
+    fn submission_of(&self, world: &World, number: u32, milestone: Option<u32>) -> Signed<Submission> {
         let statement = Submission {
             network: NETWORK,
             charter: self.id(),
@@ -251,7 +256,7 @@ impl Task {
             content: Digest::of(b"the work"),
             block_height: world.node.height(),
             block_hash: world.node.tip().parse().unwrap(),
-            milestone: None,
+            milestone,
             named: None,
         };
         Signed::new(&self.secp, statement, &self.signers.of(Role::Developer).statement_key())
@@ -263,6 +268,96 @@ impl Task {
         let view: SubmissionView = world.api().post(&self.path("/submissions"), &signed).unwrap();
         assert_eq!(view.id, signed.statement.id());
         view.id
+    }
+
+    /// The same for a milestone, counted from 0.
+    pub fn submit_milestone(&self, world: &World, milestone: u32) -> SubmissionId {
+        let number = u32::try_from(self.view(&world.api()).submissions.len()).unwrap();
+        let signed = self.submission_of(world, number, Some(milestone));
+        let view: SubmissionView = world.api().post(&self.path("/submissions"), &signed).unwrap();
+        view.id
+    }
+
+    /// The task as its proof document proves it.
+    pub fn proved(&self, api: &Api) -> upfront::escrow::task::Task {
+        let document = api.proof(&self.id()).unwrap();
+        upfront::escrow::proof::check(&document).unwrap_or_else(|found| panic!("{found:?}")).task
+    }
+
+    /// The sponsor's refunds of what a milestone's payout of one outpoint leaves, for every form, handed in.
+    pub fn prepare_split(
+        &self,
+        api: &Api,
+        proved: &upfront::escrow::task::Task,
+        pledged: &Pledged,
+        submission: SubmissionId,
+        outpoint: OutPoint,
+        feerate_sat_per_vb: u64,
+    ) -> Plan {
+        let plan = proved.split_off(&submission, outpoint, feerate_sat_per_vb).unwrap();
+        for (_, made) in plan.made() {
+            let slot = made.slot.expect("it stays here");
+            let output = self.contract.pledge(&self.secp, slot, pledged.key.x_only_public_key().0).unwrap();
+            self.prepare(api, pledged, output, made.outpoint, made.amount);
+        }
+        plan
+    }
+
+    /// A refund of an output that does not exist yet, at one of this task's addresses, handed in.
+    pub fn prepare(
+        &self,
+        api: &Api,
+        pledged: &Pledged,
+        output: EscrowOutput,
+        outpoint: OutPoint,
+        amount: Amount,
+    ) {
+        let generation = output.slot.generation;
+        let target = RefundTarget::new(output, outpoint, amount, pledged.refund_address()).unwrap();
+        let refund = RefundBundle::sign(&self.secp, target, &pledged.key).unwrap();
+        let body = json!({ "generation": generation, "refund": refund.signatures() });
+        let path = self.path(&format!("/pledges/{}/prepared-refunds", pledged.index));
+        let _: PledgeView = api.post(&path, &body).unwrap();
+    }
+
+    /// Pledges again elsewhere with the key of a pledge here, and signs an outpoint over to it with all refunds.
+    pub fn sign_move(
+        &self,
+        api: &Api,
+        from: &Pledged,
+        outpoint: OutPoint,
+        to: &Task,
+        feerate_sat_per_vb: u64,
+    ) -> Pledged {
+        let index = to.view(api).next_index;
+        let sponsor_key = from.key.x_only_public_key().0;
+        let refund_address = from.refund_address().clone();
+        let statement = Pledge { network: NETWORK, charter: to.id(), index, sponsor_key, refund_address };
+        let there = Pledged {
+            index,
+            amount: from.amount,
+            key: from.key,
+            output: to.contract.pledge(&self.secp, Slot::pledge(index), sponsor_key).unwrap(),
+            statement: Signed::new(&self.secp, statement, &from.key),
+            phrase: from.phrase.clone(),
+            own_index: from.own_index,
+        };
+        to.issue(api, &there).unwrap();
+        let consent = Move {
+            network: NETWORK,
+            charter: self.id(),
+            outpoint,
+            to_charter: to.id(),
+            to_index: index,
+            to_address: there.address().to_string(),
+        };
+        let signed = Signed::new(&self.secp, consent, &from.key);
+        let _: PledgeView = api.post(&self.path("/moves"), &signed).unwrap();
+        let plan = self.proved(api).moved(&signed.statement, feerate_sat_per_vb).unwrap();
+        for (_, made) in plan.made() {
+            to.prepare(api, &there, there.output.clone(), made.outpoint, made.amount);
+        }
+        there
     }
 
     pub fn sign_vote(
@@ -340,7 +435,16 @@ impl Task {
         let served: Vec<Psbt> =
             api.psbts(&self.id(), id)?.psbts.iter().map(|view| view.psbt.parse().unwrap()).collect();
         let proof = api.proof(&self.id())?;
-        let explained = upfront::verify::allowed(&proof, None, &served, role)
+        let prepared: Value = api.get(&self.path(&format!("/settlements/{id}/prepared-refunds")))?;
+        let refunds: Vec<RefundSignatures> = serde_json::from_value(prepared["refunds"].clone()).unwrap();
+        let kind = proof.settlements.iter().find(|proposed| proposed.id == *id).unwrap().terms.kind();
+        let destination = match kind {
+            Kind::Move { to } => Some(api.proof(&to)?),
+            _ => None,
+        };
+        let beside =
+            Beside { refunds: &refunds, destination: destination.as_ref(), ..Beside::default() };
+        let explained = allowed_beside(&proof, &served, role, &beside)
             .unwrap_or_else(|findings| panic!("the {role} refuses: {findings:?}"));
         assert_eq!(explained.settlement, *id);
         let plan = self.plan(api, id);

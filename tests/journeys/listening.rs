@@ -100,6 +100,10 @@ fn what_is_heard_from_draft_to_payout_is_what_was_told() {
         task.secure(&api, pledge, outpoint).unwrap();
     }
     world.mine(1);
+    // Who has never been connected does not wait for a service that is not there: everybody listens by now.
+    for listener in [&everything, &of_task, &of_pledge] {
+        wait_until("everybody hears", || (!listener.heard().is_empty()).then_some(()));
+    }
 
     // The service dies; what happens while nobody listens is heard afterwards.
     world.service.kill();

@@ -8,6 +8,7 @@ mod key_files;
 mod liars;
 mod listening;
 mod log;
+mod milestones;
 mod operator;
 mod payout;
 mod refund;

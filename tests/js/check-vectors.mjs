@@ -1,30 +1,45 @@
-// Recomputes everything in descriptors/vectors.json from its inputs, with libraries that share nothing with
-// the crate: @scure/btc-signer, bip32, bip39 and noble. It reads that one file and nothing else the crate made.
+// Recomputes everything in descriptors/vectors.json and descriptors/milestones.json from its inputs, with libraries
+// that share nothing with the crate: @scure/btc-signer, bip32, bip39 and noble. It reads these files and nothing else
+// the crate made.
 //
-//   node check-vectors.mjs [FILE]     checks every case; names the first field that differs in each
-//   node check-vectors.mjs --self-test  alters every value of the file, one at a time, and expects a complaint
+//   node check-vectors.mjs [FILE]...    checks every case; names the first field that differs in each
+//   node check-vectors.mjs --self-test  alters every value of the files, one at a time, and expects a complaint
 //
 // The last line is `N passed, N failed`; the exit code is 0 only if nothing failed.
 
 import { readFileSync } from 'node:fs';
 import { checkAddress } from './lib/address.mjs';
 import { checkBroken, checkCharter } from './lib/charter-cases.mjs';
+import { checkClosing } from './lib/closing.mjs';
 import { equal, exactKeys } from './lib/compare.mjs';
 import { checkRefund } from './lib/refund.mjs';
+import { checkMadeRefund, checkSettlement } from './lib/settlement.mjs';
+import { checkMove, checkSubmission } from './lib/submission.mjs';
 import { checkVote } from './lib/vote.mjs';
 
-const KINDS = {
+const FIRST = {
   charters: checkCharter,
   broken_charters: checkBroken,
   addresses: checkAddress,
   refunds: checkRefund,
   votes: checkVote,
 };
+const MILESTONES = {
+  charters: checkCharter,
+  submissions: checkSubmission,
+  moves: checkMove,
+  settlements: checkSettlement,
+  addresses: checkAddress,
+  refunds: checkMadeRefund,
+  closings: checkClosing,
+};
+// The lists of a file, and who checks each.
+const kindsOf = (vectors) => (Object.hasOwn(vectors, 'settlements') ? MILESTONES : FIRST);
 
 // Why a case is wrong, or null.
 function complaint(vectors, kind, at) {
   try {
-    KINDS[kind](vectors, vectors[kind][at], `${kind}[${at}]`);
+    kindsOf(vectors)[kind](vectors, vectors[kind][at], `${kind}[${at}]`);
     return null;
   } catch (error) {
     return error.message.startsWith(kind) ? error.message : `${kind}[${at}]: ${error.message}`;
@@ -32,10 +47,11 @@ function complaint(vectors, kind, at) {
 }
 
 function headComplaint(vectors) {
+  const kinds = Object.keys(kindsOf(vectors));
   try {
-    exactKeys(vectors, ['version', ...Object.keys(KINDS)], 'vectors');
+    exactKeys(vectors, ['version', ...kinds], 'vectors');
     equal(1, vectors.version, 'version');
-    for (const kind of Object.keys(KINDS)) {
+    for (const kind of kinds) {
       if (!Array.isArray(vectors[kind]) || vectors[kind].length === 0) throw new Error(`${kind}: no cases`);
     }
     return null;
@@ -51,7 +67,7 @@ function check(vectors) {
   const head = headComplaint(vectors);
   count(head);
   if (head === null) {
-    for (const kind of Object.keys(KINDS)) vectors[kind].forEach((_, at) => count(complaint(vectors, kind, at)));
+    for (const kind of Object.keys(kindsOf(vectors))) vectors[kind].forEach((_, at) => count(complaint(vectors, kind, at)));
   }
   return { passed, failures };
 }
@@ -92,7 +108,8 @@ function selfTest(vectors) {
     if (complaint(altered, kind, at) === null) failures.push(`${what} was altered, and nothing was said`);
     else passed += 1;
   };
-  for (const kind of Object.keys(KINDS)) {
+  const kinds = Object.keys(kindsOf(vectors));
+  for (const kind of kinds) {
     vectors[kind].forEach((item, at) => {
       for (const path of leaves(item)) {
         const name = `${kind}[${at}].${path.join('.')}`;
@@ -106,7 +123,7 @@ function selfTest(vectors) {
       expectComplaint(kind, at, { ...item, extra: 1 }, `${kind}[${at}] (a field added)`);
     });
   }
-  for (const other of [{ ...vectors, version: 2 }, { ...vectors, extra: 1 }, { ...vectors, votes: [] }]) {
+  for (const other of [{ ...vectors, version: 2 }, { ...vectors, extra: 1 }, { ...vectors, [kinds.at(-1)]: [] }]) {
     if (headComplaint(other) === null) failures.push('the head was altered, and nothing was said');
     else passed += 1;
   }
@@ -115,9 +132,12 @@ function selfTest(vectors) {
 
 const args = process.argv.slice(2);
 const self = args.includes('--self-test');
-const file = args.find((arg) => !arg.startsWith('--')) ?? new URL('../../descriptors/vectors.json', import.meta.url);
-const vectors = JSON.parse(readFileSync(file, 'utf8'));
-const { passed, failures } = self ? selfTest(vectors) : check(vectors);
+const given = args.filter((arg) => !arg.startsWith('--'));
+const published = ['vectors.json', 'milestones.json'].map((name) => new URL(`../../descriptors/${name}`, import.meta.url));
+const files = given.length > 0 ? given : published;
+const found = files.map((file) => JSON.parse(readFileSync(file, 'utf8'))).map(self ? selfTest : check);
+const passed = found.reduce((sum, one) => sum + one.passed, 0);
+const failures = found.flatMap((one) => one.failures);
 const good = failures.length === 0 && passed > 0;
 for (const failure of failures) console.log(`FAILED ${failure}`);
 if (self) {

@@ -16,7 +16,7 @@ use upfront::escrow::statement::{Choice, Pledge, Statement, SubmissionId, Vote};
 /// Generation and index of the pledges shown for each charter.
 const SLOTS: [(u32, u32); 6] = [(0, 1), (0, 2), (1, 1), (0, 1_000), (MAX_GENERATION, 3), (7, MAX_INDEX)];
 
-fn contract(signed: &Signed) -> Contract {
+pub fn contract(signed: &Signed) -> Contract {
     Contract::new(&signed.charter).unwrap()
 }
 
@@ -25,7 +25,7 @@ fn refund_path(network: Network, i: u32) -> String {
     format!("m/86'/{}'/1'/0/{i}", network.coin_type())
 }
 
-fn sponsor(network: Network, label: &str, i: u32) -> (bip39::Mnemonic, String, Keypair) {
+pub fn sponsor(network: Network, label: &str, i: u32) -> (bip39::Mnemonic, String, Keypair) {
     let phrase = phrase(label);
     let path = refund_path(network, i);
     let keypair = xpriv(&phrase, network, &path).to_keypair(&Secp256k1::new());
@@ -48,7 +48,7 @@ pub fn addresses(charters: &[Signed; 4]) -> Vec<AddressCase> {
     cases
 }
 
-fn address_case(signed: &Signed, contract: &Contract, output: &EscrowOutput) -> AddressCase {
+pub fn address_case(signed: &Signed, contract: &Contract, output: &EscrowOutput) -> AddressCase {
     let [developer, representative, arbiter] = signed.charter.signers().each_ref().map(ToString::to_string);
     AddressCase {
         network: signed.charter.network().to_string(),
@@ -92,24 +92,42 @@ pub fn refunds(charters: &[Signed; 4]) -> Vec<RefundCase> {
 }
 
 fn refund_case(charters: &[Signed; 4], i: u32, input: RefundInput) -> RefundCase {
-    let secp = Secp256k1::new();
     let (charter, generation, index, amount_sat, address) = input;
     let signed = &charters[charter];
     let network = signed.charter.network();
-    let (phrase, path, keypair) = sponsor(network, &format!("sponsor of refund {i}"), i);
+    let sponsor = sponsor(network, &format!("sponsor of refund {i}"), i);
     let refund_address = match address {
         Some(address) => address(&format!("refund {i}"), network),
-        None => {
-            let key = xpriv(&phrase, network, &format!("m/86'/{}'/0'/0/0", network.coin_type()));
-            let key = key.to_keypair(&secp).x_only_public_key().0;
-            Address::p2tr(&secp, key, None, network.bitcoin()).to_string()
-        }
+        None => refund_address(&sponsor.0, network),
     };
+    let outpoint = OutPoint { txid: Txid::from_byte_array(hash(&format!("outpoint {i}"))), vout: i };
+    let slot = Slot { index, generation };
+    refund_of((charter, signed), slot, sponsor, (outpoint, Amount::from_sat(amount_sat)), &refund_address)
+}
+
+/// BIP86 `0/0` of a sponsor's phrase.
+pub fn refund_address(phrase: &bip39::Mnemonic, network: Network) -> String {
+    let secp = Secp256k1::new();
+    let key = xpriv(phrase, network, &format!("m/86'/{}'/0'/0/0", network.coin_type()));
+    let key = key.to_keypair(&secp).x_only_public_key().0;
+    Address::p2tr(&secp, key, None, network.bitcoin()).to_string()
+}
+
+/// The whole refund of one outpoint of a pledge, signed.
+pub fn refund_of(
+    (charter, signed): (usize, &Signed),
+    slot: Slot,
+    (phrase, path, keypair): (bip39::Mnemonic, String, Keypair),
+    (outpoint, amount): (OutPoint, Amount),
+    refund_address: &str,
+) -> RefundCase {
+    let secp = Secp256k1::new();
+    let network = signed.charter.network();
+    let Slot { index, generation } = slot;
     let refund_address: Address =
         refund_address.parse::<Address<_>>().unwrap().require_network(network.bitcoin()).unwrap();
     let sponsor_key = keypair.x_only_public_key().0;
-    let output = contract(signed).pledge(&secp, Slot { index, generation }, sponsor_key).unwrap();
-    let outpoint = OutPoint { txid: Txid::from_byte_array(hash(&format!("outpoint {i}"))), vout: i };
+    let output = contract(signed).pledge(&secp, slot, sponsor_key).unwrap();
     let pledge = Pledge {
         network,
         charter: signed.charter.id(),
@@ -118,7 +136,7 @@ fn refund_case(charters: &[Signed; 4], i: u32, input: RefundInput) -> RefundCase
         refund_address: refund_address.clone(),
     };
     let script_pubkey = output.script_pubkey.to_hex_string();
-    let target = RefundTarget::new(output, outpoint, Amount::from_sat(amount_sat), &refund_address).unwrap();
+    let target = RefundTarget::new(output, outpoint, amount, &refund_address).unwrap();
     let bundle = RefundBundle::sign(&secp, target.clone(), &keypair).unwrap();
     // What travels must be accepted by the other side.
     assert_eq!(RefundBundle::check(&secp, target, bundle.signatures().clone()).unwrap(), bundle);
@@ -131,7 +149,7 @@ fn refund_case(charters: &[Signed; 4], i: u32, input: RefundInput) -> RefundCase
         phrase: phrase.to_string(),
         path,
         outpoint: outpoint.to_string(),
-        amount_sat,
+        amount_sat: amount.to_sat(),
         refund_address: refund_address.to_string(),
         sponsor_key: sponsor_key.to_string(),
         script_pubkey,

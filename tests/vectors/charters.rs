@@ -83,13 +83,13 @@ fn seat(phrase: &Mnemonic, account: u32, network: Network, nominated_by: &str) -
 }
 
 /// A Taproot address made from a label.
-fn taproot(label: &str, network: Network) -> String {
+pub fn taproot(label: &str, network: Network) -> String {
     let secp = Secp256k1::new();
     let key = Keypair::from_seckey_slice(&secp, &hash(label)).unwrap().x_only_public_key().0;
     Address::p2tr(&secp, key, None, network.bitcoin()).to_string()
 }
 
-fn public_key(label: &str) -> String {
+pub fn public_key(label: &str) -> String {
     let secp = Secp256k1::new();
     Keypair::from_seckey_slice(&secp, &hash(label)).unwrap().x_only_public_key().0.to_string()
 }
@@ -159,7 +159,7 @@ fn fields(network: Network, signers: &[(Mnemonic, u32); 3], from: u32) -> Charte
     }
 }
 
-fn signed(
+pub fn signed(
     network: Network,
     accounts: [u32; 3],
     from: u32,

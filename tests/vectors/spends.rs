@@ -14,6 +14,8 @@ use bitcoin::{
     Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Weight, Witness, XOnlyPublicKey,
 };
 use bitcoinconsensus::{Utxo, VERIFY_ALL_PRE_TAPROOT, VERIFY_TAPROOT};
+use std::collections::BTreeMap;
+use upfront::escrow::charter::Charter;
 use upfront::escrow::descriptor::{Contract, EscrowOutput, Slot, charter_steps};
 use upfront::escrow::fee;
 use upfront::escrow::musig::SYNTHETIC_CHAIN_CODE;
@@ -195,7 +197,9 @@ fn developer_and_representative_can_sign_for_the_internal_key() {
 
 #[test]
 fn refunds_of_the_vectors_are_valid_and_cannot_be_altered() {
-    for case in super::read().refunds {
+    let later = super::milestones::read().refunds;
+    assert!(later.iter().any(|case| case.generation == 2), "what stays in escrow has its refund");
+    for case in super::read().refunds.into_iter().chain(later) {
         let prevouts = [TxOut {
             value: Amount::from_sat(case.amount_sat),
             script_pubkey: ScriptBuf::from_hex(&case.script_pubkey).unwrap(),
@@ -226,4 +230,84 @@ fn refunds_of_the_vectors_are_valid_and_cannot_be_altered() {
             assert!(!accepted(&rung, &prevouts));
         }
     }
+}
+
+/// The script of every address that settlements of the vectors spend from or leave money at.
+fn scripts() -> BTreeMap<(String, u32, u32), ScriptBuf> {
+    let addresses = super::milestones::read().addresses.into_iter();
+    addresses
+        .map(|case| {
+            let script = ScriptBuf::from_hex(&case.script_pubkey).unwrap();
+            ((case.charter_id, case.generation, case.index), script)
+        })
+        .collect()
+}
+
+#[test]
+fn settlements_of_the_vectors_are_valid_and_spend_what_earlier_ones_left() {
+    let (scripts, charters) = (scripts(), super::milestones::read().charters);
+    let mut left: BTreeMap<OutPoint, TxOut> = BTreeMap::new();
+    let (mut of_remainders, mut moved) = (0, 0);
+    for case in super::milestones::read().settlements {
+        let charter = Charter::parse(charters[case.charter].text.as_bytes()).unwrap();
+        let contract = Contract::new(&charter).unwrap();
+        let prevouts: BTreeMap<OutPoint, TxOut> = case
+            .terms
+            .inputs()
+            .iter()
+            .map(|input| {
+                let place = (charter.id().to_string(), input.slot.generation, input.slot.index);
+                let script_pubkey = match input.sponsor_key {
+                    None => contract.open(&Secp256k1::new()).script_pubkey,
+                    Some(_) => scripts[&place].clone(),
+                };
+                let prevout = TxOut { value: input.amount, script_pubkey };
+                if input.slot.generation > 0 {
+                    assert_eq!(left[&input.outpoint], prevout, "what an earlier transaction left");
+                    of_remainders += 1;
+                }
+                (input.outpoint, prevout)
+            })
+            .collect();
+        for form in case.chunks.iter().flat_map(|chunk| &chunk.forms) {
+            let transaction: Transaction = deserialize_hex(&form.signed).unwrap();
+            let spent: Vec<TxOut> =
+                transaction.input.iter().map(|input| prevouts[&input.previous_output].clone()).collect();
+            assert!(accepted(&transaction, &spent), "{}", form.txid);
+            let mut altered = transaction.clone();
+            altered.output[0].value -= Amount::ONE_SAT;
+            assert!(!accepted(&altered, &spent), "two signatures hold every output");
+            let mut alone = transaction.clone();
+            let witness = alone.input[0].witness.to_vec();
+            // The last signature on the stack is the developer's.
+            let without =
+                witness.iter().enumerate().map(|(at, item)| if at == 2 { &[] } else { item.as_slice() });
+            alone.input[0].witness = Witness::from_slice(&without.collect::<Vec<_>>());
+            assert!(!accepted(&alone, &spent), "one signature is not enough");
+            assert_eq!(transaction.compute_txid().to_string(), form.txid);
+            // Its feerate is never below what it says; above it are only rounded shares, and outputs that would
+            // have been dust.
+            let parts = u64::try_from(transaction.input.len() + transaction.output.len()).unwrap();
+            let paid = form.outputs.iter().any(|output| output.kind == "payee");
+            let returns = |input: &&TxIn| {
+                case.terms
+                    .inputs()
+                    .iter()
+                    .any(|term| term.outpoint == input.previous_output && term.returns())
+            };
+            let payees = if paid { charter.shares_for(case.terms.payees()).unwrap().len() } else { 0 };
+            let planned = payees + transaction.input.iter().filter(returns).count();
+            let dropped = u64::try_from(planned - transaction.output.len()).unwrap();
+            assert!(form.fee_sat * 4 >= form.sat_per_vb * form.weight);
+            assert!(form.fee_sat <= form.sat_per_vb * (form.weight.div_ceil(4) + 43 * dropped) + 2 * parts);
+            for (vout, kind) in (0u32..).zip(&form.outputs) {
+                let output = &transaction.output[vout as usize];
+                if kind.kind == "remainder" {
+                    left.insert(OutPoint { txid: transaction.compute_txid(), vout }, output.clone());
+                }
+                moved += u32::from(kind.kind == "move");
+            }
+        }
+    }
+    assert!(of_remainders >= 6 && moved >= 6, "{of_remainders} remainders spent, {moved} outputs moved");
 }

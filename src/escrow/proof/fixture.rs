@@ -94,11 +94,15 @@ fn height_of(at: usize) -> u32 {
 impl Life {
     /// A task with all attestations, on a chain of a dozen blocks.
     pub fn open() -> Life {
-        let keys = Role::ALL.map(|role| testing::statement_keypair(NETWORK, role));
-        Life::open_under(&testing::charter(NETWORK), keys)
+        Life::under(&testing::charter(NETWORK))
     }
 
-    /// The same under another charter, attested with the keys of its seats.
+    /// The same under another charter.
+    pub fn under(charter: &Charter) -> Life {
+        Life::open_under(charter, Role::ALL.map(|role| testing::statement_keypair(NETWORK, role)))
+    }
+
+    /// The same, attested with other keys, those of the charter's seats.
     pub fn open_under(charter: &Charter, keys: [Keypair; 3]) -> Life {
         let genesis = bitcoin::constants::genesis_block(NETWORK.bitcoin());
         let blocks = vec![Block { header: genesis.header, txs: genesis.txdata }];
@@ -141,21 +145,7 @@ impl Life {
     pub fn voted() -> Life {
         let mut life = Life::funded();
         life.mine_empty(2, 600);
-        let tip = life.tip();
-        let statement = Submission {
-            network: NETWORK,
-            charter: life.task.id(),
-            number: 0,
-            link: "https://example.org/parser/pull/7".into(),
-            content: Digest::of(b"the work"),
-            block_height: tip.height,
-            block_hash: tip.hash,
-            milestone: None,
-            named: None,
-        };
-        let key = testing::statement_keypair(NETWORK, Role::Developer);
-        let submission = Signed::new(&life.secp, statement, &key);
-        life.command(&Command::SubmitWork { submission, block: Some((tip.hash, tip.mtp_secs)) });
+        life.submit(None);
         life.vote(1, Choice::No, 1);
         life.vote(4, Choice::Yes, 1);
         life.mine_empty(1, 600);
@@ -194,6 +184,25 @@ impl Life {
         let ruling = life.propose(Kind::Ruling { submission }, 3);
         life.sign(ruling, Role::Arbiter);
         life
+    }
+
+    /// The developer submits work, for a milestone where there are several.
+    pub fn submit(&mut self, milestone: Option<u32>) {
+        let tip = self.tip();
+        let statement = Submission {
+            network: NETWORK,
+            charter: self.task.id(),
+            number: u32::try_from(self.task.submissions().len()).unwrap(),
+            link: "https://example.org/parser/pull/7".into(),
+            content: Digest::of(b"the work"),
+            block_height: tip.height,
+            block_hash: tip.hash,
+            milestone,
+            named: None,
+        };
+        let key = testing::statement_keypair(NETWORK, Role::Developer);
+        let submission = Signed::new(&self.secp, statement, &key);
+        self.command(&Command::SubmitWork { submission, block: Some((tip.hash, tip.mtp_secs)) });
     }
 
     pub fn submission(&self) -> SubmissionId {

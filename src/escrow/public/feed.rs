@@ -83,6 +83,8 @@ impl Feed {
         match record {
             // Which tasks the tip changes is asked when all facts are there.
             Record::Chain { .. } | Record::RefundBatch { .. } => {}
+            // Told on their own pages.
+            Record::Wish { .. } | Record::Project { .. } => {}
             Record::Task { charter, event } => {
                 if let Some(task) = book.task(charter) {
                     self.take(entry, task, event, book.tip());
@@ -124,6 +126,7 @@ impl Feed {
             | Event::RefundSecured { .. }
             | Event::RefundPrepared { .. }
             | Event::MoveSigned { .. }
+            | Event::LateMoveSigned { .. }
             | Event::VoteCast { .. }
             | Event::WorkJudged { .. }
             | Event::NoesRuled { .. } => true,
@@ -236,7 +239,7 @@ fn said(task: &Task, event: &Event, told: &Told) -> Option<(Option<u32>, What)> 
             let payment = Payment { outpoint: refund.outpoint, amount_sat: refund.amount_sat };
             about(slot.index, What::RefundPrepared { payment, generation: slot.generation })
         }
-        Event::MoveSigned { consent } => {
+        Event::MoveSigned { consent } | Event::LateMoveSigned { consent, .. } => {
             let said = &consent.statement;
             let held = task.outpoints().get(&said.outpoint)?;
             let payment = Payment { outpoint: held.outpoint, amount_sat: held.amount.to_sat() };

@@ -134,7 +134,10 @@ impl Task {
             }
             Event::OutpointSeen { slot, outpoint, amount, coinbase, confirmation } => {
                 // It may come back after a reorg: the refund signed for it is still good.
-                let refund = self.outpoints.remove(outpoint).and_then(|held| held.refund);
+                let before = self.outpoints.remove(outpoint);
+                let late_move = before.as_ref().and_then(|held| held.late_move.clone());
+                let late_move = late_move.filter(|(_, bundle)| bundle.target().amount() == *amount);
+                let refund = before.and_then(|held| held.refund);
                 let refund = refund.filter(|refund| refund.target().amount() == *amount);
                 // Or it was signed for what a settlement was going to make.
                 let refund = refund.or_else(|| self.prepared.get(&(*outpoint, *slot, *amount)).cloned());
@@ -149,6 +152,7 @@ impl Task {
                         confirmation: *confirmation,
                         spend: None,
                         refund,
+                        late_move,
                     },
                 );
             }
@@ -182,6 +186,15 @@ impl Task {
                 consent.verify(&self.secp, &Speaker::sponsor(pledge.sponsor_key))?;
                 address("to_address", &said.to_address, self.charter.network())?;
                 self.moves.insert((said.outpoint, said.to_charter), consent.clone());
+            }
+            Event::LateMoveSigned { consent, refund } => {
+                let said = &consent.statement;
+                let held = self.outpoints.get(&said.outpoint).ok_or(unknown("an outpoint"))?;
+                let pledge = self.pledges.get(&held.slot.index).ok_or(unknown("a pledge"))?;
+                consent.verify(&self.secp, &Speaker::sponsor(pledge.sponsor_key))?;
+                let bundle = self.late_bundle(consent, refund).map_err(|_| unknown("a move from T on"))?;
+                let to = said.to_charter;
+                self.outpoint_mut(&said.outpoint)?.late_move = Some((to, bundle));
             }
             Event::WorkSubmitted { submission, block_mtp_secs } => {
                 let speaker = self.submitter(&submission.statement).ok_or(unknown("a leader"))?;

@@ -10,7 +10,7 @@ use crate::escrow::event::{Command, Event};
 use crate::escrow::facts::Tip;
 use crate::escrow::network::{DAY_SECS, Network};
 use crate::escrow::pledge::{self, Pledge};
-use crate::escrow::refund::{RefundBundle, RefundSignatures};
+use crate::escrow::refund::{RefundBundle, RefundSignatures, RefundTarget};
 use crate::escrow::settlement::{self, Kind, RoleSignatures};
 use crate::escrow::statement::{
     Acceptance, CharterId, Digest, Move, Named, Receipt, Role, Ruling, SettlementId, Signed, Statement,
@@ -71,6 +71,7 @@ impl Task {
             Command::SecureRefund { refund } => self.secure(refund),
             Command::PrepareRefund { slot, refund } => self.prepare(*slot, refund),
             Command::SignMove { consent } => self.sign_move(consent),
+            Command::SignLateMove { consent, refund } => self.sign_late_move(consent, refund),
             Command::SubmitWork { submission, block } => self.submit(submission, *block, self.known(tip)?),
             Command::MoveSubmissionBlock { submission, block } => self.move_block(submission, *block),
             Command::CastVote { vote, receipt } => self.vote(vote, receipt, self.known(tip)?),
@@ -226,6 +227,45 @@ impl Task {
             Some(_) => Err(Refused::MoveSigned),
             None => Ok(vec![Event::MoveSigned { consent: consent.clone() }]),
         }
+    }
+
+    /// The same from T on, by the sponsor alone: a ladder that pays the new pledge.
+    fn sign_late_move(
+        &self,
+        consent: &Signed<Move>,
+        refund: &RefundSignatures,
+    ) -> Result<Vec<Event>, Refused> {
+        // A consent to move now or at T is one statement; that it was given before changes nothing.
+        match self.sign_move(consent) {
+            Ok(_) | Err(Refused::MoveSigned) => {}
+            Err(refused) => return Err(refused),
+        }
+        let held = self.outpoints.get(&consent.statement.outpoint);
+        if let Some((to, known)) = held.and_then(|held| held.late_move.as_ref()) {
+            let same = *to == consent.statement.to_charter && known.signatures() == refund;
+            return if same { Ok(Vec::new()) } else { Err(Refused::MoveSigned) };
+        }
+        let bundle = self.late_bundle(consent, refund)?;
+        if bundle.pair_only() {
+            return Err(Refused::MoveTarget { reason: "what is sent from T on needs a ladder of its own fees" });
+        }
+        Ok(vec![Event::LateMoveSigned { consent: consent.clone(), refund: refund.clone() }])
+    }
+
+    /// The transactions that would move an outpoint from T on.
+    pub fn late_bundle(
+        &self,
+        consent: &Signed<Move>,
+        refund: &RefundSignatures,
+    ) -> Result<RefundBundle, Refused> {
+        let outpoint = consent.statement.outpoint;
+        let held = self.outpoints.get(&outpoint).ok_or(Refused::UnknownOutpoint { outpoint })?;
+        let to = address("to_address", &consent.statement.to_address, self.charter.network());
+        let to = to.map_err(Refused::RefundAddress)?;
+        let output = self.output(held.slot).ok_or(Refused::UnknownOutpoint { outpoint })?;
+        let target = RefundTarget::new(output, outpoint, held.amount, &to);
+        let target = target.map_err(|_| Refused::GiftHasNoRefund { outpoint })?;
+        Ok(RefundBundle::check(&self.secp, target, refund.clone())?)
     }
 
     fn submit(

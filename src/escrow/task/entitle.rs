@@ -132,6 +132,11 @@ impl Task {
             .collect())
     }
 
+    /// Whether the money of the silent, and gifts, may be paid under a submission.
+    pub fn silence_pays(&self, submission: &SubmissionState, tip: &Tip) -> bool {
+        self.ballot(submission, tip).silence_pays
+    }
+
     pub(super) fn ballot(&self, submission: &SubmissionState, tip: &Tip) -> Ballot {
         let tally = self.tally(submission, tip);
         let words = self.words(submission, tip);

@@ -105,7 +105,8 @@ text! {
     EventId, "EventId", "^[0-9]+-[0-9]+$", "42-0", "Id of an event; later events have later ids. Opaque to clients.";
     ProjectId, "ProjectId", "^[0-9a-f]{32}$", "3d2f9a0c1b5e47768f1c2a9d0e4b6f83", "Id of a project: the first 16 bytes of \
         the tagged hash `upfront/project` of the repository as charters name it, hex.";
-    TaskId, "TaskId", HASH, ID, "The task a charter belongs to, 32 bytes in hex; chosen by whoever drafts it.";
+    TaskId, "TaskId", HASH, ID, "The task a charter belongs to, 32 bytes in hex: the wish it was drafted from (tagged hash \
+        `upfront/wish` of the wish's lines), or chosen by whoever drafts it.";
     Digest, "Digest", HASH, ID, "SHA-256 of some content, or the digest of a statement, hex.";
     PublicKey, "PublicKey", HASH, KEY, "X-only public key (BIP340), hex.";
     Signature, "Signature", "^[0-9a-f]{128}$", format!("{KEY}{ID}"), "BIP340 signature, hex.";
@@ -138,6 +139,10 @@ text! {
 number! {
     /// An amount.
     Sat, 0_u64, MAX_MONEY_SAT, 100_000, "Satoshis, 100,000,000 to the bitcoin.";
+    /// A sum of amounts that nobody has to have.
+    SatSum, 0_u64, i64::MAX, 100_000, "Satoshis that were promised together: it may be more than there are.";
+    /// A word's counter.
+    WordCounter, 0_u32, u32::MAX - 1, 1, "Counts the statements of a key: the highest counts.";
     /// A time.
     UnixSeconds, 0_u32, u32::MAX, 1_800_000_000_u32, "Unix seconds, compared with the chain's median time past (BIP113).";
     /// A time that may be a sum of two.

@@ -72,10 +72,8 @@ impl SubmissionView {
     pub fn new(task: &Task, submission: &SubmissionState, tip: Option<&Tip>) -> SubmissionView {
         let window = task.window(submission);
         let tally = tip.map(|tip| task.tally(submission, tip));
-        let counted = tally.as_ref().zip(tip).map(|(tally, tip)| {
-            let words = task.words(submission, tip);
-            (task.verdicts(submission, tip), ballot::silence_pays(task.charter(), tally, &words))
-        });
+        let counted =
+            tip.map(|tip| (task.verdicts(submission, tip), task.silence_pays(submission, tip)));
         let (verdicts, silence_pays) = counted.unwrap_or_default();
         SubmissionView {
             id: submission.id,

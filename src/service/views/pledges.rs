@@ -40,6 +40,10 @@ pub struct PledgeView {
     pub uri: String,
     /// What arrived.
     pub outpoints: Vec<OutpointView>,
+    /// Addresses of generations 1, 2 and so on that settlements were proposed to leave money at; left out without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<schema::BitcoinAddress>, required = false)]
+    pub later_addresses: Vec<String>,
 }
 
 /// An arrival.
@@ -78,7 +82,8 @@ pub fn payment_uri(address: &Address, amount: bitcoin::Amount) -> String {
 }
 
 impl PledgeView {
-    pub(super) fn new(pledge: &Pledge, outpoints: Vec<OutpointView>) -> PledgeView {
+    pub(super) fn new(task: &Task, pledge: &Pledge, outpoints: Vec<OutpointView>) -> PledgeView {
+        let later = task.later_outputs_of(pledge.index).map(|output| output.address.to_string());
         PledgeView {
             index: pledge.index,
             address: pledge.output.address.to_string(),
@@ -89,6 +94,7 @@ impl PledgeView {
             promised_sat: pledge.promised.to_sat(),
             uri: payment_uri(&pledge.output.address, pledge.promised),
             outpoints,
+            later_addresses: later.collect(),
         }
     }
 
@@ -102,7 +108,7 @@ impl PledgeView {
         }
         let pledges = task.pledges().range(after.map_or(0, |after| after.saturating_add(1))..);
         let view = |(index, pledge): (&u32, &Pledge)| {
-            (*index, PledgeView::new(pledge, arrived.remove(index).unwrap_or_default()))
+            (*index, PledgeView::new(task, pledge, arrived.remove(index).unwrap_or_default()))
         };
         Page::cut(pledges.map(view), limit)
     }
@@ -116,7 +122,7 @@ impl PledgeView {
             .filter(|held| held.slot.index == index)
             .map(|held| OutpointView::new(held, standings.get(&held.outpoint), tip))
             .collect();
-        Some(PledgeView::new(task.pledges().get(&index)?, outpoints))
+        Some(PledgeView::new(task, task.pledges().get(&index)?, outpoints))
     }
 }
 

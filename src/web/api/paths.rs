@@ -1,7 +1,7 @@
 //! What stands in paths, for the document: handlers take the same by `Params`.
 
 use crate::escrow::public::ProjectId;
-use crate::escrow::statement::{CharterId, SettlementId, SubmissionId};
+use crate::escrow::statement::{CharterId, SettlementId, SubmissionId, TaskId};
 use crate::service::schema;
 use utoipa::IntoParams;
 
@@ -55,6 +55,15 @@ pub(super) struct SettlementPath {
 pub(super) struct ProjectPath {
     /// Id of the project.
     project: ProjectId,
+}
+
+/// Names a wish.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code)]
+pub(super) struct WishPath {
+    /// Id of the wish.
+    wish: TaskId,
 }
 
 /// Names a webhook.

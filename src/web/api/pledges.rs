@@ -51,6 +51,17 @@ pub struct NewPreparedRefund {
     pub refund: RefundSignatures,
 }
 
+/// A move from T on, by the sponsor alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewLateMove {
+    /// The sponsor's consent.
+    #[schema(value_type = schema::SignedMove)]
+    pub consent: Signed<Move>,
+    /// Refund signatures of the outpoint with the new pledge's address in place of the refund address.
+    pub refund: RefundSignatures,
+}
+
 fn view(app: &App, charter: &CharterId, index: u32) -> Result<PledgeView, ApiError> {
     let view = app.service.read_task(charter, |task, tip| PledgeView::of(task, index, tip))?;
     view.ok_or(ApiError::missing("pledge"))
@@ -199,6 +210,27 @@ pub(super) async fn sign_move(
 ) -> Result<Json<PledgeView>, ApiError> {
     let outpoint = consent.statement.outpoint;
     app.service.submit(&charter, Command::SignMove { consent }).await?;
+    let index =
+        app.service.read_task(&charter, |task, _| task.outpoints().get(&outpoint).map(|h| h.slot.index))?;
+    Ok(Json(view(&app, &charter, index.ok_or(ApiError::missing("pledge"))?)?))
+}
+
+/// Sign a move from T on
+///
+/// By the sponsor alone: from T on the service sends this ladder in place of the refund, as long as the other charter takes pledges. The refunds of what each rung would bring there are prepared with the other task first.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/late-moves", operation_id = "signLateMove", tag = "pledges",
+    params(TaskPath),
+    request_body = NewLateMove,
+    responses((status = 200, description = "The pledge that it leaves.", body = PledgeView))
+)]
+pub(super) async fn sign_late_move(
+    State(app): State<App>,
+    Params(charter): Params<CharterId>,
+    Body(NewLateMove { consent, refund }): Body<NewLateMove>,
+) -> Result<Json<PledgeView>, ApiError> {
+    let outpoint = consent.statement.outpoint;
+    app.service.submit(&charter, Command::SignLateMove { consent, refund }).await?;
     let index =
         app.service.read_task(&charter, |task, _| task.outpoints().get(&outpoint).map(|h| h.slot.index))?;
     Ok(Json(view(&app, &charter, index.ok_or(ApiError::missing("pledge"))?)?))

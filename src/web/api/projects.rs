@@ -1,16 +1,19 @@
-//! Projects: all tasks of one repository, as charters name it.
+//! Projects: all tasks and wishes of one repository, as charters name it, and what its leader says of it.
 
-use super::super::body::Params;
+use super::super::body::{Body, Params};
 use super::super::{ApiError, App};
 use super::paths::ProjectPath;
+use crate::escrow::project::Project;
 use crate::escrow::public::ProjectId;
-use crate::service::views::{ProjectSummary, ProjectView, projects};
+use crate::escrow::statement::Signed;
+use crate::service::schema::SignedProject;
+use crate::service::views::{ProjectSummary, ProjectView, projects, repository_of};
 use axum::Json;
 use axum::extract::State;
 
 /// List projects
 ///
-/// Every repository that a charter names, in the order of their names.
+/// Every repository that a charter, a wish or a claim names, in the order of their names.
 #[utoipa::path(
     get, path = "/projects", operation_id = "listProjects", tag = "events",
     responses((status = 200, description = "The projects.", body = Vec<ProjectSummary>))
@@ -21,7 +24,7 @@ pub(super) async fn list(State(app): State<App>) -> Json<Vec<ProjectSummary>> {
 
 /// Read a project
 ///
-/// A repository with its tasks.
+/// A repository with its leader, tasks and wishes.
 #[utoipa::path(
     get, path = "/projects/{project}", operation_id = "getProject", tag = "events", params(ProjectPath),
     responses((status = 200, description = "The project.", body = ProjectView))
@@ -33,6 +36,22 @@ pub(super) async fn show(
     view(&app, project).map(Json)
 }
 
+/// Claim or set up a project
+///
+/// What a leader says of it, signed by the leader's key. The same again changes nothing.
+#[utoipa::path(
+    post, path = "/projects", operation_id = "setProject", tag = "wishes",
+    request_body = SignedProject,
+    responses((status = 200, description = "The project.", body = ProjectView))
+)]
+pub(super) async fn set(
+    State(app): State<App>,
+    Body(project): Body<Signed<Project>>,
+) -> Result<Json<ProjectView>, ApiError> {
+    let project = app.service.set_project(project).await?;
+    view(&app, project).map(Json)
+}
+
 /// A project that there is.
 pub(super) fn view(app: &App, project: ProjectId) -> Result<ProjectView, ApiError> {
     app.service.read(|book| ProjectView::of(book, project)).ok_or_else(|| ApiError::missing("project"))
@@ -40,5 +59,6 @@ pub(super) fn view(app: &App, project: ProjectId) -> Result<ProjectView, ApiErro
 
 /// Whether there is one of this id.
 pub(super) fn need(app: &App, project: ProjectId) -> Result<(), ApiError> {
-    view(app, project).map(drop)
+    let known = app.service.read(|book| repository_of(book, project).is_some());
+    if known { Ok(()) } else { Err(ApiError::missing("project")) }
 }

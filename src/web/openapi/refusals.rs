@@ -180,6 +180,29 @@ const SIGN: Codes = &[
 const PROOF: Codes =
     &["chain_unknown", "chain_offline", "chain_wrong", "proof_not_ready", "disk_full", "journal_failed"];
 
+/// Statements by an identity's key.
+const IDENTITY: Codes = &[
+    "chain_unknown",
+    "other_network",
+    "bad_signature",
+    "statement_field",
+    "counter_used",
+    "counter_too_high",
+];
+const WISH: Codes = &["wish_text", "too_many_wishes"];
+const WORD: Codes = &[
+    "unknown_wish",
+    "other_task",
+    "promise_amount",
+    "reservation_time",
+    "reserved",
+    "too_many_words",
+    "wish_full",
+    "likes_off",
+    "not_leader",
+];
+const CLAIM: Codes = &["too_many_claims", "charter_text"];
+
 /// Where webhooks are kept.
 const WEBHOOKS: Codes = &["webhooks_off"];
 const SUBSCRIBE: Codes = &["webhook_target", "webhook_scope", "webhook_type", "too_many_webhooks"];
@@ -199,6 +222,7 @@ fn own(operation: &str) -> &'static [Codes] {
         "secureRefund" => &[REFUND],
         "prepareRefund" => &[&["unknown_pledge", "bad_refund", "unknown_outpoint", "too_many_prepared"]],
         "signMove" => &[SAID, ADDRESS, MOVE],
+        "signLateMove" => &[SAID, ADDRESS, MOVE, &["bad_refund"]],
         "submitWork" => &[SAID, SUBMIT],
         "vote" => &[SAID, VOTE],
         "accept" => &[SAID, ACCEPT],
@@ -206,6 +230,10 @@ fn own(operation: &str) -> &'static [Codes] {
         "proposeSettlement" => &[AUTH, PROPOSE],
         "getSettlementPsbts" => &[&["unknown_settlement"]],
         "signSettlement" => &[PSBT, SIGN],
+        "writeWish" => &[IDENTITY, WISH],
+        "getWish" | "listWords" => &[&["unknown_wish"]],
+        "sayToWish" => &[IDENTITY, WORD],
+        "setProject" => &[IDENTITY, ADDRESS, CLAIM],
         "followEvents" | "followTask" | "followProject" => &[FOLLOW],
         "followPledge" => &[FOLLOW, &["unknown_pledge"]],
         "createWebhook" => &[AUTH, WEBHOOKS, SUBSCRIBE],
@@ -285,6 +313,10 @@ pub(in crate::web) fn named() -> std::collections::BTreeSet<&'static str> {
         SIGN,
         PROOF,
         FOLLOW,
+        IDENTITY,
+        WISH,
+        WORD,
+        CLAIM,
         WEBHOOKS,
         SUBSCRIBE,
         ONE_WEBHOOK,

@@ -5,7 +5,7 @@ use super::super::body::Params;
 use super::super::faucet::Offer;
 use super::super::{ApiError, App};
 use super::pieces;
-use super::task::TallyPicture;
+use super::task::{Paid, TallyPicture, by_whom, milestone, named};
 use super::{Asked, Site, show as respond, stage_words, words};
 use crate::escrow::ballot::CastVote;
 use crate::escrow::facts::Tip;
@@ -58,6 +58,12 @@ struct SubmissionPage {
     title: String,
     id: SubmissionId,
     number: u32,
+    /// Which part of the work, where there are several.
+    milestone: Option<String>,
+    /// Who handed it in.
+    by_whom: &'static str,
+    /// Who is paid in place of the charter's payees.
+    named: Vec<Paid>,
     link: String,
     href: Option<String>,
     content: String,
@@ -123,6 +129,9 @@ fn page(site: Site, task: &Task, state: &SubmissionState, tip: Option<&Tip>, mos
         title: pieces::title(task.text()),
         id: state.id,
         number: statement.number.saturating_add(1),
+        milestone: milestone(task.charter(), statement),
+        by_whom: by_whom(statement),
+        named: named(statement),
         link: pieces::inert(&statement.link),
         href: pieces::outward(&statement.link),
         content: statement.content.to_string(),

@@ -13,14 +13,14 @@ use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{self, Totals};
 use crate::escrow::public::ProjectId;
-use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{CharterId, TaskId};
 use crate::escrow::task::{Stage, Task};
 use crate::service::events::Topic;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use money::{Arrival, Chart, PledgeRow};
-pub(super) use parts::{Holder, Terms, holders};
+pub(super) use parts::{Holder, Paid, Terms, by_whom, holders, milestone, named};
 use serde::{Deserialize, Serialize};
 pub(super) use work::{EventRow, SettlementRow, SubmissionRow, TallyPicture};
 
@@ -67,6 +67,8 @@ struct TaskPage {
     text: String,
     /// Whether there is more of it.
     text_cut: bool,
+    /// The wish it was drafted from, if it is kept here.
+    wish: Option<TaskId>,
     project: ProjectId,
     project_name: String,
     /// The repository, where it is a web address.
@@ -126,10 +128,16 @@ pub(super) async fn show(
     }
     let offer = Offer::of_task(&app, &charter, format!("/tasks/{charter}"));
     let site = Site::new(&app).with_faucet(offer);
-    let view = app.service.read_task(&charter, |task, tip| {
+    let wish = app.service.read(|book| {
+        let fields = book.task(&charter)?.charter().fields();
+        let wish = book.wishes().get(&fields.task)?;
+        (wish.repository() == fields.repository).then(|| wish.id())
+    });
+    let mut view = app.service.read_task(&charter, |task, tip| {
         let events = events.iter().rev().map(|event| EventRow::of(event)).collect();
         page(site, task, tip, list, events, more_events)
     })?;
+    view.wish = wish;
     respond(asked, &view)
 }
 
@@ -156,6 +164,7 @@ fn page(
         title: pieces::title(task.text()),
         text_cut: text.len() < inert.len(),
         text,
+        wish: None,
         project: ProjectId::of(&fields.repository),
         project_name: repository_name(&fields.repository),
         repository_link: outward(&fields.repository),
@@ -206,6 +215,12 @@ fn left_under_cap(task: &Task, tip: &Tip) -> u64 {
 }
 
 /// Whether an address would be issued now to whoever asks.
+pub(super) fn fundable(task: &Task, tip: Option<&Tip>) -> bool {
+    let left_sat = tip.map_or(0, |tip| left_under_cap(task, tip));
+    takes_pledges(task, task.stage(tip), tip, left_sat)
+}
+
+/// The same, where stage and room are known.
 fn takes_pledges(task: &Task, stage: Stage, tip: Option<&Tip>, left_sat: u64) -> bool {
     let may_pledge = tip.is_some_and(|tip| task.may_pledge(tip).is_ok());
     let running = matches!(stage, Stage::Open | Stage::Voting | Stage::Deciding | Stage::Settling);

@@ -4,6 +4,8 @@
 use super::super::body::Params;
 use super::super::{ApiError, App};
 use super::pieces;
+use super::settlements::{copy, feerate};
+use super::task::{Paid, milestone, named};
 use super::{Asked, Site, show as respond, words};
 use crate::escrow::ballot::Tally;
 use crate::escrow::charter::{AcceptanceRule, Silence};
@@ -23,6 +25,10 @@ pub struct Work {
     number: u32,
     link: String,
     content: Digest,
+    /// Which part of the work, where there are several.
+    milestone: Option<String>,
+    /// Who is paid in place of the charter's payees.
+    named: Vec<Paid>,
     opens_secs: u32,
     closes_secs: u32,
     ruling_ends_secs: u32,
@@ -44,6 +50,8 @@ struct VotePage {
     stage: Stage,
     now_secs: u32,
     refund_time: u32,
+    /// The feerate that refunds of what stays in escrow are signed for, a step, sat/vB.
+    feerate_sat_per_vb: u64,
     acceptance: AcceptanceRule,
     silence_pays: bool,
     /// The latest.
@@ -59,7 +67,9 @@ pub(super) async fn show(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let site = Site::new(&app);
-    respond(asked, &app.service.read_task(&charter, |task, tip| VotePage::of(site, task, tip))?)
+    let (task, tip) = copy(&app, &charter)?;
+    let feerate_sat_per_vb = feerate(&app, &task, None).await?;
+    respond(asked, &VotePage::of(site, &task, feerate_sat_per_vb, tip.as_ref()))
 }
 
 impl Work {
@@ -76,6 +86,8 @@ impl Work {
             number: statement.number.saturating_add(1),
             link: statement.link.clone(),
             content: statement.content,
+            milestone: milestone(task.charter(), statement),
+            named: named(statement),
             opens_secs: window.opens_secs,
             closes_secs: secs(window.closes_secs),
             ruling_ends_secs: secs(window.ruling_ends_secs),
@@ -99,7 +111,7 @@ impl Work {
 }
 
 impl VotePage {
-    fn of(site: Site, task: &Task, tip: Option<&Tip>) -> VotePage {
+    fn of(site: Site, task: &Task, feerate_sat_per_vb: u64, tip: Option<&Tip>) -> VotePage {
         let terms = task.charter().fields();
         let mut all: Vec<Work> =
             task.submissions().iter().rev().map(|submission| Work::of(task, submission, tip)).collect();
@@ -111,6 +123,7 @@ impl VotePage {
             stage: task.stage(tip),
             now_secs: tip.map_or(0, |tip| tip.mtp_secs),
             refund_time: terms.refund_time,
+            feerate_sat_per_vb,
             silence_pays: terms.acceptance.silence == Silence::Pay,
             acceptance: terms.acceptance,
             work: all.pop(),

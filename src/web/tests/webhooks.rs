@@ -210,6 +210,7 @@ async fn every_operation_is_seen_to_succeed_as_described() {
         let (status, _) = world.get(&format!("/api/v1/projects/{project}{path}")).await;
         assert!(status.is_success(), "{path}");
     }
+    super::wishes::every_operation(&world).await;
     world.fund(1, 200_000).await;
     world.fund(2, 200_000).await;
     let submission = world.submit(0).await;

@@ -17,6 +17,8 @@ export function pages({ charter, draft, index, submission, settlement, project }
     submission: `${task}/submissions/${submission}`,
     settlements: `${task}/settlements`,
     settlement: `${task}/settlements/${settlement}`,
+    wishes: '/wishes',
+    'wish-new': '/wishes/new',
     projects: '/projects',
     project: `/projects/${project}`,
     new: '/new',

@@ -1,7 +1,7 @@
 //! What a charter says, in words: who holds the keys, by when, under which rules.
 
 use crate::escrow::charter::{Charter, FundingRule, Silence, SubmissionsOpen, VoteOpens};
-use crate::escrow::statement::Role;
+use crate::escrow::statement::{NamedBy, Role, Submission};
 use crate::escrow::task::Task;
 use crate::web::pages::{pieces, words};
 use serde::Serialize;
@@ -61,7 +61,7 @@ pub fn holders(task: &Task) -> Vec<Holder> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Date {
     /// What it is.
-    pub what: &'static str,
+    pub what: String,
     /// When, Unix seconds of the median time past.
     pub secs: u32,
     /// What follows from it.
@@ -151,9 +151,19 @@ fn dates(charter: &Charter) -> Vec<Date> {
             "No pledge counts after it. If the target is missed, everything is returned."
         }
     };
-    let date = |what, secs, then: String| Date { what, secs, then };
-    vec![
-        date("Funding closes", fields.funding_close, missed.to_owned()),
+    let date = |what: &str, secs, then: String| Date { what: what.to_owned(), secs, then };
+    let mut dates = vec![date("Funding closes", fields.funding_close, missed.to_owned())];
+    if fields.milestones.len() > 1 {
+        let milestones = (1..).zip(&fields.milestones).map(|(number, milestone)| {
+            let share = words::share(milestone.share_bps);
+            let then = format!(
+                "{share} of every pledge, voted on by itself. Not submitted any more after it: then that part goes back with the last payout."
+            );
+            date(&format!("Milestone {number} is due"), milestone.due, then)
+        });
+        dates.extend(milestones);
+    }
+    dates.extend([
         date(
             "Work is due",
             fields.work_deadline,
@@ -172,7 +182,8 @@ fn dates(charter: &Charter) -> Vec<Date> {
                 fields.refund_time
             ),
         ),
-    ]
+    ]);
+    dates
 }
 
 fn rules(charter: &Charter, silence: &str) -> Vec<Rule> {
@@ -220,4 +231,33 @@ fn rules(charter: &Charter, silence: &str) -> Vec<Rule> {
         rules.push(rule("Gifts, if the task fails", format!("go to {pot}")));
     }
     rules
+}
+
+/// Which part of the work a submission is for, where the charter has several: `Milestone 2 of 3, 30 % of every pledge`.
+pub fn milestone(charter: &Charter, submission: &Submission) -> Option<String> {
+    let number = submission.milestone?;
+    let share = words::share(charter.milestone(number)?.share_bps);
+    Some(format!("Milestone {} of {}, {share} of every pledge", number + 1, charter.milestones()))
+}
+
+/// Who handed a submission in: the developer, or whoever names other payees.
+pub fn by_whom(submission: &Submission) -> &'static str {
+    match submission.named.as_ref().map(|named| named.by) {
+        None => "The developer",
+        Some(NamedBy::Representative) => "The representative",
+        Some(NamedBy::Leader) => "The project\u{2019}s leader",
+    }
+}
+
+/// Payees that a submission names in place of the charter's.
+pub fn named(submission: &Submission) -> Vec<Paid> {
+    let payees = submission.named.iter().flat_map(|named| &named.payees);
+    payees
+        .zip(1..)
+        .map(|(payee, number)| Paid {
+            name: format!("named payee {number}"),
+            address: payee.address.clone(),
+            share: words::share(payee.share_bps),
+        })
+        .collect()
 }

@@ -1,0 +1,69 @@
+// Wishes, and likes and promises to them: what an identity says before there is a charter (docs/PROTOCOL.md). Any word
+// but these is for the command line.
+
+import { hash, hex, utf8 } from './bytes.ts';
+import { refuse } from './error.ts';
+import { taggedHash } from './hash.ts';
+import type { NetworkName } from './network.ts';
+import { MAX_MONEY_SAT, MAX_U32, integer } from './number.ts';
+import type { Statement } from './statement.ts';
+
+function statement(tag: string, name: string, fields: readonly (readonly [string, string | number])[]): Statement {
+  for (const [field, value] of fields) {
+    if (/[\u0000-\u001f\u007f-\u009f]/.test(String(value))) refuse('one_line', field, `${field} must be one line`);
+  }
+  const lines = fields.map(([field, value]) => `${field}: ${value}\n`).join('');
+  return { tag, name, lines, digest: taggedHash(tag, utf8(lines)) };
+}
+
+export interface WishFields {
+  readonly network: NetworkName;
+  readonly repository: string;
+  /** Where it is talked about. */
+  readonly link: string | null;
+  /** SHA-256 of the text. */
+  readonly text_hash: string;
+  /** Whose wish it is, x-only. */
+  readonly by: string;
+}
+
+export const wish = (given: WishFields): Statement =>
+  statement('upfront/wish', 'wish', [
+    ['network', given.network],
+    ['repository', given.repository],
+    ['link', given.link ?? 'none'],
+    ['text hash', hash(given.text_hash, 'text_hash')],
+    ['by', hash(given.by, 'by')],
+  ]);
+
+/** Its id, the `task` of charters drafted from it. */
+export const wishId = (given: WishFields): string => hex(wish(given).digest);
+
+/** Who says something to which wish. */
+interface Said {
+  readonly network: NetworkName;
+  readonly task: string;
+  readonly by: string;
+  /** The highest counter of a key counts. */
+  readonly counter: number;
+}
+
+export interface LikeFields extends Said {
+  readonly like: boolean;
+}
+
+const said = ({ network, task, by }: Said): (readonly [string, string | number])[] =>
+  [['network', network], ['task', hash(task, 'task')], ['by', hash(by, 'by')]];
+const counter = (given: Said): readonly [string, number] => ['counter', integer(given.counter, 'counter', 0, MAX_U32 - 1)];
+
+export const like = (given: LikeFields): Statement =>
+  statement('upfront/like', 'like', [...said(given), ['like', given.like ? 'yes' : 'no'], counter(given)]);
+
+export interface PromiseFields extends Said {
+  /** 0 takes it back. */
+  readonly amount_sat: number;
+}
+
+export const promise = (given: PromiseFields): Statement => statement('upfront/promise', 'promise', [
+  ...said(given), ['amount', `${integer(given.amount_sat, 'amount_sat', 0, Number(MAX_MONEY_SAT))} sat`], counter(given),
+]);

@@ -1,0 +1,184 @@
+// Wishing, liking and promising with the identity of this browser. These are statements under a tagged hash, which Nostr
+// extensions cannot sign: a key kept in this browser does.
+
+import { hex, isHash, utf8 } from '../core/bytes.ts';
+import { UpfrontError, refuse } from '../core/error.ts';
+import { sha256 } from '../core/hash.ts';
+import { networkOf } from '../core/network.ts';
+import { keyPair, type KeyPair } from '../core/point.ts';
+import { findSecret } from '../core/secret.ts';
+import { signStatement } from '../core/signature.ts';
+import { like, promise, wish, wishId, type LikeFields, type PromiseFields, type WishFields } from '../core/wish.ts';
+import { kept } from '../ui/identity-key.ts';
+import { errorWords, identityPanel, problemOf, wordsOf, type Identity } from '../ui/identity.ts';
+
+const EXTENSION = 'Nostr extensions sign requests, not these words. Choose a key kept in this browser instead, or use the command line.';
+const SECRET = 'A private key or recovery words are in this text: it was not sent. Take them out, and never paste them into a page.';
+
+/** The key that signs here. */
+async function signer(): Promise<KeyPair> {
+  const chosen = await kept() ?? refuse('no_identity', 'identity', 'choose first who you are');
+  if (chosen.kind !== 'key') return refuse('identity_extension', 'identity', EXTENSION.replace(/\.$/, ''));
+  return keyPair(chosen.secret, 'identity');
+}
+
+async function post(path: string, body: unknown): Promise<void> {
+  const response = await fetch(path, {
+    method: 'POST', credentials: 'omit', cache: 'no-store', body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json', accept: 'application/json' },
+  });
+  if (!response.ok) {
+    const words = wordsOf(await problemOf(response)).replace(/\.$/, '');
+    throw new UpfrontError('refused', 'service', words);
+  }
+}
+
+function sayer(status: HTMLElement): (words: string, bad?: boolean) => void {
+  return (words, bad = false) => {
+    status.textContent = words;
+    status.className = bad ? 'note bad' : 'small';
+  };
+}
+
+// ---- A new wish
+
+function newWish(form: HTMLFormElement): void {
+  const field = (name: string): string => (form.elements.namedItem(name) as HTMLInputElement | HTMLTextAreaElement).value;
+  const submit = form.querySelector<HTMLButtonElement>('button[type=submit]')!;
+  const say = sayer(form.querySelector<HTMLElement>('#wish-status')!);
+  const ready = (identity: Identity | null): void => {
+    submit.disabled = identity?.kind !== 'key';
+    if (identity?.kind === 'extension') say(EXTENSION, true);
+  };
+  identityPanel(form.querySelector<HTMLElement>('#identity')!, ready);
+  form.hidden = false;
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    submit.disabled = true;
+    say('Signing …');
+    void (async () => {
+      try {
+        // Browsers count a line's end as two characters when they send a form; what is hashed is what stands here.
+        const text = field('text').replace(/\r\n?/g, '\n');
+        if (['repository', 'link', 'text'].some((name) => findSecret(field(name)) !== null)) {
+          say(SECRET, true);
+          submit.disabled = false;
+          return;
+        }
+        const key = await signer();
+        const statement: WishFields = {
+          network: networkOf(form.dataset['network'] ?? '').name,
+          repository: field('repository').trim(),
+          link: field('link').trim() === '' ? null : field('link').trim(),
+          text_hash: hex(sha256(utf8(text))),
+          by: key.publicKey,
+        };
+        await post('/api/v1/wishes', { statement, signature: signStatement(wish(statement), key), text });
+        location.assign(`/wishes/${wishId(statement)}`);
+      } catch (error) {
+        say(errorWords(error), true);
+        submit.disabled = false;
+      }
+    })();
+  });
+}
+
+// ---- Words to a wish
+
+/** What this key has said to the wish. */
+interface Own {
+  readonly likes: boolean;
+  readonly promised: number;
+  /** The next counter of each kind. */
+  readonly counters: { readonly like: number; readonly promise: number };
+}
+
+async function ownWords(task: string, by: string): Promise<Own> {
+  const response = await fetch(`/api/v1/wishes/${task}/words?by=${by}&limit=200`, { cache: 'no-store', credentials: 'omit' });
+  const page = response.ok ? await response.json() as { items?: unknown } : {};
+  const items = Array.isArray(page.items) ? page.items as { word?: { kind?: unknown; statement?: Record<string, unknown> } }[] : [];
+  const last = (kind: string): Record<string, unknown> | undefined => items
+    .filter(({ word }) => word?.kind === kind)
+    .map(({ word }) => word?.statement ?? {})
+    .sort((a, b) => Number(b['counter']) - Number(a['counter']))[0];
+  const next = (statement: Record<string, unknown> | undefined): number => (statement === undefined ? 1 : Number(statement['counter']) + 1);
+  const [liked, promised] = [last('like'), last('promise')];
+  return {
+    likes: liked?.['like'] === true,
+    promised: typeof promised?.['amount_sat'] === 'number' ? promised['amount_sat'] : 0,
+    counters: { like: next(liked), promise: next(promised) },
+  };
+}
+
+function speak(place: HTMLElement): void {
+  const part = <T extends HTMLElement>(selector: string): T | null => place.querySelector<T>(selector);
+  const task = place.dataset['wish'] ?? '';
+  if (!isHash(task)) return;
+  const network = networkOf(place.dataset['network'] ?? '').name;
+  const likeButton = part<HTMLButtonElement>('#like');
+  const form = part<HTMLFormElement>('#promise')!;
+  const amount = part<HTMLInputElement>('#promise-sat')!;
+  const submit = form.querySelector<HTMLButtonElement>('button[type=submit]')!;
+  const own = part('#own')!;
+  const say = sayer(part('#speak-status')!);
+  let known: Own | null = null;
+
+  const rest = (resting: boolean): void => {
+    if (likeButton !== null) likeButton.disabled = resting;
+    submit.disabled = resting;
+  };
+  const look = (identity: Identity | null): void => {
+    known = null;
+    rest(true);
+    own.hidden = true;
+    if (identity === null) return say('Choose below who signs, then like it or promise.');
+    if (identity.kind === 'extension') return say(EXTENSION, true);
+    say('');
+    void ownWords(task, identity.publicKey).then((found) => {
+      known = found;
+      rest(false);
+      if (likeButton !== null) likeButton.textContent = found.likes ? 'Like it no longer' : 'Like it';
+      const words = [found.likes ? 'like this' : '', found.promised > 0 ? `promised ${found.promised.toLocaleString('en')} sat` : ''].filter((w) => w !== '');
+      if (words.length === 0) return;
+      own.hidden = false;
+      const fund = place.dataset['fund'];
+      own.textContent = `You ${words.join(' and ')}.${fund === undefined ? '' : ' It can be funded now: the button above leads to your pledge.'}`;
+    }).catch((error: unknown) => say(errorWords(error), true));
+  };
+
+  const send = (make: (key: KeyPair, words: Own) => unknown): void => {
+    if (known === null) return;
+    const words = known;
+    rest(true);
+    say('Signing …');
+    void (async () => {
+      try {
+        await post(`/api/v1/wishes/${task}/words`, make(await signer(), words));
+        location.reload();
+      } catch (error) {
+        say(errorWords(error), true);
+        rest(false);
+      }
+    })();
+  };
+  likeButton?.addEventListener('click', () => send((key, words) => {
+    const statement: LikeFields = { network, task, by: key.publicKey, like: !words.likes, counter: words.counters.like };
+    return { kind: 'like', statement, signature: signStatement(like(statement), key) };
+  }));
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const digits = amount.value.replace(/[\s,_]/g, '');
+    if (!/^\d{1,16}$/.test(digits)) return say('An amount is a whole number of satoshis, such as 50,000.', true);
+    send((key, words) => {
+      const statement: PromiseFields = { network, task, by: key.publicKey, amount_sat: Number(digits), counter: words.counters.promise };
+      return { kind: 'promise', statement, signature: signStatement(promise(statement), key) };
+    });
+  });
+  identityPanel(part('#identity')!, look);
+  place.hidden = false;
+}
+
+const form = document.querySelector<HTMLFormElement>('form#wish-new');
+if (form !== null) newWish(form);
+const place = document.getElementById('speak');
+if (place !== null) speak(place);

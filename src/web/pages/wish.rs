@@ -1,0 +1,232 @@
+//! A wish's own page: what is wished, who likes it, what is promised, who offers, what the leader says, which
+//! charters came of it, and every word with who signed it.
+
+use super::super::api::wishes::unknown;
+use super::super::body::Params;
+use super::super::{ApiError, App};
+use super::pieces::{self, Progress, outward, repository_name};
+use super::task::fundable;
+use super::wishes::{lead_tone, lead_words};
+use super::{Asked, Site, show as respond, stage_words, words};
+use crate::escrow::book::Book;
+use crate::escrow::facts::Tip;
+use crate::escrow::public::ProjectId;
+use crate::escrow::statement::{CharterId, TaskId};
+use crate::escrow::task::Task;
+use crate::escrow::wish::{LeadChoice, OfferChoice, WishState, Word};
+use crate::nip98::npub;
+use crate::service::views::{WishView, WordView};
+use askama::Template;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use bitcoin::secp256k1::XOnlyPublicKey;
+use serde::{Deserialize, Serialize};
+
+/// Words shown at once; `?before=N` goes on.
+const WORDS: usize = 50;
+/// Promises shown.
+const PROMISES: usize = 20;
+
+/// Which words.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Which {
+    /// Those before this number.
+    before: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Promised {
+    by: String,
+    amount_sat: u64,
+}
+
+#[derive(Serialize)]
+struct Reserved {
+    by: String,
+    until_secs: u32,
+}
+
+/// A charter that came of it.
+#[derive(Serialize)]
+struct CharterRow {
+    charter: CharterId,
+    state: &'static str,
+    #[serde(skip)]
+    tone: &'static str,
+    same_text: bool,
+    progress: Progress,
+    /// Whether it takes pledges now.
+    fundable: bool,
+}
+
+/// A word in words.
+#[derive(Serialize)]
+struct WordRow {
+    number: usize,
+    at_secs: u32,
+    by: String,
+    /// Where it is about, if a project's leader says it.
+    what: String,
+    counts: bool,
+    /// As it was signed.
+    word: Word,
+}
+
+#[derive(Template, Serialize)]
+#[template(path = "wish.html")]
+struct WishPage {
+    #[serde(skip)]
+    site: Site,
+    wish: TaskId,
+    title: String,
+    /// What is wished, inert.
+    text: String,
+    project: ProjectId,
+    project_name: String,
+    repository: String,
+    link: Option<String>,
+    by: String,
+    at_secs: u32,
+    now_secs: Option<u32>,
+    state: &'static str,
+    #[serde(skip)]
+    tone: &'static str,
+    declined: bool,
+    place: Option<u32>,
+    leader: Option<String>,
+    takes_likes: bool,
+    likes: usize,
+    promises: Vec<Promised>,
+    promise_count: usize,
+    promised_sat: u64,
+    developers: Vec<String>,
+    representatives: Vec<String>,
+    representative: Option<String>,
+    reservation: Option<Reserved>,
+    charters: Vec<CharterRow>,
+    /// The first charter that takes pledges.
+    fund: Option<CharterId>,
+    words: Vec<WordRow>,
+    word_count: usize,
+    /// Where earlier words are.
+    earlier: Option<String>,
+    tip: Option<Tip>,
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    asked: Asked,
+    Params(wish): Params<TaskId>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Query(which) = which.map_err(|error| ApiError::shape(error.body_text()))?;
+    let site = Site::new(&app);
+    let view =
+        app.service.read(|book| book.wishes().get(&wish).map(|state| page(site, book, state, which.before)));
+    respond(asked, &view.ok_or_else(|| unknown(&wish))?)
+}
+
+fn page(site: Site, book: &Book, wish: &WishState, before: Option<usize>) -> WishPage {
+    let view = WishView::new(book, wish);
+    let tip = book.tip();
+    let names = |keys: &[XOnlyPublicKey]| keys.iter().map(npub).collect();
+    let end = before.unwrap_or(usize::MAX).min(view.words);
+    let begin = end.saturating_sub(WORDS);
+    let charters: Vec<CharterRow> = book.charters_of(wish).map(|task| charter_row(task, wish, tip)).collect();
+    let promises = wish.promises();
+    let summary = view.summary;
+    WishPage {
+        site,
+        wish: summary.wish,
+        title: pieces::title(&view.text),
+        text: pieces::body(&view.text),
+        project: summary.project,
+        project_name: repository_name(&summary.repository),
+        link: view.link.as_deref().and_then(outward),
+        by: npub(&summary.by),
+        at_secs: summary.at_secs,
+        now_secs: tip.map(|tip| tip.mtp_secs),
+        state: lead_words(summary.lead),
+        tone: lead_tone(summary.lead),
+        declined: summary.lead == LeadChoice::Decline,
+        place: summary.place,
+        leader: view.leader.map(|leader| npub(&leader.key)),
+        takes_likes: view.takes_likes,
+        likes: summary.likes,
+        promise_count: promises.len(),
+        promises: promises
+            .into_iter()
+            .take(PROMISES)
+            .map(|(by, amount)| Promised { by: npub(&by), amount_sat: amount.to_sat() })
+            .collect(),
+        promised_sat: summary.promised_sat,
+        developers: names(&view.developers),
+        representatives: names(&view.representatives),
+        representative: view.representative.as_ref().map(npub),
+        reservation: summary
+            .reservation
+            .map(|held| Reserved { by: npub(&held.by), until_secs: held.until_secs }),
+        fund: charters.iter().find(|row| row.fundable).map(|row| row.charter),
+        charters,
+        words: (begin..end).rev().filter_map(|number| word_row(wish, number)).collect(),
+        word_count: view.words,
+        earlier: (begin > 0).then(|| format!("/wishes/{}?before={begin}#said", summary.wish)),
+        tip: tip.copied(),
+        repository: summary.repository,
+    }
+}
+
+fn charter_row(task: &Task, wish: &WishState, tip: Option<&Tip>) -> CharterRow {
+    let stage = task.stage(tip);
+    CharterRow {
+        charter: task.id(),
+        state: stage_words::label(stage),
+        tone: stage_words::tone(stage),
+        same_text: task.charter().fields().text_hash == wish.signed().statement.text_hash,
+        progress: Progress::of(task, tip),
+        fundable: fundable(task, tip),
+    }
+}
+
+fn word_row(wish: &WishState, number: usize) -> Option<WordRow> {
+    let WordView { number, at_secs, counts, word } = WordView::new(wish, number)?;
+    Some(WordRow { number, at_secs, by: npub(&word.by()), what: in_words(&word), counts, word })
+}
+
+/// What was said, as a sentence goes on after who said it.
+fn in_words(word: &Word) -> String {
+    match word {
+        Word::Like(like) if like.statement.like => "likes it".to_owned(),
+        Word::Like(_) => "likes it no longer".into(),
+        Word::Promise(promise) => match promise.statement.amount_sat {
+            0 => "takes the promise back".into(),
+            amount => format!("promises {}", words::sat(amount)),
+        },
+        Word::Offer(offer) => {
+            let seat = match offer.statement.seat.name() {
+                "developer" => "do the work",
+                _ => "represent the sponsors",
+            };
+            match (offer.statement.choice, offer.statement.until) {
+                (OfferChoice::Accept, _) => format!("offers to {seat}"),
+                (OfferChoice::Decline, _) => format!("will not {seat}"),
+                (OfferChoice::Reserve, until) => {
+                    format!("reserves it until {}", words::time(until.unwrap_or_default()))
+                }
+                (OfferChoice::Release, _) => "ends the reservation".into(),
+            }
+        }
+        Word::Lead(lead) => {
+            let said = match lead.statement.choice {
+                LeadChoice::Accept => "accepts it for the project",
+                LeadChoice::Decline => "declines it for the project",
+                LeadChoice::None => "takes back what was said for the project",
+            };
+            match lead.statement.place {
+                Some(place) => format!("{said}, at place {place}"),
+                None => said.into(),
+            }
+        }
+    }
+}
