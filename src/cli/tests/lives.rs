@@ -199,6 +199,19 @@ fn taken(
             give(life, &Command::SignMove { consent })?;
             serde_json::to_value(PledgeView::of(&life.task, index, Some(&tip)).unwrap())
         }
+        ["late-moves"] => {
+            let consent: Signed<Move> = read(body["consent"].clone());
+            let (outpoint, to) = (consent.statement.outpoint, consent.statement.to_charter);
+            let refund: RefundSignatures = read(body["refund"].clone());
+            let slot = Slot::pledge(consent.statement.to_index);
+            for (_, rung) in life.task.late_bundle(&consent, &refund)?.ladder() {
+                let arrives = bitcoin::OutPoint { txid: rung.compute_txid(), vout: 0 };
+                assert!(others[&to].task.prepared(&(arrives, slot, rung.output[0].value)).is_some());
+            }
+            give(life, &Command::SignLateMove { consent, refund })?;
+            let index = life.task.outpoints()[&outpoint].slot.index;
+            serde_json::to_value(PledgeView::of(&life.task, index, Some(&tip)).unwrap())
+        }
         ["submissions"] => {
             let submission: Signed<Submission> = read(body);
             give(life, &Command::SubmitWork { submission, block: Some((tip.hash, tip.mtp_secs)) })?;

@@ -376,6 +376,31 @@ fn a_move_is_proposed_signed_with_both_documents_and_arrives_with_its_refund() {
 }
 
 #[test]
+fn a_sponsor_moves_alone_at_t_with_a_refund_for_every_rung() {
+    let dir = tempfile::tempdir().unwrap();
+    let (lives, old, new, file) = two(dir.path());
+    let desk = Desk::new(dir.path(), &lives, &old);
+    let (to, out) = (new.to_string(), path(dir.path(), "moved.json"));
+    let command =
+        ["pledge", "move", &desk.task, "--to", &to, "--recovery", &file, "--recovery-out", &out, "--alone"];
+    // Cut off before the ladder is handed in.
+    lives.cut_after(Some(4));
+    assert_ne!(desk.run(&command).status, 0);
+    lives.cut_after(None);
+    let told = desk.json(&command);
+    assert!(told.get("next").is_none() && told["alone_after"].is_u64(), "{told}");
+    lives.with(&old, |life| {
+        let held = life.task.outpoints().values().find(|held| held.slot.index == 2).unwrap();
+        let (charter, ladder) = held.late_move.as_ref().unwrap();
+        assert_eq!((*charter, ladder.ladder().len()), (new, 7));
+        assert!(life.task.moves().is_empty(), "signers move nothing by it");
+    });
+    assert_eq!((told["refunds_prepared"].as_u64(), refunds(&out).len()), (Some(7), 7));
+    assert_eq!(desk.json(&command), told, "nothing twice");
+    assert!(desk.run(&command).out.contains("in place of your refund"));
+}
+
+#[test]
 fn a_charter_is_drafted_with_milestones_that_are_shown_from_one() {
     let dir = tempfile::tempdir().unwrap();
     let file = path(dir.path(), "charter.json");
