@@ -234,7 +234,7 @@ pub fn split(
     }
     let of_it = core.outpoints().values().filter(|held| held.slot.index == index && held.unspent());
     let waits = |standing| matches!(standing, Some(Standing::Seen | Standing::Confirming { .. }));
-    for held in of_it.filter(|held| waits(checked.standings.get(&held.outpoint))) {
+    for held in of_it.filter(|held| waits(checked.standings.get(&held.outpoint).copied())) {
         let reason = "not deep enough yet: give the same command again when it is credited".into();
         kept.whole.push(Whole { outpoint: held.outpoint, reason });
     }
