@@ -10,6 +10,7 @@ mod context;
 mod doctor;
 mod electrum;
 mod events;
+mod evidence;
 mod exit;
 mod journal;
 mod keep;
@@ -112,6 +113,8 @@ enum Command {
     Accept(accept::AcceptArgs),
     /// Rule over the noes of a submission, as the arbiter
     Ruling(ruling::RulingArgs),
+    /// Open a dispute about a submission, or give evidence
+    Evidence(Box<evidence::EvidenceArgs>),
     /// Hand in statements that another wallet signed
     #[command(subcommand)]
     Statement(statement::StatementCommand),
@@ -199,6 +202,7 @@ fn dispatch(context: &Context<'_>, command: Command) -> anyhow::Result<Exit> {
         Command::Pledge(command) => pledge::run(context, *command),
         Command::Submission(command) => submission::run(context, command),
         Command::Vote(args) => vote::run(context, &args),
+        Command::Evidence(args) => evidence::run(&context, &args),
         Command::Accept(args) => accept::run(context, &args),
         Command::Ruling(args) => ruling::run(context, &args),
         Command::Statement(command) => statement::run(context, command),

@@ -10,6 +10,7 @@ mod ports;
 mod proof;
 mod psbts;
 mod refunds;
+mod returns;
 mod scheduler;
 pub mod schema;
 mod told;
@@ -30,7 +31,8 @@ use crate::escrow::public::{Entry, Feed, PublicEvent};
 use crate::escrow::retire;
 use crate::escrow::settlement::{Kind, PsbtError, step_at_or_above, step_at_or_below};
 use crate::escrow::statement::{
-    Acceptance, CharterId, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission, Vote,
+    Acceptance, CharterId, Evidence, MergeConfirmation, Receipt, Role, Ruling, SettlementId, Signed,
+    Statement, Submission, Vote,
 };
 use crate::escrow::task::{Refused, Task};
 use crate::escrow::wish::WishRefused;
@@ -609,6 +611,16 @@ impl Service {
         .ok_or(ServiceError::Refused(Refused::UnknownSubmission { submission: statement.submission }))
     }
 
+    /// The leader's word that a submission is merged or released.
+    pub async fn confirm(
+        &self,
+        charter: &CharterId,
+        confirmation: Signed<MergeConfirmation>,
+    ) -> Result<bool, ServiceError> {
+        let block = self.chain.block(confirmation.statement.block_height);
+        self.execute(charter, Command::ConfirmMerge { confirmation, block }).await
+    }
+
     /// The representative's word on a submission.
     pub async fn judge(
         &self,
@@ -621,6 +633,15 @@ impl Service {
     /// The arbiter's word on the noes.
     pub async fn rule(&self, charter: &CharterId, ruling: Signed<Ruling>) -> Result<bool, ServiceError> {
         self.execute(charter, Command::RuleNoes { ruling }).await
+    }
+
+    /// What somebody says about a submission.
+    pub async fn give_evidence(
+        &self,
+        charter: &CharterId,
+        evidence: Signed<Evidence>,
+    ) -> Result<bool, ServiceError> {
+        self.execute(charter, Command::GiveEvidence { evidence }).await
     }
 
     /// Proposes a settlement of all that votes and rulings allow now. Without a feerate, one that should

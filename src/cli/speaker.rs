@@ -10,9 +10,10 @@ use crate::escrow::bip322;
 use crate::escrow::charter::Charter;
 use crate::escrow::signature::Speaker;
 use crate::escrow::statement::{
-    Acceptance, Attest, CharterId, Pledge, Role, Ruling, Signed, Statement, Submission, Vote,
+    Acceptance, Attest, CharterId, Evidence, MergeConfirmation, Pledge, Role, Ruling, Signed, Statement,
+    Submission, Vote,
 };
-use crate::keys::{SignerKeys, SponsorKeys};
+use crate::keys::{Identity, SignerKeys, SponsorKeys};
 use bitcoin::Address;
 use bitcoin::bip32::KeySource;
 use bitcoin::secp256k1::{Secp256k1, XOnlyPublicKey};
@@ -35,6 +36,47 @@ pub struct SignerSpeaker {
     /// `upfront statement send`
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     psbt_out: Option<PathBuf>,
+}
+
+/// A charter's leader: the key is that of an identity, or one of the leader's own wallet.
+#[derive(Args, Clone, Debug)]
+pub struct LeaderSpeaker {
+    /// File with the recovery phrase whose identity is the charter's leader, encrypted or not, or - for standard
+    /// input
+    #[arg(long, value_name = "FILE", required_unless_present = "psbt_out")]
+    key: Option<PathBuf>,
+    /// Sign with the wallet that holds the leader's key: write the words as a PSBT (BIP322) here, and beside it
+    /// FILE.statement.json for `upfront statement send`
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    psbt_out: Option<PathBuf>,
+}
+
+impl LeaderSpeaker {
+    /// Signs as the leader; or writes what a wallet shall sign, and then there is no signature yet.
+    pub fn say<S: Statement + Clone>(
+        &self,
+        context: &Context<'_>,
+        charter: &Charter,
+        statement: S,
+        words: impl FnOnce(S) -> Words,
+    ) -> anyhow::Result<Option<Signed<S>>> {
+        let nobody = || Failure::refused("no_leader", "this charter names no project leader");
+        let speaker = charter.leader_speaker().ok_or_else(nobody)?;
+        if let Some(out) = &self.psbt_out {
+            let words = words(statement.clone());
+            context.report(&Asked::write(out, charter, &speaker, None, &statement, words)?)?;
+            return Ok(None);
+        }
+        let path = self.key.as_ref().ok_or_else(|| Failure::usage("give --key or --psbt-out"))?;
+        let identity = Identity::new(&context.read_phrase(path, None)?.phrase);
+        let signed = identity.sign(statement);
+        speaker.verify(&Secp256k1::new(), &signed.statement, &signed.signature).map_err(|_| {
+            Failure::refused("wrong_key", "the identity of this phrase is not the charter's leader").hint(
+                "`upfront key identity FILE` prints its public key, `upfront charter show` the leader's",
+            )
+        })?;
+        Ok(Some(signed))
+    }
 }
 
 impl SignerSpeaker {
@@ -86,7 +128,7 @@ impl SignerSpeaker {
         words: impl FnOnce(S) -> Words,
     ) -> anyhow::Result<Option<Signed<S>>> {
         let nobody = || Failure::refused("no_leader", "this charter has no leader who could name payees");
-        let leader = charter.leader().ok_or_else(nobody)?;
+        let leader = charter.leader_speaker().ok_or_else(nobody)?;
         if let Some(out) = &self.psbt_out {
             let asked = Asked::write(out, charter, &leader, None, &statement, words(statement.clone()))?;
             context.report(&asked)?;
@@ -173,10 +215,20 @@ pub enum Words {
         /// The words.
         statement: Vote,
     },
+    /// The leader's word on a merge or release.
+    Confirmation {
+        /// The words.
+        statement: MergeConfirmation,
+    },
     /// The representative's word.
     Acceptance {
         /// The words.
         statement: Acceptance,
+    },
+    /// A dispute, or evidence.
+    Evidence {
+        /// The words.
+        statement: Evidence,
     },
     /// The arbiter's.
     Ruling {
@@ -208,7 +260,9 @@ impl Words {
             Words::Attestation { charter, .. } | Words::Pledge { charter, .. } => *charter,
             Words::Submission { statement } => statement.charter,
             Words::Vote { statement } => statement.charter,
+            Words::Confirmation { statement } => statement.charter,
             Words::Acceptance { statement } => statement.charter,
+            Words::Evidence { statement } => statement.charter,
             Words::Ruling { statement } => statement.charter,
         }
     }

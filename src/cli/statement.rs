@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::pledge::{PledgeAnswer, deliver_pledge};
 use super::speaker::Words;
 use super::submission::{self, SubmissionReport};
-use super::{charter, vote};
+use super::{charter, evidence, vote};
 use crate::client::CheckedTask;
 use crate::escrow::bip322::{self, Bip322Error};
 use crate::escrow::charter::address;
@@ -60,9 +60,19 @@ pub fn run(context: &Context<'_>, command: StatementCommand) -> anyhow::Result<E
             let signed = checked(&task, speaker, statement, signature)?;
             context.report(&SubmissionReport(client.submit_work(&signed)?))?;
         }
+        Words::Confirmation { statement } => {
+            let nobody = || Failure::refused("no_leader", "this charter names no project leader");
+            let signed = checked(&task, charter.leader_speaker().ok_or_else(nobody)?, statement, signature)?;
+            context.report(&SubmissionReport(client.confirm(&signed)?))?;
+        }
         Words::Acceptance { statement } => {
             let signed = checked(&task, charter.speaker(Role::Representative), statement, signature)?;
             context.report(&SubmissionReport(client.accept(&signed)?))?;
+        }
+        Words::Evidence { statement } => {
+            let speaker = evidence::speaker_of(&task, statement.by)?;
+            let signed = checked(&task, speaker, statement, signature)?;
+            context.report(&SubmissionReport(client.give_evidence(&signed)?))?;
         }
         Words::Ruling { statement } => {
             let signed = checked(&task, charter.speaker(Role::Arbiter), statement, signature)?;

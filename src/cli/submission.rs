@@ -3,13 +3,16 @@
 
 use super::context::{Context, read_bytes};
 use super::exit::{Exit, Failure};
-use super::speaker::{SignerSpeaker, Words};
+use super::speaker::{LeaderSpeaker, SignerSpeaker, Words};
 use super::task::submission_words;
 use super::text::{percent, when};
 use crate::client::CheckedTask;
 use crate::draft::share_bps;
 use crate::escrow::charter::{Charter, Payee};
-use crate::escrow::statement::{CharterId, Digest, Named, NamedBy, Role, Submission, SubmissionId};
+use crate::escrow::facts::Tip;
+use crate::escrow::statement::{
+    CharterId, Digest, MergeConfirmation, Named, NamedBy, Role, Submission, SubmissionId,
+};
 use crate::service::views::SubmissionView;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -20,6 +23,8 @@ use std::path::PathBuf;
 pub enum SubmissionCommand {
     /// Put work before the sponsors, as the developer or, naming other payees, as representative or leader
     Create(CreateArgs),
+    /// Confirm that a submission is merged or released, as the project's leader: the vote opens with it
+    Confirm(ConfirmArgs),
     /// Show a submission with its votes
     Show(ShowArgs),
 }
@@ -57,6 +62,17 @@ enum NamedByArg {
 }
 
 #[derive(Args)]
+pub struct ConfirmArgs {
+    /// Id of the task's charter
+    task: CharterId,
+    #[command(flatten)]
+    speaker: LeaderSpeaker,
+    /// Which submission; the latest by default
+    #[arg(long, value_name = "ID")]
+    submission: Option<SubmissionId>,
+}
+
+#[derive(Args)]
 pub struct ShowArgs {
     /// Id of the task's charter
     task: CharterId,
@@ -87,6 +103,7 @@ pub fn find(task: &CheckedTask, id: Option<SubmissionId>) -> anyhow::Result<&Sub
 pub fn run(context: &Context<'_>, command: SubmissionCommand) -> anyhow::Result<Exit> {
     match command {
         SubmissionCommand::Create(args) => create(context, &args)?,
+        SubmissionCommand::Confirm(args) => confirm(context, &args)?,
         SubmissionCommand::Show(ShowArgs { task, submission }) => {
             let task = CheckedTask::fetch(&context.client(), &task)?;
             context.report(&SubmissionReport(find(&task, submission)?.clone()))?;
@@ -98,9 +115,7 @@ pub fn run(context: &Context<'_>, command: SubmissionCommand) -> anyhow::Result<
 fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<()> {
     let client = context.client();
     let task = CheckedTask::fetch(&client, &args.task)?;
-    let unknown =
-        || Failure::not_yet("chain_unknown", "the service does not know the chain yet; try again shortly");
-    let tip = task.view().tip.ok_or_else(unknown)?;
+    let tip = tip(&task)?;
     let number = u32::try_from(task.view().submissions.len());
     let statement = Submission {
         network: task.charter().network(),
@@ -223,4 +238,35 @@ fn named(charter: &Charter, args: &CreateArgs) -> anyhow::Result<Option<Named>> 
     }
     charter.shares_for(&payees).map_err(|error| Failure::refused("named_payees", error.to_string()))?;
     Ok(Some(Named { by, payees }))
+}
+
+/// The tip under which the service told the task.
+fn tip(task: &CheckedTask) -> anyhow::Result<Tip> {
+    let unknown =
+        || Failure::not_yet("chain_unknown", "the service does not know the chain yet; try again shortly");
+    Ok(task.view().tip.ok_or_else(unknown)?)
+}
+
+fn confirm(context: &Context<'_>, args: &ConfirmArgs) -> anyhow::Result<()> {
+    let client = context.client();
+    let task = CheckedTask::fetch(&client, &args.task)?;
+    let nothing = || {
+        let problem = "this charter's vote opens with the submission: there is nothing to confirm";
+        Failure::refused("nothing_to_confirm", problem)
+    };
+    let confirmed = task.charter().fields().vote_opens.awaits().ok_or_else(nothing)?;
+    let tip = tip(&task)?;
+    let statement = MergeConfirmation {
+        network: task.charter().network(),
+        charter: args.task,
+        submission: find(&task, args.submission)?.id,
+        confirmed,
+        block_height: tip.height,
+        block_hash: tip.hash,
+    };
+    let words = |statement| Words::Confirmation { statement };
+    if let Some(signed) = args.speaker.say(context, task.charter(), statement, words)? {
+        context.report(&SubmissionReport(client.confirm(&signed)?))?;
+    }
+    Ok(())
 }

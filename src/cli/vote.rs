@@ -201,7 +201,7 @@ fn deliver(
     if answer.vote.statement != vote.statement {
         return Err(crate::client::ClientError::untrue("vote", "it kept another one than was sent").into());
     }
-    task.check_receipt(&vote.statement, &answer, &submission.window)?;
+    task.check_receipt(&vote.statement, &answer, submission.window.as_ref())?;
     keep(receipt, &answer)?;
     Ok(answer)
 }

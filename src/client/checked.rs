@@ -175,7 +175,7 @@ impl CheckedTask {
         match submission.named.as_ref().map(|named| named.by) {
             None => Some(self.charter.speaker(Role::Developer)),
             Some(NamedBy::Representative) => Some(self.charter.speaker(Role::Representative)),
-            Some(NamedBy::Leader) => self.charter.leader(),
+            Some(NamedBy::Leader) => self.charter.leader_speaker(),
         }
     }
 
@@ -187,12 +187,12 @@ impl CheckedTask {
         &self,
         vote: &impl Statement,
         answer: &ReceiptView,
-        window: &Window,
+        window: Option<&Window>,
     ) -> Result<(), ClientError> {
         let receipt = &answer.receipt;
         // A receipt dated past closing would quietly keep the vote out of the count.
-        let open = self.view.tip.is_some_and(|tip| !window.closed(tip.mtp_secs));
-        if open && window.closed(receipt.statement.tip_mtp_secs) {
+        let open = window.filter(|window| self.view.tip.is_some_and(|tip| !window.closed(tip.mtp_secs)));
+        if open.is_some_and(|window| window.closed(receipt.statement.tip_mtp_secs)) {
             let problem =
                 "it is dated after voting closes, and voting is open: hand the vote to the signers directly";
             return Err(ClientError::untrue("receipt", problem));

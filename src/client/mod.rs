@@ -17,7 +17,8 @@ use crate::escrow::refund::RefundSignatures;
 use crate::escrow::settlement::Kind;
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{
-    Acceptance, CharterId, Pledge, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, Vote,
+    Acceptance, CharterId, Evidence, MergeConfirmation, Pledge, Role, Ruling, SettlementId, Signed,
+    Submission, SubmissionId, Vote,
 };
 use crate::keys::Identity;
 use crate::nip98::Asked;
@@ -378,6 +379,11 @@ impl Client {
         self.post(&format!("/tasks/{}/votes", vote.statement.charter), vote)
     }
 
+    /// The leader's word.
+    pub fn confirm(&self, confirmation: &Signed<MergeConfirmation>) -> Result<SubmissionView, ClientError> {
+        self.post(&format!("/tasks/{}/confirmations", confirmation.statement.charter), confirmation)
+    }
+
     /// The representative's word.
     pub fn accept(&self, acceptance: &Signed<Acceptance>) -> Result<SubmissionView, ClientError> {
         self.post(&format!("/tasks/{}/acceptances", acceptance.statement.charter), acceptance)
@@ -386,6 +392,11 @@ impl Client {
     /// The arbiter's word.
     pub fn rule(&self, ruling: &Signed<Ruling>) -> Result<SubmissionView, ClientError> {
         self.post(&format!("/tasks/{}/rulings", ruling.statement.charter), ruling)
+    }
+
+    /// A dispute, or evidence.
+    pub fn give_evidence(&self, evidence: &Signed<Evidence>) -> Result<SubmissionView, ClientError> {
+        self.post(&format!("/tasks/{}/evidence", evidence.statement.charter), evidence)
     }
 
     /// Proposes a settlement; without a feerate the service asks its node for one.

@@ -109,11 +109,12 @@ pub fn decisive<'a>(votes: impl IntoIterator<Item = &'a Vote>) -> Option<Choice>
     best.map(|(_, choice)| choice)
 }
 
-/// Counts a submission. `votes` are those whose signatures (and receipts) were verified.
+/// Counts a submission. `votes` are those whose signatures (and receipts) were verified. Without a window
+/// nobody was asked yet: nothing is counted.
 pub fn tally(
     charter: &Charter,
     submission: &Submission,
-    window: &Window,
+    window: Option<&Window>,
     electorate: &[Weight],
     votes: &[CastVote],
 ) -> Tally {
@@ -127,7 +128,7 @@ pub fn tally(
     for cast in votes {
         let vote = &cast.vote.statement;
         let list = match &cast.receipt {
-            Some(receipt) if !window.closed(receipt.statement.tip_mtp_secs) => &mut timely,
+            Some(receipt) if window.is_some_and(|w| !w.closed(receipt.statement.tip_mtp_secs)) => &mut timely,
             Some(_) => &mut late,
             None => &mut direct,
         };
@@ -196,6 +197,8 @@ pub struct Words {
     pub ruling: Option<Bps>,
     /// Whether voting has closed.
     pub closed: bool,
+    /// Whether the leader has not confirmed the merge or release that the vote waits for.
+    pub awaits_confirmation: bool,
 }
 
 /// Whether the money of the silent, and gifts, may be paid: voting closed, the charter says so, quorum
@@ -216,6 +219,8 @@ pub fn silence_pays(charter: &Charter, tally: &Tally, words: &Words) -> bool {
 /// The verdict over one pledge.
 pub fn verdict(charter: &Charter, tally: &Tally, words: &Words, pledge: u32) -> Verdict {
     match tally.choice(pledge) {
+        // Nothing moves on what is not merged, also not by a vote that was handed over directly.
+        _ if words.awaits_confirmation => Verdict::Wait,
         Some(Choice::No) => Verdict::Contested,
         Some(Choice::Yes) if !charter.fields().acceptance.yes_waits => Verdict::Pay,
         // Before the window closes a majority can still be lost.

@@ -192,6 +192,12 @@ impl Charter {
         self.signer(role).speaker()
     }
 
+    /// Under which keys the leader's statements verify, where there is one.
+    pub fn leader_speaker(&self) -> Option<Speaker> {
+        let key = self.fields.leader.as_ref()?.key.parse().ok()?;
+        Some(Speaker::sponsor(key))
+    }
+
     /// Under which key the service's receipts verify.
     pub fn receipts(&self) -> Speaker {
         Speaker::service(self.receipt_key)
@@ -209,13 +215,6 @@ impl Charter {
     /// Where an address or a share is none, or the shares do not make 10000 with the leader's and the operator's.
     pub fn shares_for(&self, payees: &[Payee]) -> Result<Vec<Share>, CharterError> {
         if payees.is_empty() { Ok(self.shares.clone()) } else { check::shares_with(&self.fields, payees) }
-    }
-
-    /// Under which key the project's leader speaks; `None` where the charter has no leader.
-    pub fn leader(&self) -> Option<Speaker> {
-        let leader = self.fields.leader.as_ref()?;
-        let key = check::public_key("leader.key", &leader.key).ok()?;
-        Some(Speaker::sponsor(key))
     }
 
     /// How many parts the work has.
@@ -251,6 +250,13 @@ impl Charter {
     /// Nothing new is started from here on: three days before T (a grid step on regtest).
     pub fn cutoff_secs(&self) -> u32 {
         self.fields.refund_time - self.fields.network.cutoff_secs()
+    }
+
+    /// Last median time past at which a merge or release is confirmed: review and ruling still end before the
+    /// cut-off then. Never before the work deadline.
+    pub fn confirmation_deadline_secs(&self) -> u32 {
+        let windows = self.fields.review_secs.saturating_add(self.fields.ruling_secs);
+        self.cutoff_secs().saturating_sub(windows)
     }
 
     /// What is credited at most.

@@ -1,16 +1,16 @@
 //! What is to be done now, from the book alone: which settlement to hand to the network, which refunds
-//! fall due. Nothing is remembered between two calls but what the journal says, so doing it twice, or
+//! fall due, which return to propose. Nothing is remembered between two calls but what the journal says, so doing it twice, or
 //! again after a crash, does no harm.
 
 use super::book::Book;
-use super::event::BatchRecord;
+use super::event::{BatchRecord, Command};
 use super::facts::{Spend, Tip};
 use super::pledge::{COINBASE_MATURITY, Outpoint};
 use super::refund::RefundBundle;
 use super::statement::{CharterId, SettlementId, SubmissionId};
 use super::task::{Fate, GRACE_SECS, SettlementState, Task};
 use bitcoin::consensus::encode::deserialize_hex;
-use bitcoin::{FeeRate, OutPoint, Transaction, Txid};
+use bitcoin::{BlockHash, FeeRate, OutPoint, Transaction, Txid};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Blocks after which an unconfirmed transaction of ours is replaced by one with a higher feerate.
@@ -32,6 +32,11 @@ pub enum Effect {
         /// It, signed.
         transaction: Transaction,
     },
+    /// Propose that everything goes back: an all-or-nothing target was missed.
+    ProposeReturn {
+        /// Whose.
+        charter: CharterId,
+    },
     /// Hand a refund batch to the network again: it is not in the mempool any more.
     RebroadcastBatch {
         /// It, signed.
@@ -52,15 +57,42 @@ pub fn due(book: &Book) -> Vec<Effect> {
     let mut effects = Vec::new();
     for task in book.tasks().values().filter(|task| task.opened()) {
         settlements_due(task, tip, &mut effects);
+        if task.return_due(tip) {
+            effects.push(Effect::ProposeReturn { charter: task.id() });
+        }
     }
     refunds_due(book, tip, &mut effects);
     effects
 }
 
-/// Every submission with the height it names: what block is there now is for the chain to say.
-pub fn submissions_to_check(book: &Book) -> Vec<(CharterId, SubmissionId, u32)> {
+/// What a statement named a block for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBlock {
+    /// Weights are counted at it, and where nothing else is waited for the review opens with it.
+    Submission(SubmissionId),
+    /// The review of this submission opens with it.
+    Confirmation(SubmissionId),
+}
+
+impl NamedBlock {
+    /// What is to be said when `block` is the one at that height now.
+    pub fn moved(self, block: (BlockHash, u32)) -> Command {
+        match self {
+            NamedBlock::Submission(submission) => Command::MoveSubmissionBlock { submission, block },
+            NamedBlock::Confirmation(submission) => Command::MoveConfirmationBlock { submission, block },
+        }
+    }
+}
+
+/// Every height that a submission or a confirmation names: what block is there now is for the chain to say.
+pub fn submissions_to_check(book: &Book) -> Vec<(CharterId, NamedBlock, u32)> {
     let submissions = book.tasks().values().flat_map(|task| {
-        task.submissions().iter().map(|s| (task.id(), s.id, s.signed.statement.block_height))
+        task.submissions().iter().flat_map(|s| {
+            let height = s.signed.statement.block_height;
+            let confirmed = s.confirmation.as_ref().map(|known| known.signed.statement.block_height);
+            let opened = confirmed.map(|height| (task.id(), NamedBlock::Confirmation(s.id), height));
+            [Some((task.id(), NamedBlock::Submission(s.id), height)), opened].into_iter().flatten()
+        })
     });
     submissions.collect()
 }
@@ -163,7 +195,7 @@ fn refunds_due(book: &Book, tip: &Tip, effects: &mut Vec<Effect>) {
         .iter()
         .filter_map(|effect| match effect {
             Effect::BroadcastSettlement { transaction, .. } => Some(transaction),
-            Effect::RebroadcastBatch { .. } | Effect::Refund { .. } => None,
+            Effect::ProposeReturn { .. } | Effect::RebroadcastBatch { .. } | Effect::Refund { .. } => None,
         })
         .flat_map(|transaction| transaction.input.iter().map(|input| input.previous_output))
         .collect();

@@ -10,8 +10,8 @@ use super::refund::RefundSignatures;
 use super::settlement::{Kind, RoleSignatures, Terms};
 use super::signature::StatementSignature;
 use super::statement::{
-    Acceptance, CharterId, Move, Receipt, Role, Ruling, SettlementId, Signed, Submission, SubmissionId, TaskId,
-    Vote,
+    Acceptance, CharterId, Evidence, MergeConfirmation, Move, Receipt, Role, Ruling, SettlementId, Signed,
+    Submission, SubmissionId, TaskId, Vote,
 };
 use super::wish::{Wish, Word};
 use bitcoin::secp256k1::XOnlyPublicKey;
@@ -226,6 +226,22 @@ pub enum Event {
         /// Its median time past.
         block_mtp_secs: u32,
     },
+    /// The leader confirmed that a submission is merged or released: its review opened.
+    MergeConfirmed {
+        /// Signed by the leader.
+        confirmation: Signed<MergeConfirmation>,
+        /// Median time past of the named block.
+        block_mtp_secs: u32,
+    },
+    /// The block a confirmation names was reorged away; the one now at its height takes its place.
+    ConfirmationBlockMoved {
+        /// The submission that was confirmed.
+        submission: SubmissionId,
+        /// The block now at the named height.
+        block_hash: BlockHash,
+        /// Its median time past.
+        block_mtp_secs: u32,
+    },
     /// A sponsor voted.
     VoteCast {
         /// The vote.
@@ -242,6 +258,11 @@ pub enum Event {
     NoesRuled {
         /// Signed by the arbiter.
         ruling: Signed<Ruling>,
+    },
+    /// Somebody said something about a submission, or opened a dispute.
+    EvidenceGiven {
+        /// Signed by whoever speaks.
+        evidence: Signed<Evidence>,
     },
     /// A settlement was proposed; its transactions follow from its terms.
     SettlementProposed {
@@ -329,6 +350,20 @@ pub enum Command {
         /// The block now there.
         block: (BlockHash, u32),
     },
+    /// Open the review of a submission that waited for its merge or release.
+    ConfirmMerge {
+        /// Signed by the leader.
+        confirmation: Signed<MergeConfirmation>,
+        /// The block at the named height in our chain, with its median time past.
+        block: Option<(BlockHash, u32)>,
+    },
+    /// The block at a confirmation's height is another one now.
+    MoveConfirmationBlock {
+        /// The submission that was confirmed.
+        submission: SubmissionId,
+        /// The block now there.
+        block: (BlockHash, u32),
+    },
     /// Vote.
     CastVote {
         /// The vote.
@@ -345,6 +380,11 @@ pub enum Command {
     RuleNoes {
         /// Signed by the arbiter.
         ruling: Signed<Ruling>,
+    },
+    /// Say something about a submission, or open a dispute.
+    GiveEvidence {
+        /// Signed by whoever speaks.
+        evidence: Signed<Evidence>,
     },
     /// Propose a settlement of everything the votes allow.
     ProposeSettlement {

@@ -32,7 +32,8 @@ use super::pledge::{Standing, Totals};
 use super::settlement::Terms;
 use super::signature::StatementSignature;
 use super::statement::{
-    Acceptance, CharterId, Move, Role, Ruling, SettlementId, Signed, Submission, SubmissionId,
+    Acceptance, CharterId, Evidence as SaidInEvidence, MergeConfirmation, Move, Role, Ruling, SettlementId,
+    Signed, Submission, SubmissionId,
 };
 use bitcoin::block::Header;
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
@@ -176,14 +177,32 @@ pub struct SubmissionProof {
     pub block_hash: BlockHash,
     /// Median time past of that block, Unix seconds.
     pub block_mtp_secs: u32,
+    /// The leader's confirmation of a merge or release, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<ConfirmationProof>,
     /// Every vote with its receipt, in order of arrival.
     pub votes: Vec<CastVote>,
     /// The representative's word.
     pub acceptance: Option<Signed<Acceptance>>,
     /// The arbiter's word.
     pub ruling: Option<Signed<Ruling>>,
+    /// Disputes and evidence, in order of arrival.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Signed<SaidInEvidence>>,
     /// Claim: the count.
     pub tally: Tally,
+}
+
+/// The leader's word that opens a review.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmationProof {
+    /// As the leader signed it.
+    pub confirmation: Signed<MergeConfirmation>,
+    /// Hash of the block now at the named height.
+    pub block_hash: BlockHash,
+    /// Median time past of that block, Unix seconds: the review opens with it.
+    pub block_mtp_secs: u32,
 }
 
 /// A settlement. Signatures are not published: two signers' would let anybody send the dearest form.

@@ -17,7 +17,9 @@ use super::facts::Tip;
 use super::id::{hex_id, serde_as_text};
 use super::pledge::Surplus;
 use super::settlement::Kind;
-use super::statement::{CharterId, Choice, Digest, Role, SettlementId, SubmissionId, tagged_hash};
+use super::statement::{
+    CharterId, Choice, Confirmed, Digest, Party, Role, SettlementId, SubmissionId, tagged_hash,
+};
 use super::task::Stage;
 use bitcoin::{BlockHash, OutPoint, Txid};
 use serde::{Deserialize, Serialize};
@@ -431,6 +433,13 @@ pub enum What {
         /// SHA-256 of what was delivered.
         content: Digest,
     },
+    /// The leader confirmed that the work is merged or released.
+    MergeConfirmed {
+        /// Of what.
+        submission: SubmissionId,
+        /// Merged, or released.
+        confirmed: Confirmed,
+    },
     /// Sponsors may vote.
     ReviewOpened {
         /// On what.
@@ -498,6 +507,17 @@ pub enum What {
         submission: SubmissionId,
         /// Accepted, or refused.
         accepted: bool,
+    },
+    /// Somebody said something about a submission, or opened a dispute. The words are with the submission.
+    EvidenceGiven {
+        /// On what.
+        submission: SubmissionId,
+        /// Who: `developer`, `representative`, `arbiter`, `leader`, or `pledge` and its number.
+        by: Party,
+        /// Whether it opens a dispute.
+        dispute: bool,
+        /// Names it among all that the party said about the submission.
+        counter: u32,
     },
     /// The arbiter ruled over the noes.
     RulingGiven {

@@ -7,7 +7,9 @@
 mod apply;
 mod decide;
 mod entitle;
+mod evidence;
 mod may;
+mod missed;
 mod observe;
 mod part;
 mod refused;
@@ -17,6 +19,8 @@ pub use apply::ApplyError;
 pub use decide::draft;
 pub use part::Origin;
 pub use entitle::{Entitlement, Fate, GRACE_SECS, Reason};
+pub(in crate::escrow) use evidence::check_words;
+pub use evidence::{MAX_ATTACHMENTS, MAX_EVIDENCE, MAX_EVIDENCE_BYTES};
 pub use refused::Refused;
 pub use stage::Stage;
 
@@ -29,9 +33,10 @@ use super::pledge::{self, Outpoint, Pledge, Standing, Totals};
 use super::refund::RefundTarget;
 use super::refund::RefundBundle;
 use super::settlement::{Plan, Signatures, TermInput};
-use super::signature::StatementSignature;
+use super::signature::{Speaker, StatementSignature};
 use super::statement::{
-    Acceptance, CharterId, Move, Role, Ruling, SettlementId, Signed, Submission, SubmissionId,
+    Acceptance, CharterId, Confirmed, Evidence, EvidenceKind, MergeConfirmation, Move, Party, Role, Ruling,
+    SettlementId, Signed, Submission, SubmissionId,
 };
 use bitcoin::secp256k1::{All, Secp256k1, XOnlyPublicKey};
 use bitcoin::{Address, Amount, OutPoint, ScriptBuf};
@@ -48,12 +53,40 @@ pub struct SubmissionState {
     pub block_hash: bitcoin::BlockHash,
     /// Median time past of that block.
     pub block_mtp_secs: u32,
+    /// The leader's word that it is merged or released, where the charter waits for that.
+    pub confirmation: Option<ConfirmationState>,
     /// Every vote with a valid signature, in order of arrival.
     pub votes: Vec<CastVote>,
     /// The representative's word.
     pub acceptance: Option<Signed<Acceptance>>,
     /// The arbiter's word.
     pub ruling: Option<Signed<Ruling>>,
+    /// What was said about it besides, in order of arrival.
+    pub evidence: Vec<Signed<Evidence>>,
+}
+
+impl SubmissionState {
+    /// Whether somebody disputes it. It is a mark for people: no rule about money rests on it.
+    pub fn disputed(&self) -> bool {
+        self.evidence.iter().any(|signed| signed.statement.kind == EvidenceKind::Dispute)
+    }
+
+    /// How much a party has said about it, and the lowest counter that its next words may have.
+    pub fn said_by(&self, party: Party) -> (usize, u32) {
+        let own = self.evidence.iter().map(|signed| &signed.statement).filter(|said| said.by == party);
+        own.fold((0, 0), |(count, next), said| (count + 1, next.max(said.counter.saturating_add(1))))
+    }
+}
+
+/// The leader's confirmation of a merge or release, with the block that opens the review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfirmationState {
+    /// As the leader signed it.
+    pub signed: Signed<MergeConfirmation>,
+    /// Hash of the block now at the named height.
+    pub block_hash: bitcoin::BlockHash,
+    /// Median time past of that block.
+    pub block_mtp_secs: u32,
 }
 
 /// A settlement with its signatures and what became of it.
@@ -307,9 +340,30 @@ impl Task {
             .collect()
     }
 
-    /// When sponsors may vote on a submission.
-    pub fn window(&self, submission: &SubmissionState) -> Window {
-        Window::new(&self.charter, submission.block_mtp_secs)
+    /// Under which keys a party's words about a submission verify; `None` if there is no such party.
+    pub fn speaker(&self, party: Party) -> Option<Speaker> {
+        match party {
+            Party::Signer(role) => Some(self.charter.speaker(role)),
+            Party::Leader => self.charter.leader_speaker(),
+            Party::Pledge(index) => {
+                self.pledges.get(&index).map(|pledge| Speaker::sponsor(pledge.sponsor_key))
+            }
+        }
+    }
+
+    /// When sponsors may vote on a submission; `None` while it waits for its merge or release.
+    pub fn window(&self, submission: &SubmissionState) -> Option<Window> {
+        let opens_secs = match self.charter.fields().vote_opens.awaits() {
+            None => submission.block_mtp_secs,
+            Some(_) => submission.confirmation.as_ref()?.block_mtp_secs,
+        };
+        Some(Window::new(&self.charter, opens_secs))
+    }
+
+    /// What the leader must confirm before sponsors vote on a submission; `None` once that is done, or where
+    /// the charter asks for nothing.
+    pub fn awaits(&self, submission: &SubmissionState) -> Option<Confirmed> {
+        self.charter.fields().vote_opens.awaits().filter(|_| submission.confirmation.is_none())
     }
 
     /// The count of a submission.
@@ -317,7 +371,7 @@ impl Task {
         ballot::tally(
             &self.charter,
             &submission.signed.statement,
-            &self.window(submission),
+            self.window(submission).as_ref(),
             &self.electorate(tip),
             &submission.votes,
         )
@@ -331,7 +385,8 @@ impl Task {
                 .ruling
                 .as_ref()
                 .and_then(|signed| super::charter::Bps::new(signed.statement.pay_bps)),
-            closed: self.window(submission).closed(tip.mtp_secs),
+            closed: self.window(submission).is_some_and(|window| window.closed(tip.mtp_secs)),
+            awaits_confirmation: self.awaits(submission).is_some(),
         }
     }
 }

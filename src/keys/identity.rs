@@ -61,7 +61,7 @@ impl Identity {
         Zeroizing::new(text.expect("32 bytes are short"))
     }
 
-    /// Signs a statement of this identity.
+    /// Signs a statement of this identity: a wish, a word to one, what a project's leader says. None moves money.
     pub fn sign<S: Statement>(&self, statement: S) -> Signed<S> {
         Signed::new(&Secp256k1::signing_only(), statement, &self.0)
     }

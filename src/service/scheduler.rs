@@ -5,6 +5,7 @@ use super::{Service, ServiceError};
 use crate::chain::BroadcastError;
 use crate::escrow::due::{self, Effect};
 use crate::escrow::event::Command;
+use crate::escrow::task::Refused;
 use crate::failpoint;
 use bitcoin::{FeeRate, Transaction, Txid};
 use std::collections::HashMap;
@@ -67,7 +68,9 @@ impl Service {
         let height = self.read(|book| book.tip().map_or(0, |tip| tip.height));
         for effect in self.read(due::due) {
             let of_task = match &effect {
-                Effect::BroadcastSettlement { charter, .. } => Some(*charter),
+                Effect::BroadcastSettlement { charter, .. } | Effect::ProposeReturn { charter } => {
+                    Some(*charter)
+                }
                 Effect::RebroadcastBatch { .. } | Effect::Refund { .. } => None,
             };
             let (what, done) = match effect {
@@ -87,6 +90,15 @@ impl Service {
                     };
                     ("settlement", done)
                 }
+                Effect::ProposeReturn { charter } => match self.propose_return(&charter).await {
+                    // Another settlement spends the same, or the feerate eats what is there: later, or at T.
+                    Err(ServiceError::Refused(
+                        Refused::SettlementUnderWay { .. }
+                        | Refused::NothingToSettle
+                        | Refused::PastCutoff { .. },
+                    )) => continue,
+                    done => ("return", done),
+                },
                 Effect::RebroadcastBatch { transaction } => {
                     if !memory.worth_sending(transaction.compute_txid(), height) {
                         continue;
@@ -103,7 +115,7 @@ impl Service {
             };
             if let Err(error) = done {
                 let task = of_task.map(tracing::field::display);
-                tracing::warn!(task.id = task, %error, what, "could not be sent; trying again");
+                tracing::warn!(task.id = task, %error, what, "could not be done; trying again");
             }
         }
         Ok(())
@@ -139,12 +151,12 @@ impl Service {
         estimate.max(relay).clamp(LEAST, MOST)
     }
 
-    /// A submission's weights are counted at a height: when a reorg puts another block there, that block
-    /// takes its place.
+    /// A submission's weights are counted at a height, and a review opens at one: when a reorg puts another
+    /// block there, that block takes its place.
     pub(super) async fn follow_submission_blocks(&self) -> Result<(), ServiceError> {
-        for (charter, submission, height) in self.read(due::submissions_to_check) {
+        for (charter, named, height) in self.read(due::submissions_to_check) {
             if let Some(block) = self.chain.block(height) {
-                self.execute(&charter, Command::MoveSubmissionBlock { submission, block }).await?;
+                self.execute(&charter, named.moved(block)).await?;
             }
         }
         Ok(())

@@ -183,7 +183,7 @@ impl TaskView {
     /// Of a task.
     pub fn new(task: &Task, tip: Option<&Tip>) -> TaskView {
         let standings = tip.map(|tip| task.standings(tip)).unwrap_or_default();
-        let outpoint = |held: &Outpoint| OutpointView::new(held, standings.get(&held.outpoint), tip);
+        let outpoint = |held: &Outpoint| OutpointView::new(task, held, standings.get(&held.outpoint), tip);
         let at = |index: u32| {
             task.outpoints().values().filter(|held| held.slot.index == index).map(outpoint).collect()
         };

@@ -256,10 +256,10 @@ impl Offer {
             .past("funding close", terms.funding_close)
             .past("the work deadline", terms.work_deadline)
             .past("T, when refunds begin", terms.refund_time);
-        if let Some(submission) = task.submissions.last() {
+        if let Some(window) = task.submissions.last().and_then(|submission| submission.window) {
             offer = offer
-                .past("the review", submission.window.closes_secs)
-                .past("the arbiter's time", submission.window.ruling_ends_secs);
+                .past("the review", window.closes_secs)
+                .past("the arbiter's time", window.ruling_ends_secs);
         }
         offer
     }

@@ -3,6 +3,7 @@
 
 #[path = "../../tests/harness/contract.rs"]
 mod contract;
+mod deciding;
 mod edge;
 mod errors;
 mod events;

@@ -196,7 +196,7 @@ fn two_lives_are_told_and_no_secret() {
         paid.vote(&api, pledge, submission, Choice::Yes).unwrap();
     }
     paid.accept(&api, submission).unwrap();
-    world.set_mtp(paid.view(&api).submissions[0].window.opens_secs + REVIEW_SECS + 1);
+    world.set_mtp(paid.view(&api).submissions[0].window.unwrap().opens_secs + REVIEW_SECS + 1);
     let payout = paid.propose(&api, Kind::Payout { submission }, 2).unwrap();
     let plan = paid.plan(&api, &payout.id);
     for role in [Role::Developer, Role::Representative] {

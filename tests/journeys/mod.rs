@@ -2,6 +2,7 @@
 
 mod core_wallet;
 mod crash;
+mod deciding;
 mod errors;
 mod fee_signer;
 mod key_files;

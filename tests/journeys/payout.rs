@@ -80,7 +80,7 @@ fn four_sponsors_pay_and_the_work_is_paid(make: Make) {
     task.vote(&api, no, submission, Choice::No).unwrap();
     task.accept(&api, submission).unwrap();
     assert_eq!(task.view(&api).stage, Stage::Voting);
-    let closes = task.view(&api).submissions[0].window.opens_secs + REVIEW_SECS;
+    let closes = task.view(&api).submissions[0].window.unwrap().opens_secs + REVIEW_SECS;
     // The window is over when the median time past is beyond it, not when it is reached.
     world.set_mtp(closes);
     assert!(!task.view(&api).submissions[0].closed);

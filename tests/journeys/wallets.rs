@@ -170,7 +170,7 @@ fn everybody_uses_a_wallet_of_the_node_and_the_work_is_paid() {
     assert_eq!(crossed.unwrap_err()["error"]["code"], "bad_signature");
 
     wallets.say("representative", "accept", &["accept", &id], &[]);
-    let opens = task.view(&api).submissions[0].window.closes_secs;
+    let opens = task.view(&api).submissions[0].window.unwrap().closes_secs;
     world.set_mtp(u32::try_from(opens).unwrap() + 1);
     let ruled = wallets.say("arbiter", "ruling", &["ruling", &id, "--pay-bps", "10000"], &[]);
     assert!(ruled["ruling"]["signature"].as_str().unwrap().starts_with("smp"), "{ruled}");

@@ -100,7 +100,8 @@ impl fmt::Display for Terms {
             rows.row(format!("payee {number}"), format!("{}  {}", percent(payee.share_bps), payee.address));
         }
         if let Some(leader) = &fields.leader {
-            rows.row("leader", format!("{}  {}", percent(leader.share_bps), leader.address));
+            rows.row("leader", format!("{}  {}", percent(leader.share_bps), leader.address))
+                .row("  speaks with", &leader.key);
         }
         if let Some(operator) = &fields.operator {
             rows.row("operator", format!("{}  {}", percent(operator.share_bps), operator.address));

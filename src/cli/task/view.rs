@@ -112,10 +112,10 @@ fn became(view: &TaskView, number: u32, due_secs: u32) -> String {
         Some(_) => ", refused by the representative",
         None => "",
     };
-    let voting = if latest.closed {
-        format!("voting closed{judged}")
-    } else {
-        format!("voting until {}{judged}", when(latest.window.closes_secs))
+    let voting = match latest.window {
+        None => format!("waits for the leader's confirmation{judged}"),
+        Some(_) if latest.closed => format!("voting closed{judged}"),
+        Some(window) => format!("voting until {}{judged}", when(window.closes_secs)),
     };
     let paid = match payments {
         0 => String::new(),
@@ -185,16 +185,25 @@ pub fn submission_words(view: &SubmissionView) -> String {
     }
     rows.row("  link", inert(&statement.link))
         .row("  content", format!("sha256 {}", statement.content))
-        .row("  weights at", format!("block {}", statement.block_height))
-        .row(
-            "  voting",
-            format!(
-                "{} {}",
-                if view.closed { "closed after" } else { "until" },
-                when(view.window.closes_secs)
-            ),
-        )
-        .row("  rulings until", when(view.window.ruling_ends_secs));
+        .row("  weights at", format!("block {}", statement.block_height));
+    if let Some(signed) = &view.confirmation {
+        let said = signed.statement;
+        rows.row(
+            "  leader",
+            format!("confirms that it is {}, at block {}", said.confirmed, said.block_height),
+        );
+    }
+    match (&view.window, view.awaits) {
+        (Some(window), _) => {
+            let until = if view.closed { "closed after" } else { "until" };
+            rows.row("  voting", format!("{until} {}", when(window.closes_secs)))
+                .row("  rulings until", when(window.ruling_ends_secs));
+        }
+        (None, Some(awaits)) => {
+            rows.row("  voting", format!("opens when the project's leader confirms that it is {awaits}"));
+        }
+        (None, None) => {}
+    }
     if let Some(tally) = &view.tally {
         rows.row("  yes", format!("{} of {}", sat(tally.yes.to_sat()), sat(tally.electorate.to_sat())))
             .row("  no", sat(tally.no.to_sat()))
@@ -219,9 +228,23 @@ pub fn submission_words(view: &SubmissionView) -> String {
             format!("rules that {} of the noes is paid", percent(ruling.statement.pay_bps)),
         );
     }
+    if view.disputed {
+        rows.row("  state", "disputed");
+    }
+    for signed in &view.evidence {
+        let said = &signed.statement;
+        let files = match said.attachments.len() {
+            0 => String::new(),
+            1 => ", with 1 attachment".into(),
+            count => format!(", with {count} attachments"),
+        };
+        rows.row(format!("  {}", said.by), format!("{}: {}{files}", said.kind.name(), inert(&said.text)));
+    }
     rows.row("  silent money", if view.silence_pays { "may be paid" } else { "waits" });
-    let review = u32::try_from(view.window.closes_secs.saturating_sub(view.window.opens_secs.into()));
-    rows.row("  review", review.map_or_else(|_| String::new(), span));
+    if let Some(window) = &view.window {
+        let review = u32::try_from(window.closes_secs.saturating_sub(window.opens_secs.into()));
+        rows.row("  review", review.map_or_else(|_| String::new(), span));
+    }
     rows.to_string()
 }
 

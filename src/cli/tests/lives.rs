@@ -39,7 +39,7 @@ pub fn charter(change: impl FnOnce(&mut CharterFields)) -> Charter {
 /// A task under it, with pledges that are credited.
 pub fn life(charter: &Charter, amounts_sat: &[u64]) -> Life {
     let keys = [0, 1, 2].map(|k| SignerKeys::from_phrase(WORDS, NETWORK, k).unwrap().statement_key());
-    let mut life = Life::open_under(charter, keys);
+    let mut life = Life::attested(charter, keys);
     for (index, amount) in (1..).zip(amounts_sat) {
         life.pledge(index, *amount);
         let script = life.task.pledges()[&index].output.script_pubkey.clone();

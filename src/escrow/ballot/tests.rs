@@ -61,7 +61,7 @@ fn count(charter: &Charter, weights: &[(u32, u64, u32)], votes: &[CastVote]) -> 
             height: *height,
         })
         .collect();
-    tally(charter, &submission, &Window::new(charter, OPENS), &electorate, votes)
+    tally(charter, &submission, Some(&Window::new(charter, OPENS)), &electorate, votes)
 }
 
 fn timely(pledge: u32, choice: Choice) -> CastVote {
@@ -137,7 +137,7 @@ fn nobody_is_no_majority() {
     ] {
         let tally = count(&charter, weights, votes);
         assert!(!tally.threshold_reached, "{tally:?}");
-        let words = Words { accepted: Some(true), ruling: Some(Bps::ALL), closed: true };
+        let words = Words { accepted: Some(true), ruling: Some(Bps::ALL), closed: true, ..Words::default() };
         assert!(!silence_pays(&charter, &tally, &words));
     }
 }
@@ -162,7 +162,7 @@ fn late_and_direct_votes_bind_their_own_money_only() {
     ];
     let tally = count(&charter, &weights, &votes);
     assert_eq!((tally.yes.to_sat(), tally.no.to_sat()), (100, 0), "neither late nor direct is counted");
-    let words = Words { accepted: Some(true), ruling: None, closed: true };
+    let words = Words { accepted: Some(true), ruling: None, closed: true, ..Words::default() };
     let verdicts = [1, 2, 3, 4].map(|pledge| verdict(&charter, &tally, &words, pledge));
     assert_eq!(verdicts, [Verdict::Pay, Verdict::Contested, Verdict::Contested, Verdict::Pay]);
 }
@@ -215,7 +215,7 @@ fn the_silent_pay_only_when_everything_says_so() {
         for (accepted, ruling, approved) in words {
             for bits in 0u8..8 {
                 let [closed, quorum, threshold] = [bits & 1 > 0, bits & 2 > 0, bits & 4 > 0];
-                let words = Words { accepted, ruling, closed };
+                let words = Words { accepted, ruling, closed, ..Words::default() };
                 let expected = silence == Silence::Pay && approved && bits == 7;
                 let tally = tally(quorum, threshold);
                 assert_eq!(silence_pays(&charter, &tally, &words), expected, "{words:?} {tally:?}");

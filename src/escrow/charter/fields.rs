@@ -2,7 +2,7 @@
 //! `docs/PROTOCOL.md` has the same list in words.
 
 use super::super::network::Network;
-use super::super::statement::{Digest, TaskId};
+use super::super::statement::{Confirmed, Digest, TaskId};
 use serde::{Deserialize, Serialize};
 
 /// All fields of a charter document, unchecked. Times are Unix seconds compared with the median time
@@ -160,4 +160,15 @@ pub enum VoteOpens {
     Merged,
     /// The work is released.
     Released,
+}
+
+impl VoteOpens {
+    /// What the leader confirms before sponsors vote.
+    pub const fn awaits(self) -> Option<Confirmed> {
+        match self {
+            VoteOpens::None => None,
+            VoteOpens::Merged => Some(Confirmed::Merged),
+            VoteOpens::Released => Some(Confirmed::Released),
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! Writing a proof document: which evidence a task needs from the chain, and the document made of both.
 
 use super::{
-    AddressClaim, FormClaim, HexHeader, HexTransaction, OutpointProof, PledgeProof, ProofDocument,
-    SettlementProof, SpendProof, SubmissionProof, TransactionProof, VERSION,
+    AddressClaim, ConfirmationProof, FormClaim, HexHeader, HexTransaction, OutpointProof, PledgeProof,
+    ProofDocument, SettlementProof, SpendProof, SubmissionProof, TransactionProof, VERSION,
 };
 use crate::escrow::descriptor::EscrowOutput;
 use crate::escrow::facts::{Confirmation, Tip};
@@ -10,7 +10,7 @@ use crate::escrow::pledge::Outpoint;
 use crate::escrow::settlement::Plan;
 use crate::escrow::task::{SettlementState, SubmissionState, Task};
 use bitcoin::block::Header;
-use bitcoin::{Transaction, TxMerkleNode, Txid};
+use bitcoin::{BlockHash, Transaction, TxMerkleNode, Txid};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A median time past is that of eleven blocks: a header and the ten below it (BIP113).
@@ -68,11 +68,20 @@ pub fn needs(task: &Task, tip: &Tip) -> Needs {
         }
     }
     heights.extend(needs.transactions.values().flatten().map(|at| at.height));
-    heights.extend(task.submissions().iter().map(|submission| submission.signed.statement.block_height));
+    heights.extend(named_blocks(task).map(|(height, _)| height));
     for height in heights {
         needs.headers.extend(height.saturating_sub(HEADERS_BELOW)..=height);
     }
     needs
+}
+
+/// The blocks that submissions and confirmations name, as they are now.
+fn named_blocks(task: &Task) -> impl Iterator<Item = (u32, BlockHash)> {
+    task.submissions().iter().flat_map(|state| {
+        let confirmed = state.confirmation.as_ref();
+        let opened = confirmed.map(|known| (known.signed.statement.block_height, known.block_hash));
+        [Some((state.signed.statement.block_height, state.block_hash)), opened].into_iter().flatten()
+    })
 }
 
 /// What vanished proves nothing and counts for nothing.
@@ -141,9 +150,7 @@ impl ProofDocument {
 /// A document of two chains would be refused by whoever reads it: better say so to who writes it.
 fn same_chain(task: &Task, tip: &Tip, needs: &Needs, evidence: &Evidence) -> Result<(), MissingEvidence> {
     let mined = needs.transactions.values().flatten().map(|at| (at.height, at.block_hash));
-    let named =
-        task.submissions().iter().map(|state| (state.signed.statement.block_height, state.block_hash));
-    for (height, hash) in mined.chain(named).chain([(tip.height, tip.hash)]) {
+    for (height, hash) in mined.chain(named_blocks(task)).chain([(tip.height, tip.hash)]) {
         let header = evidence.headers.get(&height).ok_or(MissingEvidence::Header { height })?;
         if header.block_hash() != hash {
             return Err(MissingEvidence::OtherBlock { height });
@@ -197,9 +204,15 @@ fn submission(task: &Task, state: &SubmissionState, tip: &Tip) -> SubmissionProo
         submission: state.signed.clone(),
         block_hash: state.block_hash,
         block_mtp_secs: state.block_mtp_secs,
+        confirmation: state.confirmation.as_ref().map(|known| ConfirmationProof {
+            confirmation: known.signed.clone(),
+            block_hash: known.block_hash,
+            block_mtp_secs: known.block_mtp_secs,
+        }),
         votes: state.votes.clone(),
         acceptance: state.acceptance.clone(),
         ruling: state.ruling.clone(),
+        evidence: state.evidence.clone(),
         tally: task.tally(state, tip),
     }
 }

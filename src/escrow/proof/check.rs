@@ -226,6 +226,17 @@ fn events(document: &ProofDocument) -> Vec<(String, Event)> {
             };
             events.push((format!("{field}/block_hash"), event));
         }
+        if let Some(known) = &proof.confirmation {
+            let field = format!("{field}/confirmation");
+            let (confirmation, block_mtp_secs) = (known.confirmation.clone(), known.block_mtp_secs);
+            let moved = known.block_hash != confirmation.statement.block_hash;
+            events.push((field.clone(), Event::MergeConfirmed { confirmation, block_mtp_secs }));
+            if moved {
+                let (submission, block_hash) = (proof.id, known.block_hash);
+                let event = Event::ConfirmationBlockMoved { submission, block_hash, block_mtp_secs };
+                events.push((format!("{field}/block_hash"), event));
+            }
+        }
         for (at, cast) in proof.votes.iter().enumerate() {
             let Some(receipt) = cast.receipt.clone() else { continue };
             events
@@ -236,6 +247,10 @@ fn events(document: &ProofDocument) -> Vec<(String, Event)> {
         }
         if let Some(ruling) = proof.ruling.clone() {
             events.push((format!("{field}/ruling"), Event::NoesRuled { ruling }));
+        }
+        for (at, evidence) in proof.evidence.iter().enumerate() {
+            let event = Event::EvidenceGiven { evidence: evidence.clone() };
+            events.push((format!("{field}/evidence/{at}"), event));
         }
     }
     events

@@ -2,15 +2,15 @@
 //! would live it: only by decide and apply.
 
 use super::{Evidence, ProofDocument, mtp_secs, needs};
-use crate::escrow::charter::Charter;
+use crate::escrow::charter::{Charter, VoteOpens};
 use crate::escrow::event::Command;
 use crate::escrow::facts::{Confirmation, Deposit, ScriptView, Spend, SpendPath, Tip};
 use crate::escrow::network::{DAY_SECS, Network};
 use crate::escrow::refund::RefundBundle;
 use crate::escrow::settlement::{self, Kind, Plan};
 use crate::escrow::statement::{
-    Acceptance, Attest, Choice, Digest, Pledge, Receipt, Role, Ruling, SettlementId, Signed, Statement,
-    Submission, SubmissionId, Vote,
+    Acceptance, Attest, Choice, Confirmed, Digest, Evidence as Words, EvidenceKind, MergeConfirmation, Party,
+    Pledge, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission, SubmissionId, Vote,
 };
 use crate::escrow::task::{self, Task};
 use crate::escrow::testing;
@@ -94,16 +94,16 @@ fn height_of(at: usize) -> u32 {
 impl Life {
     /// A task with all attestations, on a chain of a dozen blocks.
     pub fn open() -> Life {
-        Life::under(&testing::charter(NETWORK))
+        Life::open_under(testing::charter(NETWORK))
     }
 
-    /// The same under another charter.
-    pub fn under(charter: &Charter) -> Life {
-        Life::open_under(charter, Role::ALL.map(|role| testing::statement_keypair(NETWORK, role)))
+    /// The same under other terms.
+    pub fn open_under(charter: Charter) -> Life {
+        Life::attested(&charter, Role::ALL.map(|role| testing::statement_keypair(NETWORK, role)))
     }
 
     /// The same, attested with other keys, those of the charter's seats.
-    pub fn open_under(charter: &Charter, keys: [Keypair; 3]) -> Life {
+    pub fn attested(charter: &Charter, keys: [Keypair; 3]) -> Life {
         let genesis = bitcoin::constants::genesis_block(NETWORK.bitcoin());
         let blocks = vec![Block { header: genesis.header, txs: genesis.txdata }];
         let (_, _) = task::draft(charter.bytes(), testing::TEXT, None).unwrap();
@@ -151,6 +151,52 @@ impl Life {
         life.mine_empty(1, 600);
         life.vote(1, Choice::Yes, 2);
         life.vote(2, Choice::No, 1);
+        life
+    }
+
+    /// Voted, and disputed by the leader; the sponsor of pledge 2 gives evidence, twice.
+    pub fn disputed() -> Life {
+        let mut life = Life::voted();
+        life.say(EvidenceKind::Dispute, Party::Leader, 0);
+        life.say(EvidenceKind::Evidence, Party::Pledge(2), 0);
+        life.say(EvidenceKind::Evidence, Party::Pledge(2), 3);
+        life
+    }
+
+    fn say(&mut self, kind: EvidenceKind, by: Party, counter: u32) {
+        let key = match by {
+            Party::Signer(role) => testing::statement_keypair(NETWORK, role),
+            Party::Leader => testing::leader_keypair(),
+            Party::Pledge(index) => testing::sponsor(u8::try_from(index).unwrap()),
+        };
+        let (text, attachments) = ("The tests fail".into(), vec![Digest::of(b"log")]);
+        let (network, charter, submission) = (NETWORK, self.task.id(), self.submission());
+        let words = Words { network, charter, submission, kind, by, text, attachments, counter };
+        self.command(&Command::GiveEvidence { evidence: Signed::new(&self.secp, words, &key) });
+    }
+
+    /// Under a charter whose vote waits for a merge: submitted, and confirmed two days later; nobody has voted.
+    pub fn confirmed() -> Life {
+        let mut fields = testing::fields(NETWORK);
+        fields.vote_opens = VoteOpens::Merged;
+        let mut life = Life::open_under(Charter::from_fields(fields).unwrap());
+        life.pledge(1, 300_000);
+        let script = life.task.pledges()[&1].output.script_pubkey.clone();
+        life.mine(vec![pay(1, &[(script, 300_000)])], 600);
+        life.mine_empty(2, 600);
+        life.submit(None);
+        life.mine_empty(12, 14_400);
+        let tip = life.tip();
+        let statement = MergeConfirmation {
+            network: NETWORK,
+            charter: life.task.id(),
+            submission: life.submission(),
+            confirmed: Confirmed::Merged,
+            block_height: tip.height,
+            block_hash: tip.hash,
+        };
+        let confirmation = Signed::new(&life.secp, statement, &testing::leader_keypair());
+        life.command(&Command::ConfirmMerge { confirmation, block: Some((tip.hash, tip.mtp_secs)) });
         life
     }
 

@@ -55,7 +55,7 @@ fn in_time<C: Verification>(
         receipt.statement.vote == cast.vote.statement.digest()
             && receipt.statement.charter == task.id()
             && receipt.verify(secp, &task.charter().receipts()).is_ok()
-            && !task.window(submission).closed(receipt.statement.tip_mtp_secs)
+            && task.window(submission).is_some_and(|w| !w.closed(receipt.statement.tip_mtp_secs))
     })
 }
 

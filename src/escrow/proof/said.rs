@@ -9,11 +9,12 @@ use crate::escrow::charter::{Charter, address};
 use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
 use crate::escrow::network::Network;
 use crate::escrow::statement::{
-    Acceptance, CharterId, Choice, NamedBy, Pledge, Role, Ruling, Signed, Statement, Submission, SubmissionId,
-    Vote,
+    Acceptance, CharterId, Choice, NamedBy, Party, Pledge, Role, Ruling, Signed, Statement, Submission,
+    SubmissionId, Vote,
 };
-use bitcoin::ScriptBuf;
+use crate::escrow::task::{MAX_EVIDENCE, check_words};
 use bitcoin::secp256k1::{All, Secp256k1};
+use bitcoin::{BlockHash, ScriptBuf};
 use std::collections::{BTreeMap, HashSet};
 
 /// Past so many findings nobody asks which field of a vote was changed: trying costs a thousand
@@ -201,7 +202,7 @@ fn submission(
     let speaker = match statement.named.as_ref().map(|named| named.by) {
         None => Some(ground.charter.speaker(Role::Developer)),
         Some(NamedBy::Representative) => Some(ground.charter.speaker(Role::Representative)),
-        Some(NamedBy::Leader) => ground.charter.leader(),
+        Some(NamedBy::Leader) => ground.charter.leader_speaker(),
     };
     match speaker {
         None => findings.add(format!("{said}/named/by"), "the charter has no leader"),
@@ -212,42 +213,27 @@ fn submission(
         }
     }
     milestone(ground, statement, &said, findings);
-    let height = statement.block_height;
-    findings.unless(height <= document.tip.height, format!("{said}/block_height"), "above the tip");
-    match document.headers.get(&height) {
-        None => findings.add(format!("headers/{height}"), "missing: a submission names it"),
-        Some(header) => {
-            let same = header.0.block_hash() == proof.block_hash;
-            findings.unless(
-                same,
-                format!("{field}/block_hash"),
-                "the document's header at this height has another",
-            );
-            mined::median(
-                document,
-                height,
-                proof.block_mtp_secs,
-                &format!("{field}/block_mtp_secs"),
-                findings,
-            );
-        }
-    }
+    named_block(document, field, statement.block_height, (proof.block_hash, proof.block_mtp_secs), findings);
     // After a reorg another block stands for the one that was named, perhaps a little later.
     let deadline = ground.charter.fields().work_deadline;
     let in_time = proof.block_mtp_secs <= deadline || proof.block_hash != statement.block_hash;
     findings.unless(in_time, format!("{said}/block_height"), format!("past the work deadline {deadline}"));
+    let opened = opening(ground, field, proof, findings);
     for (at, cast) in proof.votes.iter().enumerate() {
         let field = format!("{field}/votes/{at}");
+        findings.unless(opened.is_some(), &field, "nobody may vote before the leader confirms the work");
         if proof.votes[..at].iter().any(|other| other.vote.statement == cast.vote.statement) {
             findings.add(format!("{field}/vote/statement/counter"), "the same vote stands before it already");
         }
         vote(ground, &field, &statement.id(), cast, findings);
     }
+    evidence(ground, field, proof, findings);
     if let Some(said) = &proof.acceptance {
         acceptance(ground, &format!("{field}/acceptance"), &statement.id(), said, findings);
     }
     if let Some(said) = &proof.ruling {
-        let closed = Window::new(&ground.charter, proof.block_mtp_secs).closed(document.tip.mtp_secs);
+        let window = opened.map(|mtp_secs| Window::new(&ground.charter, mtp_secs));
+        let closed = window.is_some_and(|window| window.closed(document.tip.mtp_secs));
         findings.unless(
             closed,
             format!("{field}/ruling"),
@@ -271,6 +257,98 @@ fn milestone(ground: &Ground<'_>, statement: &Submission, said: &str, findings: 
             findings.add(format!("{said}/named/payees"), error);
         }
     }
+}
+
+/// Disputes and evidence: by whom they say they are, and no more than is taken.
+fn evidence(ground: &Ground<'_>, field: &str, proof: &SubmissionProof, findings: &mut Findings) {
+    let mut said: BTreeMap<Party, (usize, u32)> = BTreeMap::new();
+    for (at, signed) in proof.evidence.iter().enumerate() {
+        let field = format!("{field}/evidence/{at}");
+        let Signed { statement, .. } = signed;
+        let path = format!("{field}/statement");
+        same_task(ground, statement.network, statement.charter, &path, findings);
+        findings.unless(statement.submission == proof.id, format!("{path}/submission"), "another submission");
+        let speaker = match statement.by {
+            Party::Signer(role) => Some(ground.charter.speaker(role)),
+            Party::Leader => ground.charter.leader_speaker(),
+            Party::Pledge(index) => ground.sponsor(index).map(Speaker::sponsor),
+        };
+        match speaker.map(|speaker| signed.verify(&ground.secp, &speaker)) {
+            None => findings.add(format!("{path}/by"), "there is no such party"),
+            Some(Err(error)) => findings.add(&field, error),
+            Some(Ok(())) => {}
+        }
+        if let Err(error) = check_words(statement) {
+            findings.add(&path, error);
+        }
+        let (count, next) = said.entry(statement.by).or_default();
+        findings.unless(statement.counter >= *next, format!("{path}/counter"), "it does not rise");
+        *count += 1;
+        *next = (*next).max(statement.counter.saturating_add(1));
+        findings.unless(*count <= MAX_EVIDENCE, &field, format!("more than {MAX_EVIDENCE} of one party"));
+    }
+}
+
+/// The block that a statement names must be the document's, with that median time past.
+fn named_block(
+    document: &ProofDocument,
+    field: &str,
+    height: u32,
+    (block_hash, block_mtp_secs): (BlockHash, u32),
+    findings: &mut Findings,
+) {
+    let above = height > document.tip.height;
+    findings.unless(!above, format!("{field}/{}/statement/block_height", signed_in(field)), "above the tip");
+    let Some(header) = document.headers.get(&height) else {
+        return findings.add(format!("headers/{height}"), "missing: a submission names it");
+    };
+    let same = header.0.block_hash() == block_hash;
+    findings.unless(same, format!("{field}/block_hash"), "the document's header at this height has another");
+    mined::median(document, height, block_mtp_secs, &format!("{field}/block_mtp_secs"), findings);
+}
+
+/// The key below `field` under which the signed statement stands.
+fn signed_in(field: &str) -> &'static str {
+    if field.ends_with("/confirmation") { "confirmation" } else { "submission" }
+}
+
+/// Median time past at which the review of a submission opened, if it has: for the leader's confirmation,
+/// where the charter asks for one, what must be true of it.
+fn opening(
+    ground: &Ground<'_>,
+    field: &str,
+    proof: &SubmissionProof,
+    findings: &mut Findings,
+) -> Option<u32> {
+    let field = format!("{field}/confirmation");
+    let asked = ground.charter.fields().vote_opens.awaits();
+    let Some(known) = &proof.confirmation else {
+        return asked.is_none().then_some(proof.block_mtp_secs);
+    };
+    let (Some(asked), Some(leader)) = (asked, ground.charter.leader_speaker()) else {
+        findings.add(field, "this charter's vote waits for no confirmation");
+        return Some(proof.block_mtp_secs);
+    };
+    let Signed { statement, .. } = &known.confirmation;
+    let said = format!("{field}/confirmation/statement");
+    same_task(ground, statement.network, statement.charter, &said, findings);
+    findings.unless(statement.submission == proof.id, format!("{said}/submission"), "another submission");
+    findings.unless(
+        statement.confirmed == asked,
+        format!("{said}/confirmed"),
+        format!("the charter asks for: {asked}"),
+    );
+    if let Err(error) = known.confirmation.verify(&ground.secp, &leader) {
+        findings.add(format!("{field}/confirmation"), error);
+    }
+    let (height, block) = (statement.block_height, (known.block_hash, known.block_mtp_secs));
+    named_block(ground.document, &field, height, block, findings);
+    let after = height >= proof.submission.statement.block_height;
+    findings.unless(after, format!("{said}/block_height"), "below the submission's");
+    let deadline = ground.charter.confirmation_deadline_secs();
+    let in_time = known.block_mtp_secs <= deadline || known.block_hash != statement.block_hash;
+    findings.unless(in_time, format!("{said}/block_height"), format!("past the time to confirm {deadline}"));
+    Some(known.block_mtp_secs)
 }
 
 fn vote(

@@ -38,7 +38,15 @@ fn outpoint_of(document: &ProofDocument, index: u32) -> usize {
 
 #[test]
 fn every_stage_of_a_life_is_proved() {
-    for life in [Life::open(), Life::funded(), Life::voted(), Life::judged(), Life::paid()] {
+    for life in [
+        Life::open(),
+        Life::funded(),
+        Life::voted(),
+        Life::judged(),
+        Life::paid(),
+        Life::confirmed(),
+        Life::disputed(),
+    ] {
         let document = life.document();
         assert_eq!(fields(&document), Vec::<String>::new());
         let checked = check(&document).unwrap();
@@ -507,4 +515,88 @@ fn evidence_must_be_there_and_of_the_same_chain() {
     life.mine(Vec::new(), 599);
     let other = ProofDocument::build(&task, &tip, &life.evidence());
     assert_eq!(other, Err(MissingEvidence::OtherBlock { height: tip.height }));
+}
+
+#[test]
+fn a_changed_confirmation_is_named() {
+    let secp = Secp256k1::new();
+    let document = Life::confirmed().document();
+    let at = "submissions/0/confirmation";
+    named(&document, &format!("{at}/confirmation"), |d| {
+        let known = d.submissions[0].confirmation.as_mut().unwrap();
+        known.confirmation = Signed::new(&secp, known.confirmation.statement, &attacker());
+    });
+    named(&document, &format!("{at}/confirmation/statement/confirmed"), |d| {
+        d.submissions[0].confirmation.as_mut().unwrap().confirmation.statement.confirmed =
+            crate::escrow::statement::Confirmed::Released;
+    });
+    named(&document, &format!("{at}/confirmation/statement/submission"), |d| {
+        d.submissions[0].confirmation.as_mut().unwrap().confirmation.statement.submission =
+            crate::escrow::statement::SubmissionId([1; 32]);
+    });
+    named(&document, &format!("{at}/block_mtp_secs"), |d| {
+        d.submissions[0].confirmation.as_mut().unwrap().block_mtp_secs += 60;
+    });
+    named(&document, &format!("{at}/block_hash"), |d| {
+        d.submissions[0].confirmation.as_mut().unwrap().block_hash = BlockHash::all_zeros();
+    });
+    // Without it nobody may have voted, and under a charter that waits for nothing there is none.
+    let mut life = Life::confirmed();
+    life.vote(1, crate::escrow::statement::Choice::Yes, 1);
+    named(&life.document(), "submissions/0/votes/0", |d| d.submissions[0].confirmation = None);
+    let confirmation = document.submissions[0].confirmation.clone();
+    named(&Life::voted().document(), at, |d| d.submissions[0].confirmation.clone_from(&confirmation));
+}
+
+#[test]
+fn changed_evidence_is_named() {
+    use crate::escrow::statement::{CharterId, EvidenceKind, Party, Role, SubmissionId};
+    let secp = Secp256k1::new();
+    let document = Life::disputed().document();
+    let at = "submissions/0/evidence/1";
+    for change in [
+        |said: &mut crate::escrow::statement::Evidence| said.text.push('!'),
+        |said: &mut crate::escrow::statement::Evidence| said.attachments.clear(),
+        |said: &mut crate::escrow::statement::Evidence| said.by = Party::Signer(Role::Arbiter),
+        |said: &mut crate::escrow::statement::Evidence| said.counter += 1,
+    ] {
+        named(&document, at, |d| change(&mut d.submissions[0].evidence[1].statement));
+    }
+    named(&document, at, |d| {
+        let said = &mut d.submissions[0].evidence[1];
+        *said = Signed::new(&secp, said.statement.clone(), &attacker());
+    });
+    named(&document, &format!("{at}/statement/by"), |d| {
+        d.submissions[0].evidence[1].statement.by = Party::Pledge(77);
+    });
+    named(&document, &format!("{at}/statement"), |d| {
+        d.submissions[0].evidence[1].statement.kind = EvidenceKind::Dispute;
+    });
+    named(&document, &format!("{at}/statement/submission"), |d| {
+        d.submissions[0].evidence[1].statement.submission = SubmissionId([1; 32]);
+    });
+    named(&document, &format!("{at}/statement/charter"), |d| {
+        d.submissions[0].evidence[1].statement.charter = CharterId([1; 32]);
+    });
+    named(&document, "submissions/0/evidence/3/statement/counter", |d| {
+        let again = d.submissions[0].evidence[1].clone();
+        d.submissions[0].evidence.push(again);
+    });
+}
+
+/// The browser's part checks the same documents: `src/web/client/test/sign/deciding.test.ts`. Renewed with
+/// UPFRONT_RENEW=1.
+#[test]
+fn the_browsers_copies_are_these_documents() {
+    let documents = serde_json::json!({
+        "confirmed": Life::confirmed().document(),
+        "disputed": Life::disputed().document(),
+    });
+    let text = format!("{}\n", serde_json::to_string(&documents).unwrap());
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/client/test/sign/fixtures/deciding.json");
+    if std::env::var_os("UPFRONT_RENEW").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap();
+    assert!(kept == text, "the documents changed: renew the browser's copies with UPFRONT_RENEW=1");
 }

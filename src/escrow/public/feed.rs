@@ -10,6 +10,7 @@ use crate::escrow::event::{Event, Record};
 use crate::escrow::facts::Tip;
 use crate::escrow::refund::RefundBundle;
 use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{EvidenceKind, Party};
 use crate::escrow::task::Task;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -129,6 +130,7 @@ impl Feed {
             | Event::LateMoveSigned { .. }
             | Event::VoteCast { .. }
             | Event::WorkJudged { .. }
+            | Event::EvidenceGiven { .. }
             | Event::NoesRuled { .. } => true,
             Event::TaskDrafted { .. }
             | Event::CharterAttested { .. }
@@ -141,6 +143,8 @@ impl Feed {
             | Event::OutpointUnspent { .. }
             | Event::WorkSubmitted { .. }
             | Event::SubmissionBlockMoved { .. }
+            | Event::MergeConfirmed { .. }
+            | Event::ConfirmationBlockMoved { .. }
             | Event::SettlementProposed { .. }
             | Event::SettlementSigned { .. }
             | Event::SettlementBroadcast { .. } => false,
@@ -255,8 +259,15 @@ fn said(task: &Task, event: &Event, told: &Told) -> Option<(Option<u32>, What)> 
                 content: statement.content,
             })
         }
-        Event::SubmissionBlockMoved { submission, .. } => {
-            let review = told::review(task, task.submission(submission)?);
+        // Where the vote waits for a merge, the submission's block says nothing of the times.
+        Event::SubmissionBlockMoved { .. } if task.charter().fields().vote_opens.awaits().is_some() => None,
+        Event::MergeConfirmed { confirmation, .. } => {
+            let (submission, confirmed) =
+                (confirmation.statement.submission, confirmation.statement.confirmed);
+            of_task(What::MergeConfirmed { submission, confirmed })
+        }
+        Event::SubmissionBlockMoved { submission, .. } | Event::ConfirmationBlockMoved { submission, .. } => {
+            let review = told::review(task, task.submission(submission)?)?;
             of_task(What::ReviewMoved { submission: *submission, review })
         }
         Event::VoteCast { vote, receipt } => {
@@ -269,7 +280,9 @@ fn said(task: &Task, event: &Event, told: &Told) -> Option<(Option<u32>, What)> 
                     submission: vote.submission,
                     choice: vote.choice,
                     counter: vote.counter,
-                    counted: !task.window(submission).closed(receipt.statement.tip_mtp_secs),
+                    counted: task
+                        .window(submission)
+                        .is_some_and(|window| !window.closed(receipt.statement.tip_mtp_secs)),
                     weight_sat: told.weight_sat(vote.pledge, height),
                 },
             )
@@ -278,6 +291,20 @@ fn said(task: &Task, event: &Event, told: &Told) -> Option<(Option<u32>, What)> 
             let statement = &acceptance.statement;
             let (submission, accepted) = (statement.submission, statement.accepted);
             of_task(What::AcceptanceGiven { submission, accepted })
+        }
+        Event::EvidenceGiven { evidence } => {
+            let statement = &evidence.statement;
+            let pledge = match statement.by {
+                Party::Pledge(index) => Some(index),
+                Party::Signer(_) | Party::Leader => None,
+            };
+            let what = What::EvidenceGiven {
+                submission: statement.submission,
+                by: statement.by,
+                dispute: statement.kind == EvidenceKind::Dispute,
+                counter: statement.counter,
+            };
+            Some((pledge, what))
         }
         Event::NoesRuled { ruling } => {
             let statement = &ruling.statement;

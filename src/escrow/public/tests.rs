@@ -131,9 +131,11 @@ impl Listener {
             | What::RefundPrepared { .. }
             | What::MoveSigned { .. }
             | What::WorkSubmitted { .. }
+            | What::MergeConfirmed { .. }
             | What::ReviewMoved { .. }
             | What::VoteCast { .. }
             | What::AcceptanceGiven { .. }
+            | What::EvidenceGiven { .. }
             | What::RulingGiven { .. }
             | What::SettlementSigned { .. }
             | What::SettlementComplete { .. }
@@ -180,7 +182,10 @@ impl Listener {
                 }
             }
             for submission in task.submissions() {
-                let window = task.window(submission);
+                let Some(window) = task.window(submission) else {
+                    assert_eq!(self.voting.get(&submission.id), None);
+                    continue;
+                };
                 let phase = match (window.closed(tip.mtp_secs), window.ruling_over(tip.mtp_secs)) {
                     (false, _) => "voting",
                     (true, false) => "ruling",
@@ -284,7 +289,7 @@ fn a_life_from_draft_to_payout() {
     let submission = world.submit();
     world.vote(submission, index, Choice::Yes, 0).unwrap();
     world.judge(submission, true).unwrap();
-    let close = world.task().window(&world.task().submissions()[0]).closes_secs;
+    let close = world.task().window(&world.task().submissions()[0]).unwrap().closes_secs;
     world.advance_to(u32::try_from(close).unwrap() + 1);
     let id = world.settle(Kind::Payout { submission }, [Role::Developer, Role::Representative]).unwrap();
     let events = told(&world);
@@ -474,4 +479,49 @@ proptest! {
         let earlier = told(&world);
         prop_assert_eq!(&earlier[..], &events[..earlier.len()], "what was told before stays");
     }
+}
+
+#[test]
+fn a_review_that_waits_for_a_merge_opens_with_it() {
+    let mut world = World::new(|fields| fields.vote_opens = crate::escrow::charter::VoteOpens::Merged);
+    let (index, _) = world.fund(sat(1_000_000));
+    let before = told(&world).len();
+    let submission = world.submit();
+    world.mine(3);
+    assert_eq!(since(&world, before), ["work_submitted"], "no review yet, and no other stage");
+    world.confirm(submission).unwrap();
+    world.vote(submission, index, Choice::Yes, 0).unwrap();
+    assert_eq!(since(&world, before + 1), ["merge_confirmed", "review_opened", "stage_changed", "vote_cast"]);
+    let events = told(&world);
+    assert_eq!(in_words(&events[before + 1]), "The project's leader confirmed that the work is merged");
+    let now = events.len();
+    world.chain.disconnect(1);
+    world.chain.mine_at(world.chain.tip().mtp_secs + 900);
+    world.mine(1);
+    assert!(since(&world, now).contains(&"review_moved".to_owned()));
+}
+
+#[test]
+fn disputes_and_evidence_are_told_without_their_words() {
+    use crate::escrow::statement::{EvidenceKind, Party};
+    let mut world = World::new(|_| {});
+    let (index, _) = world.fund(sat(1_000_000));
+    let submission = world.submit();
+    let before = told(&world).len();
+    world.say(submission, EvidenceKind::Dispute, Party::Leader).unwrap();
+    world.say(submission, EvidenceKind::Evidence, Party::Signer(Role::Arbiter)).unwrap();
+    world.say(submission, EvidenceKind::Evidence, Party::Pledge(index)).unwrap();
+    let events = told(&world);
+    assert_eq!(kinds(&events[before..]), ["evidence_given"; 3]);
+    let words: Vec<String> = events[before..].iter().map(in_words).collect();
+    assert_eq!(
+        words,
+        [
+            "The project's leader opened a dispute",
+            "The arbiter gave evidence",
+            "The sponsor of pledge 1 gave evidence"
+        ]
+    );
+    assert_eq!((events[before].pledge, events[before + 2].pledge), (None, Some(index)));
+    assert!(!serde_json::to_string(&events).unwrap().contains("third part"));
 }

@@ -93,6 +93,8 @@ struct SpendTold {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
+    /// For its merge or release.
+    Waiting,
     Voting,
     Ruling,
     Over,
@@ -152,12 +154,7 @@ impl Told {
         told.stage = task.stage_under(tip, &standings);
         told.met = told.raised_sat >= fields.target_sat;
         told.closed = fields.funding_closed(tip.mtp_secs);
-        // What was mined in time and is not deep enough may still make it.
-        let may_count = task.outpoints().values().any(|held| {
-            matches!(standings.get(&held.outpoint), Some(Standing::Confirming { .. }))
-                && held.confirmation.is_some_and(|at| !fields.funding_closed(at.mtp_secs))
-        });
-        told.missed = told.closed && !told.met && !may_count;
+        told.missed = task.target_missed_under(tip, &standings);
         for (outpoint, held) in task.outpoints() {
             let Some(standing) = standings.get(outpoint) else { continue };
             told.payments.insert(*outpoint, payment(task, held, *standing));
@@ -266,7 +263,7 @@ fn payment(task: &Task, held: &Outpoint, standing: Standing) -> PaymentTold {
 }
 
 fn phase(task: &Task, submission: &SubmissionState, tip: &Tip) -> Phase {
-    let window = task.window(submission);
+    let Some(window) = task.window(submission) else { return Phase::Waiting };
     match (window.closed(tip.mtp_secs), window.ruling_over(tip.mtp_secs)) {
         (false, _) => Phase::Voting,
         (true, false) => Phase::Ruling,
@@ -317,10 +314,8 @@ fn heights(task: &Task) -> impl Iterator<Item = u64> {
 fn mtps(task: &Task) -> impl Iterator<Item = u64> {
     let fields = task.charter().fields();
     let after = |last: u64| last.saturating_add(1);
-    let windows = task.submissions().iter().flat_map(move |submission| {
-        let window = task.window(submission);
-        [after(window.closes_secs), after(window.ruling_ends_secs)]
-    });
+    let opened = task.submissions().iter().filter_map(|submission| task.window(submission));
+    let windows = opened.flat_map(move |window| [after(window.closes_secs), after(window.ruling_ends_secs)]);
     let charter = [u64::from(fields.funding_close), u64::from(task.charter().refund_time_secs())];
     charter.into_iter().map(after).chain(windows)
 }
@@ -434,13 +429,13 @@ fn spend_unconfirmed(task: &Task, payment: Payment, spend: SpendTold, block: Blo
 }
 
 /// When a submission is reviewed.
-pub(super) fn review(task: &Task, submission: &SubmissionState) -> Review {
-    let window = task.window(submission);
-    Review {
+pub(super) fn review(task: &Task, submission: &SubmissionState) -> Option<Review> {
+    let window = task.window(submission)?;
+    Some(Review {
         opens_secs: window.opens_secs,
         closes_secs: window.closes_secs,
         ruling_ends_secs: window.ruling_ends_secs,
-    }
+    })
 }
 
 fn tell_review(
@@ -452,8 +447,10 @@ fn tell_review(
     emit: Emit<'_>,
 ) {
     let submission = state.id;
+    let Some(review) = review(task, state) else { return };
+    let old = old.filter(|old| *old != Phase::Waiting);
     if old.is_none() {
-        emit(None, What::ReviewOpened { submission, review: review(task, state) });
+        emit(None, What::ReviewOpened { submission, review });
     }
     let old = old.unwrap_or(Phase::Voting);
     if old == Phase::Over && new < Phase::Over {
@@ -473,7 +470,7 @@ fn tell_review(
                 no_sat: tally.no.to_sat(),
                 quorum_met: tally.quorum_met,
                 threshold_reached: tally.threshold_reached,
-                ruling_ends_secs: task.window(state).ruling_ends_secs,
+                ruling_ends_secs: review.ruling_ends_secs,
             },
         );
     }

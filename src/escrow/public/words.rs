@@ -6,6 +6,7 @@ use crate::escrow::charter::FundingRule;
 use crate::escrow::pledge::Surplus;
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::Choice;
+use crate::escrow::statement::Party;
 use crate::escrow::task::Stage;
 
 /// An amount as people read it: `1,000,000 sat`.
@@ -122,6 +123,9 @@ pub fn in_words(event: &PublicEvent) -> String {
         What::WorkSubmitted { number, .. } => {
             format!("Work submitted (submission {})", number.saturating_add(1))
         }
+        What::MergeConfirmed { confirmed, .. } => {
+            format!("The project's leader confirmed that the work is {confirmed}")
+        }
         What::ReviewOpened { .. } => "Review opened: sponsors may vote".into(),
         What::ReviewMoved { .. } => "The times of the review moved with a reorg".into(),
         What::ReviewClosed { yes_sat, no_sat, electorate_sat, .. } => {
@@ -141,6 +145,14 @@ pub fn in_words(event: &PublicEvent) -> String {
         }
         What::AcceptanceGiven { accepted: true, .. } => "The representative accepted the work".into(),
         What::AcceptanceGiven { accepted: false, .. } => "The representative refused the work".into(),
+        What::EvidenceGiven { by, dispute, .. } => {
+            let who = match by {
+                Party::Leader => "The project's leader".into(),
+                Party::Signer(role) => format!("The {role}"),
+                Party::Pledge(index) => format!("The sponsor of pledge {index}"),
+            };
+            format!("{who} {}", if *dispute { "opened a dispute" } else { "gave evidence" })
+        }
         What::RulingGiven { pay_bps, .. } => {
             let (whole, part) = (pay_bps / 100, pay_bps % 100);
             let share = if part == 0 { format!("{whole}") } else { format!("{whole}.{part:02}") };

@@ -2,7 +2,7 @@
 //! again, so that a journal from elsewhere cannot smuggle anything in.
 
 use super::super::signature::Speaker;
-use super::{SettlementState, SubmissionState, Task};
+use super::{ConfirmationState, SettlementState, SubmissionState, Task};
 use crate::escrow::ballot::CastVote;
 use crate::escrow::charter::{Charter, CharterError, address};
 use crate::escrow::descriptor::{Contract, DescriptorError, Slot};
@@ -204,13 +204,31 @@ impl Task {
                     signed: submission.clone(),
                     block_hash: submission.statement.block_hash,
                     block_mtp_secs: *block_mtp_secs,
+                    confirmation: None,
                     votes: Vec::new(),
                     acceptance: None,
                     ruling: None,
+                    evidence: Vec::new(),
                 });
             }
             Event::SubmissionBlockMoved { submission, block_hash, block_mtp_secs } => {
                 let state = self.submission_mut(submission)?;
+                state.block_hash = *block_hash;
+                state.block_mtp_secs = *block_mtp_secs;
+            }
+            Event::MergeConfirmed { confirmation, block_mtp_secs } => {
+                let speaker = self.charter.leader_speaker().ok_or(unknown("a leader"))?;
+                confirmation.verify(&self.secp, &speaker)?;
+                let state = self.submission_mut(&confirmation.statement.submission)?;
+                state.confirmation = Some(ConfirmationState {
+                    signed: confirmation.clone(),
+                    block_hash: confirmation.statement.block_hash,
+                    block_mtp_secs: *block_mtp_secs,
+                });
+            }
+            Event::ConfirmationBlockMoved { submission, block_hash, block_mtp_secs } => {
+                let state = self.submission_mut(submission)?.confirmation.as_mut();
+                let state = state.ok_or(unknown("a confirmation"))?;
                 state.block_hash = *block_hash;
                 state.block_mtp_secs = *block_mtp_secs;
             }
@@ -228,6 +246,11 @@ impl Task {
             Event::NoesRuled { ruling } => {
                 ruling.verify(&self.secp, &self.charter.speaker(Role::Arbiter))?;
                 self.submission_mut(&ruling.statement.submission)?.ruling = Some(ruling.clone());
+            }
+            Event::EvidenceGiven { evidence } => {
+                let speaker = self.speaker(evidence.statement.by).ok_or(unknown("a party"))?;
+                evidence.verify(&self.secp, &speaker)?;
+                self.submission_mut(&evidence.statement.submission)?.evidence.push(evidence.clone());
             }
             Event::SettlementProposed { terms } => {
                 let plan = settlement::plan(&self.secp, &self.charter, &self.contract, terms)?;
@@ -286,7 +309,7 @@ impl Task {
         match submission.named.as_ref().map(|named| named.by) {
             None => Some(self.charter.speaker(Role::Developer)),
             Some(NamedBy::Representative) => Some(self.charter.speaker(Role::Representative)),
-            Some(NamedBy::Leader) => self.charter.leader(),
+            Some(NamedBy::Leader) => self.charter.leader_speaker(),
         }
     }
 

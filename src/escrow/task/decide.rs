@@ -4,7 +4,7 @@
 use super::super::signature::{Speaker, StatementSignature};
 use super::entitle::PROPOSAL_SECS;
 use super::{Refused, Task};
-use crate::escrow::charter::{Charter, CharterError, VoteOpens, address, unseen};
+use crate::escrow::charter::{Charter, CharterError, address, unseen};
 use crate::escrow::descriptor::{Contract, MAX_INDEX, Slot};
 use crate::escrow::event::{Command, Event};
 use crate::escrow::facts::Tip;
@@ -13,8 +13,8 @@ use crate::escrow::pledge::{self, Pledge};
 use crate::escrow::refund::{RefundBundle, RefundSignatures, RefundTarget};
 use crate::escrow::settlement::{self, Kind, RoleSignatures};
 use crate::escrow::statement::{
-    Acceptance, CharterId, Digest, Move, Named, Receipt, Role, Ruling, SettlementId, Signed, Statement,
-    Submission, SubmissionId, Vote,
+    Acceptance, CharterId, Digest, Evidence, MergeConfirmation, Move, Named, Receipt, Role, Ruling, SettlementId,
+    Signed, Statement, Submission, SubmissionId, Vote,
 };
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Amount, BlockHash};
@@ -41,8 +41,8 @@ pub fn draft(charter: &[u8], text: &str, tip: Option<&Tip>) -> Result<(CharterId
     if Digest::of(text.as_bytes()) != fields.text_hash {
         return Err(Refused::TextHash);
     }
-    if fields.vote_opens != VoteOpens::None {
-        return Err(Refused::NotSupported { feature: "vote_opens other than none" });
+    if fields.vote_opens.awaits().is_some() && fields.leader.is_none() {
+        return Err(Refused::NobodyToConfirm);
     }
     if let Some(tip) = tip {
         let latest = tip.mtp_secs.saturating_add(MAX_AHEAD_SECS);
@@ -74,9 +74,16 @@ impl Task {
             Command::SignLateMove { consent, refund } => self.sign_late_move(consent, refund),
             Command::SubmitWork { submission, block } => self.submit(submission, *block, self.known(tip)?),
             Command::MoveSubmissionBlock { submission, block } => self.move_block(submission, *block),
+            Command::ConfirmMerge { confirmation, block } => {
+                self.confirm(confirmation, *block, self.known(tip)?)
+            }
+            Command::MoveConfirmationBlock { submission, block } => {
+                self.move_confirmation(submission, *block)
+            }
             Command::CastVote { vote, receipt } => self.vote(vote, receipt, self.known(tip)?),
             Command::JudgeWork { acceptance } => self.judge(acceptance),
             Command::RuleNoes { ruling } => self.rule(ruling, self.known(tip)?),
+            Command::GiveEvidence { evidence } => self.give_evidence(evidence),
             Command::ProposeSettlement { kind, feerate_sat_per_vb } => {
                 self.propose(*kind, *feerate_sat_per_vb, None, self.known(tip)?)
             }
@@ -341,6 +348,42 @@ impl Task {
         Ok(vec![Event::SubmissionBlockMoved { submission: *id, block_hash, block_mtp_secs }])
     }
 
+    fn confirm(
+        &self,
+        signed: &Signed<MergeConfirmation>,
+        block: Option<(BlockHash, u32)>,
+        tip: &Tip,
+    ) -> Result<Vec<Event>, Refused> {
+        let statement = &signed.statement;
+        self.same_task("confirmation", statement.network, statement.charter)?;
+        let submission = self.need_submission(&statement.submission)?;
+        let speaker = self.charter.leader_speaker().ok_or(Refused::NothingToConfirm)?;
+        signed.verify(&self.secp, &speaker)?;
+        if submission.confirmation.as_ref().is_some_and(|known| known.signed.statement == *statement) {
+            return Ok(Vec::new());
+        }
+        self.may_confirm(submission, statement.confirmed, tip)?;
+        let wrong_block = Refused::ConfirmationBlock { tip_height: tip.height };
+        let Some((hash, block_mtp_secs)) = block else { return Err(wrong_block) };
+        let height = statement.block_height;
+        let recent = height <= tip.height && height.saturating_add(MAX_BLOCKS_BELOW) >= tip.height;
+        let after_the_work = height >= submission.signed.statement.block_height;
+        if hash != statement.block_hash || !recent || !after_the_work {
+            return Err(wrong_block);
+        }
+        Ok(vec![Event::MergeConfirmed { confirmation: signed.clone(), block_mtp_secs }])
+    }
+
+    fn move_confirmation(&self, id: &SubmissionId, block: (BlockHash, u32)) -> Result<Vec<Event>, Refused> {
+        let (block_hash, block_mtp_secs) = block;
+        match &self.need_submission(id)?.confirmation {
+            Some(known) if (known.block_hash, known.block_mtp_secs) != block => {
+                Ok(vec![Event::ConfirmationBlockMoved { submission: *id, block_hash, block_mtp_secs }])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
     fn vote(&self, vote: &Signed<Vote>, receipt: &Signed<Receipt>, tip: &Tip) -> Result<Vec<Event>, Refused> {
         let statement = &vote.statement;
         self.same_task("vote", statement.network, statement.charter)?;
@@ -385,6 +428,19 @@ impl Task {
         }
         self.may_rule(submission, tip)?;
         Ok(vec![Event::NoesRuled { ruling: ruling.clone() }])
+    }
+
+    fn give_evidence(&self, evidence: &Signed<Evidence>) -> Result<Vec<Event>, Refused> {
+        let statement = &evidence.statement;
+        self.same_task("evidence", statement.network, statement.charter)?;
+        let submission = self.need_submission(&statement.submission)?;
+        let speaker = self.need_party(statement.by)?;
+        evidence.verify(&self.secp, &speaker)?;
+        if submission.evidence.iter().any(|known| known.statement == *statement) {
+            return Ok(Vec::new());
+        }
+        self.may_say(submission, statement)?;
+        Ok(vec![Event::EvidenceGiven { evidence: evidence.clone() }])
     }
 
     /// Proposes a settlement; where money moves, `destination` is the task it moves to.

@@ -2,11 +2,15 @@
 //! [`Task::decide`](super::Task::decide) asks here, and so does whatever tells people what they may do.
 
 use super::{Refused, SubmissionState, Task};
+use crate::escrow::ballot::Window;
 use crate::escrow::charter::SubmissionsOpen;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::Pledge;
+use crate::escrow::statement::Confirmed;
 use bitcoin::Amount;
 
+/// Submissions of one charter: where the vote waits for a merge one may replace another at once.
+const MAX_SUBMISSIONS: usize = 200;
 /// How often one pledge may change its vote: more is only there to fill the disk.
 const MAX_VOTES_PER_PLEDGE: usize = 32;
 
@@ -37,9 +41,13 @@ impl Task {
             return Err(Refused::WorkDeadline { deadline_secs: fields.work_deadline });
         }
         if let Some(last) = self.submissions.last()
-            && !self.window(last).closed(tip.mtp_secs)
+            // What is not merged is not voted on: it may be replaced.
+            && self.window(last).is_some_and(|window| !window.closed(tip.mtp_secs))
         {
             return Err(Refused::StillVoting);
+        }
+        if self.submissions.len() >= MAX_SUBMISSIONS {
+            return Err(Refused::TooManySubmissions { max: MAX_SUBMISSIONS });
         }
         if fields.submissions_open == SubmissionsOpen::WhenTargetCredited {
             let raised = self.totals(tip).raised;
@@ -48,6 +56,36 @@ impl Task {
             }
         }
         Ok(())
+    }
+
+    /// Whether the leader may confirm that a submission is merged or released: the last one, once, in time.
+    pub fn may_confirm(
+        &self,
+        submission: &SubmissionState,
+        confirmed: Confirmed,
+        tip: &Tip,
+    ) -> Result<(), Refused> {
+        let asked = self.charter.fields().vote_opens.awaits().ok_or(Refused::NothingToConfirm)?;
+        if confirmed != asked {
+            return Err(Refused::OtherConfirmation { given: confirmed, asked });
+        }
+        if submission.confirmation.is_some() {
+            return Err(Refused::AlreadyConfirmed);
+        }
+        if self.submissions.last().is_some_and(|last| last.id != submission.id) {
+            return Err(Refused::SubmissionReplaced);
+        }
+        let deadline_secs = self.charter.confirmation_deadline_secs();
+        if tip.mtp_secs > deadline_secs {
+            return Err(Refused::ConfirmationTooLate { deadline_secs });
+        }
+        Ok(())
+    }
+
+    /// The submission's window, if its review has opened.
+    fn need_window(&self, submission: &SubmissionState) -> Result<Window, Refused> {
+        let awaits = || self.awaits(submission).unwrap_or(Confirmed::Merged);
+        self.window(submission).ok_or_else(|| Refused::VotingNotOpen { awaits: awaits() })
     }
 
     /// Whether the representative may accept a submission, or refuse it. No time limits it.
@@ -71,7 +109,7 @@ impl Task {
         if submission.ruling.is_some() {
             return Err(Refused::AlreadyRuled);
         }
-        let window = self.window(submission);
+        let window = self.need_window(submission)?;
         if !window.closed(tip.mtp_secs) {
             return Err(Refused::RulingTooEarly { closes_secs: window.closes_secs });
         }
@@ -84,11 +122,12 @@ impl Task {
     /// Whether a pledge may vote on a submission, or say something else than before.
     pub fn may_vote(&self, submission: &SubmissionState, pledge: u32, tip: &Tip) -> Result<(), Refused> {
         self.need_pledge(pledge)?;
+        let window = self.need_window(submission)?;
         if self.vote_used(submission.id, pledge, tip) {
             return Err(Refused::VoteSettled);
         }
         let said = submission.votes.iter().filter(|cast| cast.vote.statement.pledge == pledge).count();
-        if said > 0 && self.window(submission).closed(tip.mtp_secs) {
+        if said > 0 && window.closed(tip.mtp_secs) {
             return Err(Refused::VotingClosed);
         }
         if said >= MAX_VOTES_PER_PLEDGE {

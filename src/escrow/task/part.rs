@@ -223,7 +223,10 @@ impl Task {
         }
         let may_be_submitted =
             self.charter.milestone(number).is_some_and(|milestone| tip.mtp_secs <= milestone.due);
-        let may_be_decided = of_it().any(|judged| !self.window(judged.submission).ruling_over(tip.mtp_secs));
+        let may_be_decided = of_it().any(|judged| match self.window(judged.submission) {
+            Some(window) => !window.ruling_over(tip.mtp_secs),
+            None => tip.mtp_secs <= self.charter.confirmation_deadline_secs(),
+        });
         if may_be_submitted || may_be_decided { Part::Pending } else { Part::Lost }
     }
 

@@ -4,7 +4,7 @@ use crate::escrow::charter::CharterError;
 use crate::escrow::descriptor::{DescriptorError, MAX_INDEX};
 use crate::escrow::refund::BundleError;
 use crate::escrow::settlement::{PlanError, SignatureError, TermsError};
-use crate::escrow::statement::{BadSignature, SettlementId, SubmissionId};
+use crate::escrow::statement::{BadSignature, Confirmed, Party, SettlementId, SubmissionId};
 use bitcoin::{Amount, OutPoint};
 
 /// A command that cannot be carried out.
@@ -28,6 +28,11 @@ pub enum Refused {
         /// What.
         feature: &'static str,
     },
+    /// The vote waits for a word that nobody can give.
+    #[error(
+        "vote_opens asks for a confirmation by the project's leader, and the charter names none: name a leader (its share may be 0), or set vote_opens to none"
+    )]
+    NobodyToConfirm,
     /// T is more than two years away.
     #[error("refund_time is more than two years after the chain's median time {mtp_secs}")]
     TooFarAhead {
@@ -158,6 +163,53 @@ pub enum Refused {
     /// A submission is still being judged.
     #[error("the submission before this one is still being voted on")]
     StillVoting,
+    /// More submissions than anybody needs.
+    #[error("{max} submissions were made: no more are kept")]
+    TooManySubmissions {
+        /// Most kept.
+        max: usize,
+    },
+    /// The charter's vote waits for nothing.
+    #[error("this charter's vote opens with the submission: there is nothing to confirm")]
+    NothingToConfirm,
+    /// Merged where released is asked for, or the other way round.
+    #[error("the charter opens the vote when the work is {asked}, not when it is {given}: sign that")]
+    OtherConfirmation {
+        /// What was confirmed.
+        given: Confirmed,
+        /// What the charter asks for.
+        asked: Confirmed,
+    },
+    /// The leader confirmed it before.
+    #[error("the leader has confirmed this submission already: its review is open or over")]
+    AlreadyConfirmed,
+    /// A later submission took its place.
+    #[error("a later submission took the place of this one: confirm the latest")]
+    SubmissionReplaced,
+    /// Review and ruling would not end before the cut-off.
+    #[error(
+        "the time to confirm ended at median time {deadline_secs}: review and ruling would not end in time; the money goes back at T"
+    )]
+    ConfirmationTooLate {
+        /// When it ended.
+        deadline_secs: u32,
+    },
+    /// The named block is not at most two below the tip, below the submission's, or not in our chain.
+    #[error(
+        "the confirmation must name a block of the best chain at most two below the tip ({tip_height}) and not below the submission's; name the tip and sign again"
+    )]
+    ConfirmationBlock {
+        /// Height of the tip.
+        tip_height: u32,
+    },
+    /// The submission waits for its merge or release.
+    #[error(
+        "voting is not open: it opens when the project's leader confirms that the work is {awaits}; vote after that"
+    )]
+    VotingNotOpen {
+        /// What is waited for.
+        awaits: Confirmed,
+    },
     /// No such submission.
     #[error("there is no submission {submission}")]
     UnknownSubmission {
@@ -205,6 +257,49 @@ pub enum Refused {
     RulingShare {
         /// Given share.
         given: u16,
+    },
+    /// No such party here.
+    #[error("the charter names no project leader, who could say this or name payees")]
+    NoLeader,
+    /// Not one of those who may open a dispute.
+    #[error(
+        "{by} opens no dispute: developer, representative and the project's leader do; say it as evidence, or vote no"
+    )]
+    NoDispute {
+        /// Who asked.
+        by: Party,
+    },
+    /// Text that cannot be shown.
+    #[error("the evidence's text {reason}")]
+    EvidenceText {
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// More files than anybody reads.
+    #[error("at most {max} attachments: put the files into one archive, or give them with further evidence")]
+    TooManyAttachments {
+        /// Most taken.
+        max: usize,
+    },
+    /// Nothing was paid under this pledge.
+    #[error("pledge {pledge} has no confirmed payment: who has nothing at stake is not heard here")]
+    UnpaidPledge {
+        /// Its index.
+        pledge: u32,
+    },
+    /// More words than anybody needs.
+    #[error("this party has said {max} things about the submission: no more are kept")]
+    TooMuchEvidence {
+        /// Most kept.
+        max: usize,
+    },
+    /// The counter does not rise.
+    #[error("counter {given} was used, or a higher one: sign again with {next}")]
+    EvidenceCounter {
+        /// Given counter.
+        given: u32,
+        /// Lowest that is taken.
+        next: u32,
     },
     /// No ruling yet.
     #[error("there is no ruling on submission {submission} yet")]
@@ -263,9 +358,6 @@ pub enum Refused {
     /// Payees that cannot be.
     #[error("named payees: {0}")]
     NamedPayees(CharterError),
-    /// Nobody leads.
-    #[error("the charter has no leader who could name payees")]
-    NoLeader,
     /// To others only yes pays.
     #[error("the submission names other payees than the charter: only yes votes pay them, and there is no ruling")]
     NoRulingForNamed,
@@ -328,6 +420,7 @@ impl Refused {
             Refused::TextHash => "text_hash",
             Refused::TextTooLong { .. } => "text_too_long",
             Refused::NotSupported { .. } => "not_supported",
+            Refused::NobodyToConfirm => "nobody_to_confirm",
             Refused::TooFarAhead { .. } => "refund_time_too_far",
             Refused::AlreadyClosed { .. } => "funding_close_past",
             Refused::Descriptor(_) => "descriptor",
@@ -351,6 +444,14 @@ impl Refused {
             Refused::WorkDeadline { .. } => "work_deadline",
             Refused::TargetMissing { .. } => "target_missing",
             Refused::StillVoting => "still_voting",
+            Refused::TooManySubmissions { .. } => "too_many_submissions",
+            Refused::NothingToConfirm => "nothing_to_confirm",
+            Refused::OtherConfirmation { .. } => "other_confirmation",
+            Refused::AlreadyConfirmed => "already_confirmed",
+            Refused::SubmissionReplaced => "submission_replaced",
+            Refused::ConfirmationTooLate { .. } => "confirmation_too_late",
+            Refused::ConfirmationBlock { .. } => "confirmation_block",
+            Refused::VotingNotOpen { .. } => "voting_not_open",
             Refused::UnknownSubmission { .. } => "unknown_submission",
             Refused::UnknownPledge { .. } => "unknown_pledge",
             Refused::VoteSettled => "vote_settled",
@@ -361,6 +462,13 @@ impl Refused {
             Refused::RulingTooEarly { .. } => "ruling_too_early",
             Refused::RulingTooLate { .. } => "ruling_too_late",
             Refused::RulingShare { .. } => "ruling_share",
+            Refused::NoLeader => "no_leader",
+            Refused::NoDispute { .. } => "no_dispute",
+            Refused::EvidenceText { .. } => "evidence_text",
+            Refused::TooManyAttachments { .. } => "too_many_attachments",
+            Refused::UnpaidPledge { .. } => "unpaid_pledge",
+            Refused::TooMuchEvidence { .. } => "too_much_evidence",
+            Refused::EvidenceCounter { .. } => "evidence_counter",
             Refused::NoRuling { .. } => "no_ruling",
             Refused::Feerate { .. } => "feerate",
             Refused::FeerateStep { .. } => "feerate_step",
@@ -370,7 +478,6 @@ impl Refused {
             Refused::MilestoneNumber { .. } => "milestone_number",
             Refused::MilestoneOverdue { .. } => "milestone_overdue",
             Refused::NamedPayees(_) => "named_payees",
-            Refused::NoLeader => "no_leader",
             Refused::NoRulingForNamed => "no_ruling_for_named",
             Refused::MoveTarget { .. } => "move_target",
             Refused::MoveSigned => "move_signed",

@@ -83,8 +83,9 @@ impl Task {
         if self.is_settling(tip) {
             return Stage::Settling;
         }
-        if let Some(submission) = self.submissions.last() {
-            let window = self.window(submission);
+        // One that waits for its merge says nothing of its own: the one before it may still be decided over.
+        let opened = |submission| self.window(submission);
+        if let Some(window) = self.submissions.iter().rev().find_map(opened) {
             if !window.closed(tip.mtp_secs) {
                 return Stage::Voting;
             }

@@ -2,10 +2,13 @@
 //! wholly on the chain in memory.
 
 mod arrivals;
+mod confirm;
+mod evidence;
 mod faults;
 mod journeys;
 mod may;
 mod milestones;
+mod missed;
 pub(in crate::escrow) mod random;
 mod refusals;
 mod watched;

@@ -126,7 +126,7 @@ pub fn fields(network: Network) -> CharterFields {
         leader: Some(Leader {
             address: address(network, 1).to_string(),
             share_bps: 300,
-            key: sponsor(90).x_only_public_key().0.to_string(),
+            key: leader_keypair().x_only_public_key().0.to_string(),
         }),
         operator: Some(Payee { address: address(network, 2).to_string(), share_bps: 200 }),
         funding_rule: FundingRule::Keep,
@@ -136,6 +136,16 @@ pub fn fields(network: Network) -> CharterFields {
         receipt_key: receipt_keypair().x_only_public_key().0.to_string(),
         feerate_cap_sat_per_vb: 200,
     }
+}
+
+/// A key that is nobody's.
+pub fn attacker_keypair() -> Keypair {
+    sponsor(0x66)
+}
+
+/// The key the project's leader speaks with.
+pub fn leader_keypair() -> Keypair {
+    sponsor(90)
 }
 
 /// A valid charter on `network`.

@@ -6,14 +6,15 @@ use super::FakeChain;
 use crate::escrow::book::Book;
 use crate::escrow::charter::{Charter, CharterFields};
 use crate::escrow::descriptor::Slot;
+use crate::escrow::due;
 use crate::escrow::event::{Command, Record};
 use crate::escrow::network::{DAY_SECS, Network};
 use crate::escrow::pledge::{Standing, Totals};
 use crate::escrow::refund::{RefundBundle, RefundTarget};
 use crate::escrow::settlement::{self, Kind, Plan, RoleSignatures};
 use crate::escrow::statement::{
-    Acceptance, Attest, CharterId, Choice, Digest, Pledge, Receipt, Role, Ruling, SettlementId, Signed,
-    Statement, Submission, SubmissionId, Vote,
+    Acceptance, Attest, CharterId, Choice, Confirmed, Digest, Evidence, EvidenceKind, MergeConfirmation,
+    Party, Pledge, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission, SubmissionId, Vote,
 };
 use crate::escrow::task::{Refused, Stage, Task};
 use bitcoin::secp256k1::{All, Keypair, Secp256k1};
@@ -115,24 +116,14 @@ impl World {
         let views = self.chain.views(&scripts);
         let records = self.book.observe(&self.chain.tip(), &views);
         let count = self.keep(records);
-        let moved: Vec<(CharterId, Command)> = self
-            .book
-            .tasks()
-            .iter()
-            .flat_map(|(id, task)| task.submissions().iter().map(|submission| (*id, submission)))
-            .filter_map(|(id, submission)| {
-                let block = self.chain.block(submission.signed.statement.block_height)?;
-                let known = (submission.block_hash, submission.block_mtp_secs);
-                let command = Command::MoveSubmissionBlock { submission: submission.id, block };
-                (known != block).then_some((id, command))
-            })
-            .collect();
-        for (id, command) in &moved {
-            let task = self.book.task(id).expect("it was just found");
-            let records = self.book.decide(task, command).expect("a block may always move");
-            self.keep(records);
+        let mut moved = 0;
+        for (id, named, height) in due::submissions_to_check(&self.book) {
+            let Some(block) = self.chain.block(height) else { continue };
+            let task = self.book.task(&id).expect("it was just found");
+            let records = self.book.decide(task, &named.moved(block)).expect("a block may always move");
+            moved += self.keep(records);
         }
-        count + moved.len()
+        count + moved
     }
 
     /// Mines blocks with the mempool in the first, and looks.
@@ -312,6 +303,69 @@ impl World {
         let outpoint = held.expect("there is money").outpoint;
         let plan = self.task().split_off(&submission, outpoint, feerate_sat_per_vb).expect("it can be split");
         self.prepare(&plan, self.id).expect("prepared");
+    }
+
+    /// The leader's confirmation of what the charter asks for, naming the tip.
+    pub fn confirmation(&self, submission: SubmissionId) -> MergeConfirmation {
+        let tip = self.chain.tip();
+        let asked = self.task().charter().fields().vote_opens.awaits();
+        MergeConfirmation {
+            network: self.network,
+            charter: self.id,
+            submission,
+            confirmed: asked.unwrap_or(Confirmed::Merged),
+            block_height: tip.height,
+            block_hash: tip.hash,
+        }
+    }
+
+    /// A confirmation signed by the leader, with the block the chain has there.
+    pub fn confirm_command(&self, confirmation: MergeConfirmation) -> Command {
+        let block = self.chain.block(confirmation.block_height);
+        Command::ConfirmMerge {
+            confirmation: Signed::new(&self.secp, confirmation, &super::leader_keypair()),
+            block,
+        }
+    }
+
+    /// The leader confirms the merge or release.
+    pub fn confirm(&mut self, submission: SubmissionId) -> Result<usize, Refused> {
+        self.give(&self.confirm_command(self.confirmation(submission)))
+    }
+
+    /// The key that a party speaks with.
+    pub fn party(&self, party: Party) -> Keypair {
+        match party {
+            Party::Signer(role) => super::statement_keypair(self.network, role),
+            Party::Leader => super::leader_keypair(),
+            Party::Pledge(index) => self.sponsor(index),
+        }
+    }
+
+    /// Evidence as a party would sign it, with its next counter.
+    pub fn evidence(&self, submission: SubmissionId, kind: EvidenceKind, by: Party) -> Evidence {
+        let known = self.task().submission(&submission);
+        Evidence {
+            network: self.network,
+            charter: self.id,
+            submission,
+            kind,
+            by,
+            text: "The tests of the third part fail".into(),
+            attachments: vec![Digest::of(b"log")],
+            counter: known.map_or(0, |state| state.said_by(by).1),
+        }
+    }
+
+    /// Signed by the party that it names.
+    pub fn evidence_command(&self, evidence: Evidence) -> Command {
+        let key = self.party(evidence.by);
+        Command::GiveEvidence { evidence: Signed::new(&self.secp, evidence, &key) }
+    }
+
+    /// A party says something, or opens a dispute.
+    pub fn say(&mut self, submission: SubmissionId, kind: EvidenceKind, by: Party) -> Result<usize, Refused> {
+        self.give(&self.evidence_command(self.evidence(submission, kind, by)))
     }
 
     /// A vote as its sponsor signs it.

@@ -2,7 +2,9 @@
 
 use super::mirrored;
 use super::scalar::*;
-use super::statement::{SignedAcceptance, SignedMove, SignedRuling, SignedSubmission};
+use super::statement::{
+    SignedAcceptance, SignedConfirmation, SignedEvidence, SignedMove, SignedRuling, SignedSubmission,
+};
 use crate::escrow::ballot::{CastVote, Tally};
 use crate::escrow::facts::{Confirmation, SpendPath, Tip};
 use crate::escrow::pledge::{Standing, Totals};
@@ -179,6 +181,9 @@ struct SubmissionProof {
     /// Median time past of that block.
     #[schema(value_type = UnixSeconds)]
     block_mtp_secs: u32,
+    /// The leader's confirmation of a merge or release; left out while there is none.
+    #[schema(nullable = false)]
+    confirmation: Option<ConfirmationProof>,
     /// Every vote with its receipt, in order of arrival.
     votes: Vec<CastVote>,
     /// The representative's word, or `null`.
@@ -187,8 +192,26 @@ struct SubmissionProof {
     /// The arbiter's word, or `null`.
     #[schema(required)]
     ruling: Option<SignedRuling>,
+    /// Disputes and evidence, in order of arrival; left out while there are none.
+    #[schema(nullable = false)]
+    evidence: Option<Vec<SignedEvidence>>,
     /// Claim: the count.
     tally: Tally,
+}
+
+/// The leader's word that opens a review.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct ConfirmationProof {
+    /// As the leader signed it.
+    confirmation: SignedConfirmation,
+    /// Hash of the block now at the named height.
+    #[schema(value_type = BlockId)]
+    block_hash: String,
+    /// Median time past of that block: the review opens with it.
+    #[schema(value_type = UnixSeconds)]
+    block_mtp_secs: u32,
 }
 
 /// A settlement. Signatures are not published: two signers' would let anybody send the dearest form.

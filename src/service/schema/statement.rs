@@ -17,8 +17,12 @@ mirrored! {
     statement::Move => Move,
     statement::Choice => Choice,
     statement::Vote => Vote,
+    statement::Confirmed => Confirmed,
+    statement::MergeConfirmation => MergeConfirmation,
     statement::Acceptance => Acceptance,
     statement::Ruling => Ruling,
+    statement::EvidenceKind => EvidenceKind,
+    statement::Evidence => Evidence,
     statement::Receipt => Receipt,
     ballot::CastVote => CastVote,
     ballot::Window => Window,
@@ -141,6 +145,36 @@ struct Vote {
     counter: u32,
 }
 
+/// What the leader confirms before sponsors vote.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)]
+enum Confirmed {
+    Merged,
+    Released,
+}
+
+/// The leader's word that what was submitted is merged or released: the vote opens with it.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct MergeConfirmation {
+    /// Network of the charter.
+    network: crate::escrow::network::Network,
+    /// The charter.
+    charter: statement::CharterId,
+    /// What is confirmed.
+    submission: statement::SubmissionId,
+    /// What the charter asks for.
+    confirmed: Confirmed,
+    /// The block at which the review opens; at most two below the tip when it is made.
+    #[schema(value_type = Height)]
+    block_height: u32,
+    /// Its hash.
+    #[schema(value_type = BlockId)]
+    block_hash: bitcoin::BlockHash,
+}
+
 /// The representative's word on a submission, which frees the money of the silent.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -170,6 +204,42 @@ struct Ruling {
     /// Share paid to the payees: 10000 pays, 0 returns, between splits.
     #[schema(value_type = BasisPoints)]
     pay_bps: u16,
+}
+
+/// Whether words about a submission open a dispute, or only inform.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code)]
+enum EvidenceKind {
+    Dispute,
+    Evidence,
+}
+
+/// What somebody says about a submission. No rule about money rests on it.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct Evidence {
+    /// Network of the charter.
+    network: crate::escrow::network::Network,
+    /// The charter.
+    charter: statement::CharterId,
+    /// What it is about.
+    submission: statement::SubmissionId,
+    /// `dispute` by developer, representative and leader only.
+    kind: EvidenceKind,
+    /// Who says it: `developer`, `representative`, `arbiter`, `leader`, or `pledge` and its number, as in `pledge 3`.
+    #[schema(pattern = "^(developer|representative|arbiter|leader|pledge (0|[1-9][0-9]{0,9}))$")]
+    by: String,
+    /// One line of at most 2000 bytes.
+    #[schema(max_length = 2000)]
+    text: String,
+    /// SHA-256 of files that belong to it.
+    #[schema(max_items = 8)]
+    attachments: Vec<statement::Digest>,
+    /// Rises with each that the same party gives on this submission.
+    #[schema(value_type = Count)]
+    counter: u32,
 }
 
 /// The service's word that it holds a vote: proves an omission from the tally.
@@ -216,10 +286,14 @@ signed! {
     SignedMove(statement::Move);
     /// A vote as the sponsor signed it, tag `upfront/vote`.
     SignedVote(statement::Vote);
+    /// The leader's word as signed, tag `upfront/confirm`.
+    SignedConfirmation(statement::MergeConfirmation);
     /// The representative's word as signed, tag `upfront/accept`.
     SignedAcceptance(statement::Acceptance);
     /// The arbiter's word as signed, tag `upfront/ruling`.
     SignedRuling(statement::Ruling);
+    /// A dispute or evidence as signed, tag `upfront/evidence`.
+    SignedEvidence(statement::Evidence);
     /// A receipt as the service signed it, tag `upfront/receipt`.
     SignedReceipt(statement::Receipt);
 }
@@ -239,7 +313,7 @@ struct CastVote {
 #[derive(ToSchema)]
 #[allow(dead_code)]
 struct Window {
-    /// Median time past of the submission's named block.
+    /// Median time past of the block that opens it: the submission's, or the confirmation's.
     #[schema(value_type = UnixSeconds)]
     opens_secs: u32,
     /// Last median time past at which a vote counts.

@@ -3,7 +3,10 @@
 use super::Page;
 use crate::escrow::ballot::{self, Tally, Verdict, Window};
 use crate::escrow::facts::Tip;
-use crate::escrow::statement::{Acceptance, Receipt, Ruling, Signed, Submission, SubmissionId, Vote};
+use crate::escrow::statement::{
+    Acceptance, Confirmed, Evidence, MergeConfirmation, Receipt, Ruling, Signed, Submission, SubmissionId,
+    Vote,
+};
 use crate::escrow::task::{SubmissionState, Task};
 use crate::service::schema;
 use serde::{Deserialize, Serialize};
@@ -18,8 +21,15 @@ pub struct SubmissionView {
     /// As signed by the developer.
     #[schema(value_type = schema::SignedSubmission)]
     pub submission: Signed<Submission>,
-    /// When sponsors vote and the arbiter rules.
-    pub window: Window,
+    /// When sponsors vote and the arbiter rules; absent while the leader has not confirmed what is waited for.
+    #[schema(required)]
+    pub window: Option<Window>,
+    /// What the leader must confirm before sponsors vote; absent once that is done, or where nothing is waited for.
+    #[schema(required)]
+    pub awaits: Option<Confirmed>,
+    /// The leader's word that the work is merged or released.
+    #[schema(required, value_type = Option<schema::SignedConfirmation>)]
+    pub confirmation: Option<Signed<MergeConfirmation>>,
     /// Whether voting is over.
     pub closed: bool,
     /// The count; absent while the chain is not known.
@@ -38,6 +48,11 @@ pub struct SubmissionView {
     /// The arbiter's word.
     #[schema(required, value_type = Option<schema::SignedRuling>)]
     pub ruling: Option<Signed<Ruling>>,
+    /// Whether developer, representative or leader opened a dispute: a mark for people, no rule about money.
+    pub disputed: bool,
+    /// Disputes and evidence, in order of arrival.
+    #[schema(value_type = Vec<schema::SignedEvidence>)]
+    pub evidence: Vec<Signed<Evidence>>,
 }
 
 /// Answer to a vote.
@@ -79,13 +94,17 @@ impl SubmissionView {
             id: submission.id,
             submission: submission.signed.clone(),
             window,
-            closed: tip.is_some_and(|tip| window.closed(tip.mtp_secs)),
+            awaits: task.awaits(submission),
+            confirmation: submission.confirmation.as_ref().map(|known| known.signed.clone()),
+            closed: window.zip(tip).is_some_and(|(window, tip)| window.closed(tip.mtp_secs)),
             tally,
             verdicts,
             silence_pays,
             votes: submission.votes.clone(),
             acceptance: submission.acceptance.clone(),
             ruling: submission.ruling.clone(),
+            disputed: submission.disputed(),
+            evidence: submission.evidence.clone(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the service tells of a pledge: where to pay, what arrived.
 
 use super::Page;
+use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Ended, Outpoint, Pledge, Standing, ended};
 use crate::escrow::signature::StatementSignature;
@@ -55,6 +56,8 @@ pub struct OutpointView {
     /// Generation of the address it pays.
     #[schema(value_type = schema::Generation)]
     pub generation: u32,
+    /// Milestones whose shares it still holds, from 0; none for gifts, and for what no settlement left at a later generation.
+    pub uncovered: Vec<u32>,
     /// Its value.
     #[schema(value_type = schema::Sat)]
     pub amount_sat: u64,
@@ -103,7 +106,7 @@ impl PledgeView {
         let standings = tip.map(|tip| task.standings(tip)).unwrap_or_default();
         let mut arrived: BTreeMap<u32, Vec<OutpointView>> = BTreeMap::new();
         for held in task.outpoints().values() {
-            let view = OutpointView::new(held, standings.get(&held.outpoint), tip);
+            let view = OutpointView::new(task, held, standings.get(&held.outpoint), tip);
             arrived.entry(held.slot.index).or_default().push(view);
         }
         let pledges = task.pledges().range(after.map_or(0, |after| after.saturating_add(1))..);
@@ -120,17 +123,23 @@ impl PledgeView {
             .outpoints()
             .values()
             .filter(|held| held.slot.index == index)
-            .map(|held| OutpointView::new(held, standings.get(&held.outpoint), tip))
+            .map(|held| OutpointView::new(task, held, standings.get(&held.outpoint), tip))
             .collect();
         Some(PledgeView::new(task, task.pledges().get(&index)?, outpoints))
     }
 }
 
 impl OutpointView {
-    pub(crate) fn new(held: &Outpoint, standing: Option<&Standing>, tip: Option<&Tip>) -> OutpointView {
+    pub(crate) fn new(
+        task: &Task,
+        held: &Outpoint,
+        standing: Option<&Standing>,
+        tip: Option<&Tip>,
+    ) -> OutpointView {
         OutpointView {
             outpoint: held.outpoint,
             generation: held.slot.generation,
+            uncovered: if held.slot.index == OPEN_INDEX { Vec::new() } else { task.uncovered(held) },
             amount_sat: held.amount.to_sat(),
             standing: standing.copied(),
             confirmations: held.confirmation.zip(tip).map_or(0, |(at, tip)| at.depth(tip)),

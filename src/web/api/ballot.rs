@@ -5,8 +5,12 @@ use super::super::page::{self, PageQuery, Query};
 use super::super::{ApiError, App};
 use super::paths::{SubmissionPath, TaskPath};
 use crate::escrow::ballot::CastVote;
-use crate::escrow::statement::{Acceptance, CharterId, Ruling, Signed, Submission, SubmissionId, Vote};
-use crate::service::schema::{SignedAcceptance, SignedRuling, SignedSubmission, SignedVote};
+use crate::escrow::statement::{
+    Acceptance, CharterId, Evidence, MergeConfirmation, Ruling, Signed, Submission, SubmissionId, Vote,
+};
+use crate::service::schema::{
+    SignedAcceptance, SignedConfirmation, SignedEvidence, SignedRuling, SignedSubmission, SignedVote,
+};
 use crate::service::views::{Page, ReceiptView, SubmissionView, votes};
 use axum::Json;
 use axum::extract::State;
@@ -117,6 +121,26 @@ pub(super) async fn vote(
     Ok(Json(app.service.vote(&charter, vote).await?))
 }
 
+/// Confirm a merge or release
+///
+/// The project leader's word that the submission is merged or released, where the charter waits for that: the window for
+/// votes begins with the block it names.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/confirmations", operation_id = "confirm", tag = "votes",
+    params(TaskPath),
+    request_body = SignedConfirmation,
+    responses((status = 200, description = "The submission.", body = SubmissionView))
+)]
+pub(super) async fn confirm(
+    State(app): State<App>,
+    Params(charter): Params<CharterId>,
+    Body(confirmation): Body<Signed<MergeConfirmation>>,
+) -> Result<Json<SubmissionView>, ApiError> {
+    let id = confirmation.statement.submission;
+    app.service.confirm(&charter, confirmation).await?;
+    view(&app, &charter, &id)
+}
+
 /// Accept or refuse work
 ///
 /// The representative's word, which frees the money of the silent.
@@ -152,5 +176,25 @@ pub(super) async fn rule(
 ) -> Result<Json<SubmissionView>, ApiError> {
     let id = ruling.statement.submission;
     app.service.rule(&charter, ruling).await?;
+    view(&app, &charter, &id)
+}
+
+/// Open a dispute or give evidence
+///
+/// Words about a submission, signed by the party that they name: a signer, the project's leader, or the sponsor of a
+/// pledge that was paid. No rule about money rests on them.
+#[utoipa::path(
+    post, path = "/tasks/{charter}/evidence", operation_id = "giveEvidence", tag = "votes",
+    params(TaskPath),
+    request_body = SignedEvidence,
+    responses((status = 200, description = "The submission.", body = SubmissionView))
+)]
+pub(super) async fn give_evidence(
+    State(app): State<App>,
+    Params(charter): Params<CharterId>,
+    Body(evidence): Body<Signed<Evidence>>,
+) -> Result<Json<SubmissionView>, ApiError> {
+    let id = evidence.statement.submission;
+    app.service.give_evidence(&charter, evidence).await?;
     view(&app, &charter, &id)
 }

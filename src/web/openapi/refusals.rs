@@ -97,6 +97,7 @@ const DRAFT: Codes = &[
     "text_hash",
     "text_too_long",
     "not_supported",
+    "nobody_to_confirm",
     "refund_time_too_far",
     "funding_close_past",
     "descriptor",
@@ -138,12 +139,46 @@ const SUBMIT: Codes = &[
     "target_missing",
     "still_voting",
     "submission_link",
+    "too_many_submissions",
 ];
-const VOTE: Codes =
-    &["unknown_submission", "unknown_pledge", "vote_settled", "voting_closed", "too_many_votes"];
+const CONFIRM: Codes = &[
+    "unknown_submission",
+    "nothing_to_confirm",
+    "other_confirmation",
+    "already_confirmed",
+    "submission_replaced",
+    "confirmation_too_late",
+    "confirmation_block",
+];
+const VOTE: Codes = &[
+    "unknown_submission",
+    "unknown_pledge",
+    "voting_not_open",
+    "vote_settled",
+    "voting_closed",
+    "too_many_votes",
+];
 const ACCEPT: Codes = &["unknown_submission", "already_judged", "already_ruled"];
-const RULE: Codes =
-    &["unknown_submission", "ruling_share", "already_ruled", "ruling_too_early", "ruling_too_late", "no_ruling_for_named"];
+const EVIDENCE: Codes = &[
+    "unknown_submission",
+    "unknown_pledge",
+    "no_leader",
+    "no_dispute",
+    "evidence_text",
+    "too_many_attachments",
+    "unpaid_pledge",
+    "too_much_evidence",
+    "evidence_counter",
+];
+const RULE: Codes = &[
+    "unknown_submission",
+    "voting_not_open",
+    "ruling_share",
+    "already_ruled",
+    "ruling_too_early",
+    "ruling_too_late",
+    "no_ruling_for_named",
+];
 const PROPOSE: Codes = &[
     "chain_unknown",
     "not_open",
@@ -225,8 +260,10 @@ fn own(operation: &str) -> &'static [Codes] {
         "signLateMove" => &[SAID, ADDRESS, MOVE, &["bad_refund"]],
         "submitWork" => &[SAID, SUBMIT],
         "vote" => &[SAID, VOTE],
+        "confirm" => &[SAID, CONFIRM],
         "accept" => &[SAID, ACCEPT],
         "rule" => &[SAID, RULE],
+        "giveEvidence" => &[SAID, EVIDENCE],
         "proposeSettlement" => &[AUTH, PROPOSE],
         "getSettlementPsbts" => &[&["unknown_settlement"]],
         "signSettlement" => &[PSBT, SIGN],
@@ -306,9 +343,11 @@ pub(in crate::web) fn named() -> std::collections::BTreeSet<&'static str> {
         PLEDGE,
         REFUND,
         SUBMIT,
+        CONFIRM,
         VOTE,
         ACCEPT,
         RULE,
+        EVIDENCE,
         PROPOSE,
         SIGN,
         PROOF,

@@ -151,9 +151,13 @@ impl Deadline {
     /// Of a task; none when nothing is waited for any more.
     pub fn of(task: &Task, stage: Stage) -> Option<Deadline> {
         let fields = task.charter().fields();
-        let window = task.submissions().last().map(|submission| task.window(submission));
+        let window = task.submissions().iter().rev().find_map(|submission| task.window(submission));
         let late = |secs: u64| u32::try_from(secs).unwrap_or(u32::MAX);
+        let awaits = task.submissions().last().is_some_and(|submission| task.awaits(submission).is_some());
         let (what, secs) = match stage {
+            Stage::Open | Stage::Working if awaits => {
+                ("Confirmation is due", task.charter().confirmation_deadline_secs())
+            }
             Stage::Draft | Stage::Attested | Stage::Open => ("Funding closes", fields.funding_close),
             Stage::Working => ("Work is due", fields.work_deadline),
             Stage::Voting => ("Voting closes", late(window?.closes_secs)),

@@ -197,6 +197,19 @@ impl SettlementPage {
         matches!(self.settlement.kind, Kind::Ruling { .. })
     }
 
+    /// Whether it keeps money in an escrow, here or under another charter: its signers check the refunds of that.
+    fn keeps(&self) -> bool {
+        self.settlement.kind.one_by_one()
+    }
+
+    /// The task that money moves to.
+    fn destination(&self) -> Option<String> {
+        match self.settlement.kind {
+            Kind::Move { to } => Some(to.to_string()),
+            _ => None,
+        }
+    }
+
     fn submission(&self) -> Option<String> {
         self.settlement.kind.submission().map(|submission| submission.to_string())
     }

@@ -2,9 +2,11 @@
 //! list, a task's own page, its widget and its badge say the same.
 
 use crate::escrow::ballot::Verdict;
+use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Ending, Standing, Surplus};
 use crate::escrow::settlement::Kind;
-use crate::escrow::task::Stage;
+use crate::escrow::statement::Party;
+use crate::escrow::task::{Stage, Task};
 use crate::service::views::{OutpointView, SettlementProgress};
 
 /// A stage in two or three words.
@@ -79,6 +81,21 @@ pub fn sentence(stage: Stage) -> &'static str {
         }
         Stage::Refunded => "The refund time has passed, and what was left went back to its sponsors.",
     }
+}
+
+/// What becomes of the money where an all-or-nothing target was missed, as long as some is left.
+pub fn missed(task: &Task, stage: Stage, tip: &Tip) -> Option<&'static str> {
+    let before_its_end = matches!(stage, Stage::Open | Stage::Working | Stage::Settling);
+    if !before_its_end || !task.to_be_returned(tip) {
+        return None;
+    }
+    Some(if stage == Stage::Settling {
+        "Funding closed below the target, so everything goes back: signers are at it. What they do not return goes back by the refunds signed in advance."
+    } else if task.return_proposed(tip) {
+        "Funding closed below the target, so everything goes back. The return is proposed: it goes out as soon as two of the three signers have signed it, and at the refund time at the latest."
+    } else {
+        "Funding closed below the target, so everything goes back: as soon as two of the three signers sign a return, and at the refund time at the latest."
+    })
 }
 
 /// All stages with the value that a query has for them, in the order of a life.
@@ -162,6 +179,15 @@ pub fn progress(progress: SettlementProgress) -> &'static str {
     }
 }
 
+/// Who speaks about a submission.
+pub fn party(party: Party) -> String {
+    match party {
+        Party::Signer(role) => format!("The {role}"),
+        Party::Leader => "The project's leader".to_owned(),
+        Party::Pledge(index) => format!("The sponsor of pledge {index}"),
+    }
+}
+
 /// What may be done with a pledge's money under a submission.
 pub fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
@@ -202,6 +228,7 @@ mod tests {
         arrival(&OutpointView {
             outpoint: bitcoin::OutPoint { txid, vout: 0 },
             generation: 0,
+            uncovered: vec![0],
             amount_sat: 1,
             standing: Some(standing),
             confirmations: 0,

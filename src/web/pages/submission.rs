@@ -9,7 +9,9 @@ use super::task::{Paid, TallyPicture, by_whom, milestone, named};
 use super::{Asked, Site, show as respond, stage_words, words};
 use crate::escrow::ballot::CastVote;
 use crate::escrow::facts::Tip;
-use crate::escrow::statement::{CharterId, Choice, SettlementId, SubmissionId};
+use crate::escrow::statement::{
+    CharterId, Choice, Confirmed, Evidence, EvidenceKind, SettlementId, Signed, SubmissionId,
+};
 use crate::escrow::task::{SettlementState, SubmissionState, Task};
 use crate::service::views::SubmissionView;
 use askama::Template;
@@ -41,6 +43,18 @@ struct VoteRow {
     receipt: Option<String>,
 }
 
+/// What somebody said about it.
+#[derive(Serialize)]
+struct EvidenceRow {
+    by: String,
+    dispute: bool,
+    /// Inert.
+    text: String,
+    attachments: Vec<String>,
+    counter: u32,
+    signature: String,
+}
+
 /// What follows for a pledge.
 #[derive(Serialize)]
 struct VerdictRow {
@@ -70,9 +84,15 @@ struct SubmissionPage {
     block_height: u32,
     block_hash: String,
     signature: String,
-    opens_secs: u32,
-    closes_secs: u32,
-    ruling_ends_secs: u32,
+    /// What the leader must confirm before sponsors vote, if that is waited for.
+    awaits: Option<Confirmed>,
+    /// What the leader confirmed, at which height, and the signature.
+    confirmed: Option<Confirmed>,
+    confirmed_height: Option<u32>,
+    confirmation_signature: Option<String>,
+    opens_secs: Option<u32>,
+    closes_secs: Option<u32>,
+    ruling_ends_secs: Option<u32>,
     closed: bool,
     ruling_over: bool,
     now_secs: Option<u32>,
@@ -85,6 +105,11 @@ struct SubmissionPage {
     /// Share of the noes that is paid.
     ruled: Option<String>,
     ruling_signature: Option<String>,
+    /// Whether somebody disputes it.
+    disputed: bool,
+    /// Newest first.
+    evidence: Vec<EvidenceRow>,
+    evidence_count: usize,
     votes: Vec<VoteRow>,
     vote_count: usize,
     verdicts: Vec<VerdictRow>,
@@ -138,11 +163,15 @@ fn page(site: Site, task: &Task, state: &SubmissionState, tip: Option<&Tip>, mos
         block_height: statement.block_height,
         block_hash: state.block_hash.to_string(),
         signature: state.signed.signature.to_string(),
-        opens_secs: window.opens_secs,
-        closes_secs: secs(window.closes_secs),
-        ruling_ends_secs: secs(window.ruling_ends_secs),
+        awaits: view.awaits,
+        confirmed: view.confirmation.as_ref().map(|signed| signed.statement.confirmed),
+        confirmed_height: view.confirmation.as_ref().map(|signed| signed.statement.block_height),
+        confirmation_signature: view.confirmation.as_ref().map(|signed| signed.signature.to_string()),
+        opens_secs: window.map(|window| window.opens_secs),
+        closes_secs: window.map(|window| secs(window.closes_secs)),
+        ruling_ends_secs: window.map(|window| secs(window.ruling_ends_secs)),
         closed: view.closed,
-        ruling_over: tip.is_some_and(|tip| window.ruling_over(tip.mtp_secs)),
+        ruling_over: window.zip(tip).is_some_and(|(window, tip)| window.ruling_over(tip.mtp_secs)),
         now_secs: tip.map(|tip| tip.mtp_secs),
         tally: view.tally.as_ref().map(TallyPicture::of),
         quorum: words::share(task.charter().quorum().get()),
@@ -152,6 +181,9 @@ fn page(site: Site, task: &Task, state: &SubmissionState, tip: Option<&Tip>, mos
         acceptance_signature: view.acceptance.as_ref().map(|signed| signed.signature.to_string()),
         ruled: view.ruling.as_ref().map(|signed| words::share(signed.statement.pay_bps)),
         ruling_signature: view.ruling.as_ref().map(|signed| signed.signature.to_string()),
+        disputed: view.disputed,
+        evidence: view.evidence.iter().rev().take(most).map(EvidenceRow::of).collect(),
+        evidence_count: view.evidence.len(),
         votes: votes.collect(),
         vote_count: view.votes.len(),
         verdicts: verdicts.collect(),
@@ -161,10 +193,26 @@ fn page(site: Site, task: &Task, state: &SubmissionState, tip: Option<&Tip>, mos
     }
 }
 
+impl EvidenceRow {
+    fn of(signed: &Signed<Evidence>) -> EvidenceRow {
+        let said = &signed.statement;
+        EvidenceRow {
+            by: stage_words::party(said.by),
+            dispute: said.kind == EvidenceKind::Dispute,
+            text: pieces::inert(&said.text),
+            attachments: said.attachments.iter().map(ToString::to_string).collect(),
+            counter: said.counter,
+            signature: signed.signature.to_string(),
+        }
+    }
+}
+
 fn vote(cast: &CastVote, view: &SubmissionView, state: &SubmissionState) -> VoteRow {
     let vote = &cast.vote.statement;
     let receipt = cast.receipt.as_ref();
-    let in_time = receipt.is_some_and(|receipt| !view.window.closed(receipt.statement.tip_mtp_secs));
+    let in_time = receipt
+        .zip(view.window)
+        .is_some_and(|(receipt, window)| !window.closed(receipt.statement.tip_mtp_secs));
     let newer = state.votes.iter().any(|other| {
         let other = &other.vote.statement;
         other.pledge == vote.pledge && other.counter > vote.counter

@@ -75,6 +75,8 @@ struct TaskPage {
     repository_link: Option<String>,
     stage: Stage,
     state: &'static str,
+    /// What becomes of the money where an all-or-nothing target was missed.
+    missed: Option<&'static str>,
     progress: Progress,
     deadline: Option<Deadline>,
     now_secs: Option<u32>,
@@ -170,6 +172,7 @@ fn page(
         repository_link: outward(&fields.repository),
         stage,
         state: stage_words::label(stage),
+        missed: tip.and_then(|tip| stage_words::missed(task, stage, tip)),
         progress: Progress::of(task, tip),
         deadline: Deadline::of(task, stage),
         now_secs: tip.map(|tip| tip.mtp_secs),

@@ -10,7 +10,7 @@ use super::{Asked, Site, show as respond, words};
 use crate::escrow::ballot::Tally;
 use crate::escrow::charter::{AcceptanceRule, Silence};
 use crate::escrow::facts::Tip;
-use crate::escrow::statement::{CharterId, Digest, SubmissionId};
+use crate::escrow::statement::{CharterId, Confirmed, Digest, SubmissionId};
 use crate::escrow::task::{Stage, SubmissionState, Task};
 use askama::Template;
 use axum::extract::State;
@@ -29,9 +29,13 @@ pub struct Work {
     milestone: Option<String>,
     /// Who is paid in place of the charter's payees.
     named: Vec<Paid>,
-    opens_secs: u32,
-    closes_secs: u32,
-    ruling_ends_secs: u32,
+    /// What the leader must confirm before sponsors vote, if that is waited for.
+    awaits: Option<Confirmed>,
+    /// What the leader confirmed.
+    confirmed: Option<Confirmed>,
+    opens_secs: Option<u32>,
+    closes_secs: Option<u32>,
+    ruling_ends_secs: Option<u32>,
     closed: bool,
     tally: Option<Tally>,
     /// Weight that said nothing so far.
@@ -88,10 +92,12 @@ impl Work {
             content: statement.content,
             milestone: milestone(task.charter(), statement),
             named: named(statement),
-            opens_secs: window.opens_secs,
-            closes_secs: secs(window.closes_secs),
-            ruling_ends_secs: secs(window.ruling_ends_secs),
-            closed: tip.is_some_and(|tip| window.closed(tip.mtp_secs)),
+            awaits: task.awaits(submission),
+            confirmed: submission.confirmation.as_ref().map(|known| known.signed.statement.confirmed),
+            opens_secs: window.map(|window| window.opens_secs),
+            closes_secs: window.map(|window| secs(window.closes_secs)),
+            ruling_ends_secs: window.map(|window| secs(window.ruling_ends_secs)),
+            closed: window.zip(tip).is_some_and(|(window, tip)| window.closed(tip.mtp_secs)),
             tally,
             silent_sat,
             accepted: submission.acceptance.as_ref().map(|signed| signed.statement.accepted),

@@ -54,6 +54,8 @@ pub struct FakeSource {
     pub watched: Arc<Mutex<BTreeSet<ScriptBuf>>>,
     /// Nothing can be sent.
     pub offline: Arc<AtomicBool>,
+    /// What it is said to cost to confirm soon.
+    pub feerate: Arc<Mutex<Option<FeeRate>>>,
 }
 
 impl ChainSource for FakeSource {
@@ -87,7 +89,7 @@ impl ChainSource for FakeSource {
         async move { sent }.boxed()
     }
     fn estimate(&self, _: u16) -> BoxFuture<'_, Option<FeeRate>> {
-        async { None }.boxed()
+        async { *self.feerate.lock().unwrap() }.boxed()
     }
     fn relay_feerate(&self) -> BoxFuture<'_, Option<FeeRate>> {
         async { None }.boxed()
@@ -299,6 +301,7 @@ impl World {
             chain: Arc::new(Mutex::new(chain)),
             watched: Arc::default(),
             offline: Arc::default(),
+            feerate: Arc::default(),
         };
         let disk = Disk::default();
         let service = start(&source, &disk, wallet);

@@ -18,7 +18,7 @@ fn split() -> (Life, SettlementId, Vec<RefundSignatures>) {
     let mut fields = testing::fields(NETWORK);
     let half = |due| Milestone { share_bps: 5_000, due };
     fields.milestones = vec![half(fields.work_deadline - DAY_SECS), half(fields.work_deadline)];
-    let mut life = Life::under(&Charter::from_fields(fields).unwrap());
+    let mut life = Life::open_under(Charter::from_fields(fields).unwrap());
     fund(&mut life, &[(1, 300_000), (2, 200_000)]);
     life.submit(Some(0));
     life.vote(1, Choice::Yes, 1);
@@ -137,7 +137,7 @@ fn a_signer_splits_only_what_its_sponsor_can_take_back() {
 fn a_signer_moves_only_to_the_sponsors_own_pledge_under_an_attested_charter() {
     let mut fields = testing::fields(NETWORK);
     fields.licence = "MIT".into();
-    let mut there = Life::under(&Charter::from_fields(fields).unwrap());
+    let mut there = Life::open_under(Charter::from_fields(fields).unwrap());
     there.pledge(1, 250_000);
     let mut life = Life::open();
     fund(&mut life, &[(1, 300_000), (2, 200_000)]);

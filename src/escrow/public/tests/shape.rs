@@ -64,7 +64,7 @@ fn samples() -> Map<String, Value> {
             "to_index",
         ],
     );
-    let flags = ["pair_only", "quorum_met", "threshold_reached", "counted", "accepted"];
+    let flags = ["pair_only", "quorum_met", "threshold_reached", "counted", "accepted", "dispute"];
     let ids = ["txid", "block_hash", "settlement", "submission", "content", "to_charter"];
     let texts = ["title", "open_address", "address", "link"];
     let mut samples = Map::new();
@@ -83,6 +83,8 @@ fn samples() -> Map<String, Value> {
     put(&["was"], json!("surplus"));
     put(&["choice"], json!("yes"));
     put(&["kind"], json!("early_return"));
+    put(&["by"], json!("pledge 3"));
+    put(&["confirmed"], json!("merged"));
     samples
 }
 

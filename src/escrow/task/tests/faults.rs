@@ -123,14 +123,14 @@ fn the_block_a_submission_names_may_be_reorged_away() {
         task.tally(&task.submissions()[0], world.book.tip().unwrap())
     };
     assert_eq!((tally(&world).yes, tally(&world).no), (sat(200_000), Amount::ZERO), "paid after the block");
-    let opens = world.task().window(&world.task().submissions()[0]).opens_secs;
+    let opens = world.task().window(&world.task().submissions()[0]).unwrap().opens_secs;
     // The block goes; both payments are mined in the one that takes its place.
     world.chain.disconnect(2);
     world.mine(3);
     let state = &world.task().submissions()[0];
     assert_eq!(Some((state.block_hash, state.block_mtp_secs)), world.chain.block(named));
     assert_ne!(state.block_hash, state.signed.statement.block_hash);
-    assert_eq!(world.task().window(state).opens_secs, state.block_mtp_secs);
+    assert_eq!(world.task().window(state).unwrap().opens_secs, state.block_mtp_secs);
     assert!(state.block_mtp_secs >= opens);
     assert_eq!(state.votes.len(), 2, "votes stand");
     assert_eq!(
@@ -376,7 +376,7 @@ fn voting_closes_one_second_after_the_window() {
         let (other, _) = world.fund(sat(100_000));
         let submission = world.submit();
         world.vote(submission, other, Choice::No, 1).unwrap();
-        let closes = world.task().window(&world.task().submissions()[0]).closes_secs;
+        let closes = world.task().window(&world.task().submissions()[0]).unwrap().closes_secs;
         let at = u32::try_from(i64::try_from(closes).unwrap() + shift).unwrap();
         world.advance_to(at);
         assert_eq!(world.chain.tip().mtp_secs, at);

@@ -117,7 +117,7 @@ fn yes_at_once_silence_and_gift_by_acceptance_no_by_ruling() {
     assert_eq!(world.plan(first).outpoints().collect::<Vec<_>>(), [paid], "only the yes, before the end");
 
     // The vote is over; without the representative nobody moves the silent's money.
-    let closes = world.task().window(&world.task().submissions()[0]).closes_secs;
+    let closes = world.task().window(&world.task().submissions()[0]).unwrap().closes_secs;
     world.advance_to(u32::try_from(closes).unwrap() + 1);
     assert_eq!(world.stage(), Stage::Deciding);
     let tally = world.task().tally(&world.task().submissions()[0], world.book.tip().unwrap());

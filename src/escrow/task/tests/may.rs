@@ -119,7 +119,7 @@ fn every_rule_is_told_once_on_a_way_through() {
         [true, false].map(|accepted| code(world.task().may_judge(submission, accepted)))
     };
     assert_eq!((ruled(&world), judged(&world)), (Some("ruling_too_early"), [None, None]));
-    let window = world.task().window(&world.task().submissions()[0]);
+    let window = world.task().window(&world.task().submissions()[0]).unwrap();
     world.advance_to(u32::try_from(window.closes_secs).unwrap() + 1);
     assert_eq!((ruled(&world), of(&world, 2)), (None, Some("voting_closed")));
     agrees(&world);
@@ -139,7 +139,7 @@ fn a_ruling_that_comes_too_late_is_told_and_the_representative_may_still_speak()
     let mut world = World::new(|_| {});
     world.fund(sat(400_000));
     world.submit();
-    let window = world.task().window(&world.task().submissions()[0]);
+    let window = world.task().window(&world.task().submissions()[0]).unwrap();
     world.advance_to(u32::try_from(window.ruling_ends_secs).unwrap() + 1);
     let (task, tip) = (world.task(), world.book.tip().unwrap());
     let submission = &task.submissions()[0];

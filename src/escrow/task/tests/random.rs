@@ -1,13 +1,13 @@
 //! Random lives: no sequence of commands and chain facts breaks what must hold in every case.
 
 use super::{sat, verified};
-use crate::escrow::charter::CharterFields;
+use crate::escrow::charter::{CharterFields, FundingRule, SubmissionsOpen, VoteOpens};
 use crate::escrow::event::Command;
 use crate::escrow::facts::SpendPath;
 use crate::escrow::pledge::Outpoint;
 use crate::escrow::refund::RefundBundle;
 use crate::escrow::settlement::Kind;
-use crate::escrow::statement::{Choice, Role, SettlementId, SubmissionId};
+use crate::escrow::statement::{Choice, EvidenceKind, Party, Role, SettlementId, SubmissionId};
 use crate::escrow::testing::{self, World};
 use bitcoin::{Amount, OutPoint, ScriptBuf, Txid};
 use proptest::prelude::*;
@@ -26,6 +26,10 @@ pub(in crate::escrow) enum Step {
     Wait(u8),
     Submit,
     Vote(u8, bool, u8),
+    /// The leader confirms the latest submission, where the charter waits for that.
+    Confirm,
+    /// A party says something about it, or opens a dispute.
+    Say(u8, bool),
     Judge(bool),
     Rule(u8),
     Propose(u8, u8),
@@ -51,6 +55,8 @@ pub(in crate::escrow) fn step() -> impl Strategy<Value = Step> {
         3 => any::<u8>().prop_map(Step::Wait),
         2 => Just(Step::Submit),
         6 => (any::<u8>(), any::<bool>(), 0u8..3).prop_map(|(at, yes, counter)| Step::Vote(at, yes, counter)),
+        2 => Just(Step::Confirm),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(at, dispute)| Step::Say(at, dispute)),
         1 => any::<bool>().prop_map(Step::Judge),
         1 => any::<u8>().prop_map(Step::Rule),
         2 => (any::<u8>(), 1u8..4).prop_map(|(kind, rate)| Step::Propose(kind, rate)),
@@ -187,6 +193,21 @@ impl Life {
                 let command = world.vote_command(vote);
                 self.give(command);
             }
+            Step::Confirm => {
+                let Some(submission) = last else { return };
+                let command = world.confirm_command(world.confirmation(submission));
+                self.give(command);
+            }
+            Step::Say(at, dispute) => {
+                let Some(submission) = last else { return };
+                let kind = if dispute { EvidenceKind::Dispute } else { EvidenceKind::Evidence };
+                let signers = Role::ALL.map(Party::Signer);
+                let sponsors = task.pledges().keys().map(|index| Party::Pledge(*index));
+                let all = signers.into_iter().chain([Party::Leader]).chain(sponsors);
+                let Some(by) = pick(all, at) else { return };
+                let command = world.evidence_command(world.evidence(submission, kind, by));
+                self.give(command);
+            }
             Step::Judge(accepted) => {
                 let Some(submission) = last else { return };
                 let _ = world.judge(submission, accepted);
@@ -253,6 +274,24 @@ impl Life {
             .extend(task.outpoints().values().filter(|held| held.secured()).map(|held| held.outpoint));
         for outpoint in &self.secured {
             assert!(task.outpoints()[outpoint].secured(), "a refund that was secured stays");
+        }
+        for submission in task.submissions().iter().filter(|s| task.window(s).is_none()) {
+            assert!(submission.votes.is_empty() && submission.ruling.is_none(), "nothing before the merge");
+        }
+    }
+
+    /// Where the return of a missed target is due it can be proposed, and then it is not due any more.
+    fn returned_once(&mut self) {
+        let tip = *self.world.book.tip().expect("synced");
+        if self.world.task().return_due(&tip) {
+            match self.world.propose(Kind::EarlyReturn, 1) {
+                Ok(id) => {
+                    let task = self.world.task();
+                    let held_up = task.may_be_signed(&task.settlements()[&id], &tip).is_err();
+                    assert!(!task.return_due(&tip) || held_up, "once, but for what waits for another");
+                }
+                Err(refused) => assert_eq!(refused.code(), "settlement_under_way"),
+            }
         }
     }
 
@@ -333,15 +372,26 @@ proptest! {
     #[test]
     fn no_life_breaks_the_books(
         amounts in prop::collection::vec(10_000u64..900_000, 0..4),
+        waits in any::<bool>(),
+        all_or_nothing in any::<bool>(),
         steps in prop::collection::vec(step(), 5..50),
     ) {
-        let mut life = Life::new();
+        let mut life = Life::under(|fields| {
+            if waits {
+                fields.vote_opens = VoteOpens::Merged;
+            }
+            if all_or_nothing {
+                fields.funding_rule = FundingRule::AllOrNothing;
+                fields.submissions_open = SubmissionsOpen::WhenTargetCredited;
+            }
+        });
         for amount in &amounts {
             life.world.fund(sat(*amount));
         }
         for step in &steps {
             life.step(step);
             life.holds();
+            life.returned_once();
         }
         life.world.check();
         life.paid_once();

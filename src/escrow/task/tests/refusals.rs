@@ -49,7 +49,11 @@ fn drafts() {
     assert_eq!(draft(charter.bytes(), "another text"), "text_hash");
     assert_eq!(draft(charter.bytes(), &"long ".repeat(20_000)), "text_too_long");
     assert_eq!(world.book.draft(charter.bytes(), testing::TEXT, None).unwrap().1, [], "again gives nothing");
-    assert_eq!(drafting(|fields| fields.vote_opens = VoteOpens::Merged).code(), "not_supported");
+    let nobody = |fields: &mut CharterFields| {
+        fields.vote_opens = VoteOpens::Merged;
+        fields.payees[0].share_bps += fields.leader.take().unwrap().share_bps;
+    };
+    assert_eq!(drafting(nobody).code(), "nobody_to_confirm");
     assert_eq!(drafting(|fields| later(fields, 110 * 7 * DAY_SECS)).code(), "refund_time_too_far");
     let mut late = verified(|_| {});
     late.advance_to(charter.fields().funding_close);
@@ -309,7 +313,7 @@ const CASES: &[Case] = &[
     }),
     ("ruling_too_late", || {
         let (mut world, _, submission) = closed();
-        let ends = world.task().window(&world.task().submissions()[0]).ruling_ends_secs;
+        let ends = world.task().window(&world.task().submissions()[0]).unwrap().ruling_ends_secs;
         world.advance_to(u32::try_from(ends).unwrap());
         assert!(world.clone().rule(submission, 0).is_ok(), "in its last second");
         world.advance_to(u32::try_from(ends).unwrap() + 1);
@@ -416,6 +420,24 @@ fn every_refusal_has_its_code_and_changes_nothing() {
         "refund_time_too_far",
         "funding_close_past",
         "settlement_plan",
+        // Of a merge or release: in `confirm.rs`.
+        "nobody_to_confirm",
+        "too_many_submissions",
+        "nothing_to_confirm",
+        "other_confirmation",
+        "already_confirmed",
+        "submission_replaced",
+        "confirmation_too_late",
+        "confirmation_block",
+        "voting_not_open",
+        // Of disputes and evidence: in `evidence.rs`.
+        "no_leader",
+        "no_dispute",
+        "evidence_text",
+        "too_many_attachments",
+        "unpaid_pledge",
+        "too_much_evidence",
+        "evidence_counter",
     ];
     let milestones = include_str!("milestones.rs");
     for code in codes {

@@ -8,14 +8,16 @@ use super::super::pieces::title;
 use super::super::settlement::Refusal;
 use super::super::settlement::moves::Moves;
 use super::super::settlements::{copy, feerate};
-use super::super::{Asked, Site, money, pieces, show as respond, words};
+use super::super::{Asked, Site, money, pieces, show as respond, stage_words, words};
 use super::seat;
 use crate::escrow::ballot::{CastVote, Verdict};
 use crate::escrow::charter::Bps;
 use crate::escrow::facts::Tip;
 use crate::escrow::public::{PublicEvent, in_words};
 use crate::escrow::settlement::Kind;
-use crate::escrow::statement::{CharterId, Choice, Role, SettlementId, Statement, SubmissionId};
+use crate::escrow::statement::{
+    CharterId, Choice, Evidence, EvidenceKind, Role, SettlementId, Signed, Statement, SubmissionId,
+};
 use crate::escrow::task::{SubmissionState, Task};
 use crate::service::events::Topic;
 use crate::service::views::SubmissionView;
@@ -55,6 +57,8 @@ struct Case {
     submission: SubmissionView,
     /// Every vote, in order of arrival.
     votes: Vec<VoteLine>,
+    /// Disputes and evidence, oldest first.
+    evidence: Vec<EvidenceLine>,
     /// Weight of those who said nothing.
     silent_sat: u64,
     /// Share of the weight cast that yes must reach.
@@ -98,6 +102,18 @@ struct VoteLine {
     digest: String,
     /// Median time past when the service took it.
     received_mtp_secs: Option<u32>,
+}
+
+/// What somebody said, with what it takes to check it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct EvidenceLine {
+    by: String,
+    dispute: bool,
+    /// Inert.
+    text: String,
+    /// Exactly what was signed.
+    lines: String,
+    signature: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -181,6 +197,7 @@ impl Case {
                 .iter()
                 .filter_map(|cast| VoteLine::new(task, &submission, cast, &weights))
                 .collect(),
+            evidence: state.evidence.iter().map(EvidenceLine::new).collect(),
             silent_sat: silent.to_sat(),
             threshold_bps: task.charter().threshold().get(),
             quorum_bps: task.charter().quorum().get(),
@@ -204,11 +221,11 @@ impl Case {
     }
 
     fn closes(&self) -> u32 {
-        u32::try_from(self.submission.window.closes_secs).unwrap_or(u32::MAX)
+        self.submission.window.map_or(0, |window| u32::try_from(window.closes_secs).unwrap_or(u32::MAX))
     }
 
     fn ruling_ends(&self) -> u32 {
-        u32::try_from(self.submission.window.ruling_ends_secs).unwrap_or(u32::MAX)
+        self.submission.window.map_or(0, |window| u32::try_from(window.ruling_ends_secs).unwrap_or(u32::MAX))
     }
 
     fn is_arbiter(&self) -> bool {
@@ -216,7 +233,7 @@ impl Case {
     }
 
     fn ruling_over(&self) -> bool {
-        u64::from(self.now()) > self.submission.window.ruling_ends_secs
+        self.submission.window.is_some_and(|window| window.ruling_over(self.now()))
     }
 }
 
@@ -246,6 +263,19 @@ fn rulings(task: &Task, state: &SubmissionState, feerate_sat_per_vb: u64, tip: &
         }
     };
     shares.into_iter().map(preview).collect()
+}
+
+impl EvidenceLine {
+    fn new(signed: &Signed<Evidence>) -> EvidenceLine {
+        let said = &signed.statement;
+        EvidenceLine {
+            by: stage_words::party(said.by),
+            dispute: said.kind == EvidenceKind::Dispute,
+            text: pieces::inert(&said.text),
+            lines: said.lines(),
+            signature: signed.signature.to_string(),
+        }
+    }
 }
 
 impl VoteLine {

@@ -7,7 +7,7 @@ use super::super::{stage_words, words};
 use crate::escrow::ballot::Verdict;
 use crate::escrow::facts::Tip;
 use crate::escrow::settlement::Kind;
-use crate::escrow::statement::{CharterId, Role};
+use crate::escrow::statement::{CharterId, Confirmed, Role};
 use crate::escrow::task::{Fate, Refused, SettlementState, SubmissionState, Task};
 use bitcoin::OutPoint;
 use serde::Serialize;
@@ -131,11 +131,19 @@ impl Seat<'_> {
         let words = match (first, paid_for) {
             (true, true) => "When the work is done, submit it here.",
             (true, false) => "When the work is done, submit it here. Nothing has been paid for it so far.",
+            (false, _) if self.awaits().is_some() => {
+                "Your last submission waits for the leader's confirmation. You may submit again in its place."
+            }
             (false, _) => "You may submit again.",
         };
         let link = format!("/desk/developer/{}", self.task.id());
         let wait = self.wait(What::Submit, words.to_owned(), "Submit work", link);
         Some(Waiting { deadline_secs: Some(deadline_secs), due: first && paid_for, ..wait })
+    }
+
+    /// What the latest submission waits for before sponsors vote on it.
+    fn awaits(&self) -> Option<Confirmed> {
+        self.task.awaits(self.task.submissions().last()?)
     }
 
     fn judge(&self, submission: &SubmissionState) -> Option<Waiting> {
@@ -146,7 +154,8 @@ impl Seat<'_> {
         if self.past(u64::from(self.task.charter().cutoff_secs())) {
             return None;
         }
-        let window = self.task.window(submission);
+        // Before the merge or release is confirmed nobody waits for this word.
+        let window = self.task.window(submission)?;
         let closed = window.closed(self.tip.mtp_secs);
         let over = window.ruling_over(self.tip.mtp_secs);
         let may_refuse = self.task.may_judge(submission, false).is_ok();
@@ -180,7 +189,7 @@ impl Seat<'_> {
             Err(Refused::RulingTooEarly { .. }) => false,
             Err(_) => return None,
         };
-        let window = self.task.window(submission);
+        let window = self.task.window(submission)?;
         let number = submission.signed.statement.number + 1;
         let contested = self.contested(submission);
         let silent = submission.acceptance.is_none();
@@ -196,8 +205,13 @@ impl Seat<'_> {
                 "Submission {number}: {contested} {} voted no so far. You can rule once voting is over.",
                 words::plural("pledge", contested)
             ),
+            (_, false, _) if submission.disputed() => {
+                format!("Submission {number} is disputed; nobody voted no so far.")
+            }
             (false | true, false, _) => return None,
         };
+        let words =
+            if submission.disputed() && contested > 0 { format!("{words} It is disputed.") } else { words };
         let act = if closed { "Hear both sides and rule" } else { "Look at the case" };
         let until = if closed { window.ruling_ends_secs } else { window.closes_secs };
         let wait = self.wait(What::Rule, words, act, self.case(submission));
@@ -211,7 +225,7 @@ impl Seat<'_> {
     }
 
     fn watch(&self, submission: &SubmissionState) -> Option<Waiting> {
-        let window = self.task.window(submission);
+        let window = self.task.window(submission)?;
         if self.role == Role::Arbiter || window.closed(self.tip.mtp_secs) {
             return None;
         }
@@ -247,6 +261,9 @@ impl Seat<'_> {
             Kind::Payout { submission } | Kind::Ruling { submission } | Kind::Milestone { submission } => {
                 let number = number_of(self.task, &submission).unwrap_or_default();
                 format!("{}, submission {number}", stage_words::kind(&kind))
+            }
+            Kind::EarlyReturn if self.task.to_be_returned(self.tip) => {
+                format!("{}, because the target was missed", stage_words::kind(&kind))
             }
             Kind::EarlyReturn | Kind::Move { .. } => stage_words::kind(&kind).to_owned(),
         };

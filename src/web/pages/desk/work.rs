@@ -8,7 +8,7 @@ use super::super::{Asked, Site, money, pieces, show as respond, words};
 use crate::escrow::ballot::Window;
 use crate::escrow::facts::Tip;
 use crate::escrow::network::Network;
-use crate::escrow::statement::{CharterId, SubmissionId};
+use crate::escrow::statement::{CharterId, Confirmed, SubmissionId};
 use crate::escrow::task::{Refused, Stage, Task};
 use askama::Template;
 use axum::extract::State;
@@ -44,7 +44,9 @@ struct Earlier {
     /// From 1, as people count.
     number: u32,
     link: String,
-    window: Window,
+    window: Option<Window>,
+    /// What the leader must confirm before sponsors vote.
+    awaits: Option<Confirmed>,
     closed: bool,
 }
 
@@ -65,7 +67,8 @@ impl Work {
             number: state.signed.statement.number.saturating_add(1),
             link: state.signed.statement.link.clone(),
             window: task.window(state),
-            closed: tip.is_some_and(|tip| task.window(state).closed(tip.mtp_secs)),
+            awaits: task.awaits(state),
+            closed: task.window(state).zip(tip).is_some_and(|(window, tip)| window.closed(tip.mtp_secs)),
         });
         Work {
             site,

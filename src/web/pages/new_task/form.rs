@@ -390,9 +390,16 @@ impl Form {
         });
         let some =
             ["leader_address", "leader_share", "leader_key"].iter().any(|name| self.given(name).is_some());
+        let waits = matches!(self.raw("vote_opens").trim(), "merged" | "released");
+        let words = match waits {
+            true => {
+                "Votes wait for the leader's word: a leader has an address and a key. The share may be 0."
+            }
+            false => "A leader has an address and a key.",
+        };
         for name in ["leader_address", "leader_key"] {
-            if some && self.given(name).is_none() {
-                self.wrong_with(name, "A leader has an address and a key.");
+            if (some || waits) && self.given(name).is_none() {
+                self.wrong_with(name, words);
             }
         }
         (to, part, key)

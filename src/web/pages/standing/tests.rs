@@ -10,6 +10,7 @@ fn held(amount_sat: u64, standing: Standing) -> OutpointView {
     OutpointView {
         outpoint: OutPoint { txid: Txid::all_zeros(), vout: 0 },
         generation: 0,
+        uncovered: vec![0],
         amount_sat,
         standing: Some(standing),
         confirmations: 0,

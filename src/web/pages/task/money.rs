@@ -36,7 +36,8 @@ impl Arrival {
     pub fn of(task: &Task, tip: Option<&Tip>, index: u32) -> Vec<Arrival> {
         let standings = tip.map(|tip| task.standings(tip)).unwrap_or_default();
         let held = task.outpoints().values().filter(|held| held.slot.index == index);
-        held.map(|held| Arrival::new(&OutpointView::new(held, standings.get(&held.outpoint), tip))).collect()
+        held.map(|held| Arrival::new(&OutpointView::new(task, held, standings.get(&held.outpoint), tip)))
+            .collect()
     }
 }
 

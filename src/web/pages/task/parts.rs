@@ -148,7 +148,7 @@ fn dates(charter: &Charter) -> Vec<Date> {
             "No pledge counts after it. If the target is missed, the task goes on with what it has."
         }
         FundingRule::AllOrNothing => {
-            "No pledge counts after it. If the target is missed, everything is returned."
+            "No pledge counts after it. If the target is missed, everything goes back: as soon as two signers sign the return that this service proposes then, and at T at the latest."
         }
     };
     let date = |what: &str, secs, then: String| Date { what: what.to_owned(), secs, then };

@@ -3,7 +3,7 @@
 use crate::escrow::ballot::Tally;
 use crate::escrow::facts::Tip;
 use crate::escrow::public::{PublicEvent, What, in_words};
-use crate::escrow::statement::{SettlementId, SubmissionId};
+use crate::escrow::statement::{Confirmed, SettlementId, SubmissionId};
 use crate::escrow::task::{SettlementState, SubmissionState, Task};
 use crate::service::views::{SettlementProgress, SettlementView};
 use crate::web::pages::{pieces, stage_words, words};
@@ -80,10 +80,16 @@ pub struct SubmissionRow {
     pub link: String,
     /// The same, where a browser may follow it.
     pub href: Option<String>,
-    /// When voting closes.
-    pub closes_secs: u32,
+    /// What the leader must confirm before sponsors vote, if that is waited for.
+    pub awaits: Option<Confirmed>,
+    /// What the leader confirmed.
+    pub confirmed: Option<Confirmed>,
+    /// When voting closes, once it is open.
+    pub closes_secs: Option<u32>,
     /// Whether it has.
     pub closed: bool,
+    /// Whether somebody disputes it.
+    pub disputed: bool,
     /// The count; absent while the chain is not known.
     pub tally: Option<TallyPicture>,
     /// What the representative said.
@@ -102,8 +108,11 @@ impl SubmissionRow {
             number: statement.number.saturating_add(1),
             link: pieces::inert(&statement.link),
             href: pieces::outward(&statement.link),
-            closes_secs: u32::try_from(window.closes_secs).unwrap_or(u32::MAX),
-            closed: tip.is_some_and(|tip| window.closed(tip.mtp_secs)),
+            awaits: task.awaits(submission),
+            confirmed: submission.confirmation.as_ref().map(|known| known.signed.statement.confirmed),
+            closes_secs: window.map(|window| u32::try_from(window.closes_secs).unwrap_or(u32::MAX)),
+            closed: window.zip(tip).is_some_and(|(window, tip)| window.closed(tip.mtp_secs)),
+            disputed: submission.disputed(),
             tally: tip.map(|tip| TallyPicture::of(&task.tally(submission, tip))),
             accepted: submission.acceptance.as_ref().map(|signed| signed.statement.accepted),
             ruled: submission.ruling.as_ref().map(|signed| words::share(signed.statement.pay_bps)),
@@ -193,6 +202,7 @@ impl EventRow {
 fn submission(what: &What) -> Option<SubmissionId> {
     match what {
         What::WorkSubmitted { submission, .. }
+        | What::MergeConfirmed { submission, .. }
         | What::ReviewOpened { submission, .. }
         | What::ReviewMoved { submission, .. }
         | What::ReviewClosed { submission, .. }
@@ -201,6 +211,7 @@ fn submission(what: &What) -> Option<SubmissionId> {
         | What::RulingReopened { submission }
         | What::VoteCast { submission, .. }
         | What::AcceptanceGiven { submission, .. }
+        | What::EvidenceGiven { submission, .. }
         | What::RulingGiven { submission, .. } => Some(*submission),
         _ => None,
     }

@@ -128,6 +128,7 @@ async fn everything_that_is_wrong_is_told_at_its_field() {
         (json!({ "payee_1_share": "40" }), &["payee_1_share"]),
         (json!({ "payee_2_share": "40" }), &["payee_2_address"]),
         (json!({ "leader_key": "npub1" }), &["leader_address", "leader_key"]),
+        (json!({ "vote_opens": "merged" }), &["leader_address", "leader_key"]),
         (json!({ "operator_address": address }), &["operator_share"]),
         (
             json!({ "silence": "maybe", "vote_opens": "x", "funding_rule": "y" }),

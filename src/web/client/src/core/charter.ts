@@ -4,14 +4,14 @@
 
 import { parseAddress, type Address } from './address.ts';
 import { hex, isHash, textOf, utf8 } from './bytes.ts';
-import { shaped, type CharterFields } from './charter-shape.ts';
+import { shaped, type CharterFields, type Payee } from './charter-shape.ts';
 import { refuse, UpfrontError } from './error.ts';
 import { taggedHash } from './hash.ts';
 import { canonical, duplicateKey, hasFraction, parseLoose, type Json } from './json.ts';
 import { networkOf, type Network } from './network.ts';
 import { MAX_31, MAX_MONEY_SAT } from './number.ts';
 import { liftX } from './point.ts';
-import { serviceSpeaker, signerSpeaker, verifyStatement, type Speaker, type StatementSignature } from './signature.ts';
+import { serviceSpeaker, signerSpeaker, sponsorSpeaker, verifyStatement, type Speaker, type StatementSignature } from './signature.ts';
 import { ROLES, parseSignerKey, sameKey, type Role, type SignerKey } from './signer-key.ts';
 import { attest } from './statement.ts';
 import { UNSEEN } from './words.ts';
@@ -92,6 +92,27 @@ export class Charter {
   /** Under which keys a signer's statements verify. */
   speaker(role: Role): Speaker {
     return signerSpeaker(this.signer(role));
+  }
+
+  /** Everybody who is paid where a submission names `payees` in place of the charter's; the charter's own without any.
+   * Leader and operator keep their shares. Throws where the payees are none. */
+  sharesFor(payees: readonly Payee[]): readonly Share[] {
+    return payees.length === 0 ? this.shares : checkShares({ ...this.fields, payees }, this.network);
+  }
+
+  /** Under which keys the leader's statements verify, where there is one. */
+  get leader(): Speaker | null {
+    return this.fields.leader === null ? null : sponsorSpeaker(this.fields.leader.key);
+  }
+
+  /** What the leader confirms before sponsors vote; null: the submission opens the vote. */
+  get awaits(): 'merged' | 'released' | null {
+    return this.fields.vote_opens === 'none' ? null : this.fields.vote_opens;
+  }
+
+  /** Last median time past at which a merge or release is confirmed: review and ruling end before the cut-off then. */
+  get confirmationDeadline(): number {
+    return this.cutoffSecs - this.fields.review_secs - this.fields.ruling_secs;
   }
 
   /** Under which key the service's receipts verify. */

@@ -114,7 +114,8 @@ export class RecoveryFile extends Refunds {
       address: output.address,
       descriptor: output.descriptor,
       private_descriptor: this.privateDescriptor(),
-      outpoints: this.bundles.map(entryOf),
+      // The file is of the pledge's first address; what settlements left at later ones is found by its words or key.
+      outpoints: this.bundles.filter(({ target }) => target.output.slot.generation === 0).map(entryOf),
     };
   }
 

@@ -29,6 +29,8 @@ export class Refunds {
   readonly key: KeyPair | null;
   /** One for each outpoint, in the order they were added. */
   protected readonly bundles: RefundBundle[] = [];
+  /** Where outpoints lie that settlements left in escrow: at later generations of the pledge's address. */
+  private readonly places = new Map<string, EscrowOutput>();
 
   constructor(output: EscrowOutput, refundAddress: string, key: KeyPair | null) {
     this.output = output;
@@ -40,9 +42,18 @@ export class Refunds {
     return this.bundles;
   }
 
+  /** Tells at which address of this pledge an outpoint lies, where it is not the first. */
+  locate(outpoint: string, output: EscrowOutput): void {
+    this.places.set(outpoint, output);
+  }
+
+  private place(outpoint: string): EscrowOutput {
+    return this.places.get(outpoint) ?? this.output;
+  }
+
   /** What refunding an outpoint of this pledge means. */
   target(outpoint: string, amount: bigint, field = 'outpoint'): RefundTarget {
-    return new RefundTarget(this.output, parseOutpoint(outpoint, field), amount, this.refundAddress);
+    return new RefundTarget(this.place(outpoint), parseOutpoint(outpoint, field), amount, this.refundAddress);
   }
 
   /** Signs the refund of an outpoint and keeps it. */
@@ -57,7 +68,7 @@ export class Refunds {
   /** Adds the refund of an outpoint, or replaces the one that is there. */
   add(bundle: RefundBundle): void {
     const { output, refund, outpoint } = bundle.target;
-    if (output.descriptor !== this.output.descriptor || refund.text !== this.refundAddress) {
+    if (output.descriptor !== this.place(outpointText(outpoint)).descriptor || refund.text !== this.refundAddress) {
       refuse('recovery_other_pledge', 'outpoint', `outpoint ${outpointText(outpoint)}: its refund is not one of this pledge`);
     }
     const at = this.bundles.findIndex((held) => outpointText(held.target.outpoint) === outpointText(outpoint));

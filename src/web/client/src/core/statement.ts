@@ -6,6 +6,7 @@ import { refuse } from './error.ts';
 import { taggedHash } from './hash.ts';
 import type { NetworkName } from './network.ts';
 import { MAX_31, MAX_U32, integer } from './number.ts';
+import { outpointText, parseOutpoint } from './tx.ts';
 
 export interface Statement {
   /** BIP340 tag. */
@@ -58,6 +59,31 @@ export interface SubmissionFields {
   readonly content: string;
   readonly blockHeight: number;
   readonly blockHash: string;
+  /** Which part of the work, from 0; where the charter has more than one. */
+  readonly milestone?: number | null;
+  /** Others who are to be paid in place of the charter's payees. */
+  readonly named?: Named | null;
+}
+
+/** A payee with a share of a payout. */
+export interface NamedPayee {
+  readonly address: string;
+  readonly share_bps: number;
+}
+
+/** Payees that a submission names, and who does: they sign it in the developer's place. */
+export interface Named {
+  readonly by: 'representative' | 'leader';
+  readonly payees: readonly NamedPayee[];
+}
+
+/** The lines of payees that are named, in submissions and in the terms of settlements alike. */
+export const payeeLines = (payees: readonly NamedPayee[]): [string, string][] => payees.map(({ address, share_bps: share }, at) =>
+  ['payee', `${oneLine(address, `named.payees.${at}.address`)}, ${integer(share, `named.payees.${at}.share_bps`, 0, 0xffff)} bps`]);
+
+function namedLines({ by, payees }: Named): [string, string][] {
+  if (by !== 'representative' && by !== 'leader') refuse('statement_named_by', 'named.by', 'named.by is representative or leader');
+  return [...payeeLines(payees), ['named by', by]];
 }
 
 export const submission = (given: SubmissionFields): Statement =>
@@ -69,6 +95,30 @@ export const submission = (given: SubmissionFields): Statement =>
     ['content', hash(given.content, 'content')],
     ['block height', integer(given.blockHeight, 'block_height', 0, MAX_U32)],
     ['block hash', hash(given.blockHash, 'block_hash')],
+    ...(given.milestone === undefined || given.milestone === null ? [] : [['milestone', integer(given.milestone, 'milestone', 0, MAX_U32)] as const]),
+    ...(given.named ? namedLines(given.named) : []),
+  ]);
+
+export interface MoveFields {
+  readonly network: NetworkName;
+  /** The charter whose escrow it leaves. */
+  readonly charter: string;
+  readonly outpoint: string;
+  readonly toCharter: string;
+  /** Index and address of the new pledge. */
+  readonly toIndex: number;
+  readonly toAddress: string;
+}
+
+/** A sponsor's consent that an outpoint of theirs moves to a pledge of another charter; S signs it. */
+export const move = (given: MoveFields): Statement =>
+  statement('upfront/move', 'move', [
+    ['network', given.network],
+    ['charter', hash(given.charter, 'charter')],
+    ['outpoint', outpointText(parseOutpoint(given.outpoint, 'outpoint'))],
+    ['to charter', hash(given.toCharter, 'to_charter')],
+    ['to index', integer(given.toIndex, 'to_index', 1, MAX_31)],
+    ['to address', oneLine(given.toAddress, 'to_address')],
   ]);
 
 export interface VoteFields {
@@ -88,6 +138,25 @@ export const vote = (given: VoteFields): Statement =>
     ['pledge', integer(given.pledge, 'pledge', 1, MAX_31)],
     ['choice', yesOrNo(given.choice, 'choice')],
     ['counter', integer(given.counter, 'counter', 0, MAX_U32)],
+  ]);
+
+export interface ConfirmationFields {
+  readonly network: NetworkName;
+  readonly charter: string;
+  readonly submission: string;
+  readonly confirmed: 'merged' | 'released';
+  readonly blockHeight: number;
+  readonly blockHash: string;
+}
+
+export const confirmation = (given: ConfirmationFields): Statement =>
+  statement('upfront/confirm', 'confirmation', [
+    ['network', given.network],
+    ['charter', hash(given.charter, 'charter')],
+    ['submission', hash(given.submission, 'submission')],
+    ['confirmed', given.confirmed],
+    ['block height', integer(given.blockHeight, 'block_height', 0, MAX_U32)],
+    ['block hash', hash(given.blockHash, 'block_hash')],
   ]);
 
 export interface AcceptanceFields {
@@ -118,6 +187,30 @@ export const ruling = (given: RulingFields): Statement =>
     ['charter', hash(given.charter, 'charter')],
     ['submission', hash(given.submission, 'submission')],
     ['pay', `${integer(given.payBps, 'pay_bps', 0, 10_000)} bps`],
+  ]);
+
+export interface EvidenceFields {
+  readonly network: NetworkName;
+  readonly charter: string;
+  readonly submission: string;
+  readonly kind: 'dispute' | 'evidence';
+  /** `developer`, `representative`, `arbiter`, `leader`, or `pledge` and its number. */
+  readonly by: string;
+  readonly text: string;
+  readonly attachments: readonly string[];
+  readonly counter: number;
+}
+
+export const evidence = (given: EvidenceFields): Statement =>
+  statement('upfront/evidence', 'evidence', [
+    ['network', given.network],
+    ['charter', hash(given.charter, 'charter')],
+    ['submission', hash(given.submission, 'submission')],
+    ['kind', given.kind],
+    ['by', oneLine(given.by, 'by')],
+    ['text', oneLine(given.text, 'text')],
+    ...given.attachments.map((digest): [string, string] => ['attachment', hash(digest, 'attachments')]),
+    ['counter', integer(given.counter, 'counter', 0, MAX_U32)],
   ]);
 
 export interface ReceiptFields {

@@ -8,6 +8,7 @@ import { isSecret } from '../core/secret.ts';
 import { parseSignature } from '../core/signature.ts';
 import { acceptance, attest, ruling, submission, vote, type Statement } from '../core/statement.ts';
 import { percent } from '../core/words.ts';
+import { namedOf } from '../sponsor/views.ts';
 
 export type Kind = 'attestation' | 'submission' | 'acceptance' | 'ruling' | 'vote';
 
@@ -33,9 +34,10 @@ const SAYS: Readonly<Record<Exclude<Kind, 'attestation'>, (fields: Fields) => { 
     statement: submission({
       network: networkOf(fields['network']).name, charter: fields['charter'] as string, number: fields['number'] as number,
       link: text(fields['link'], 'link'), content: fields['content'] as string, blockHeight: fields['block_height'] as number,
-      blockHash: fields['block_hash'] as string,
+      blockHash: fields['block_hash'] as string, milestone: (fields['milestone'] ?? null) as number | null,
+      named: (fields['named'] ?? null) === null ? null : namedOf(fields['named'], 'named'),
     }),
-    sentence: `The developer submits work, number ${Number(fields['number']) + 1} of this task: ${String(fields['link'])}`,
+    sentence: submissionWords(fields),
   }),
   acceptance: (fields) => ({
     statement: acceptance({
@@ -61,6 +63,14 @@ const SAYS: Readonly<Record<Exclude<Kind, 'attestation'>, (fields: Fields) => { 
     sentence: `The sponsor of pledge ${String(fields['pledge'])} votes ${String(fields['choice'])}.`,
   }),
 };
+
+function submissionWords(fields: Fields): string {
+  const named = (fields['named'] ?? null) === null ? null : namedOf(fields['named'], 'named');
+  const part = typeof fields['milestone'] === 'number' ? `, for milestone ${fields['milestone'] + 1}` : '';
+  const payees = named?.payees.map(({ address, share_bps: share }) => `${percent(share)} to ${address}`).join(', ');
+  const to = payees === undefined ? '' : `. It names other payees, who are paid from yes votes only: ${payees}`;
+  return `The ${named?.by ?? 'developer'} submits work, number ${Number(fields['number']) + 1} of this task${part}: ${String(fields['link'])}${to}`;
+}
 
 export function rulingWords(bps: number): string {
   if (bps === 0) return 'The arbiter rules that the money of the noes goes back to its sponsors.';

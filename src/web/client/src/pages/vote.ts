@@ -3,11 +3,12 @@
 import { UpfrontError } from '../core/error.ts';
 import type { Choice } from '../core/statement.ts';
 import type { Charter } from '../core/charter.ts';
-import { inert, satWords } from '../core/words.ts';
+import { inert, percent, satWords } from '../core/words.ts';
 import { cast, checkedWork, counterName, counterOf, isLate, nextVote, said, signed, signedBy, statementOf, type Receipt, type Voter } from '../sponsor/ballot.ts';
 import { pledgePath } from '../sponsor/attend.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
 import { takeKey } from '../sponsor/link.ts';
+import { handInPrepared, partWords, splitsOf, splitWords, type Splits } from '../sponsor/milestone.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
 import { refusedSecret } from '../ui/secret.ts';
 import { highest, remember } from '../sponsor/memory.ts';
@@ -80,7 +81,7 @@ async function choose(keepers: Keeper[]): Promise<void> {
   const form = element('form', { id: 'vote-form', novalidate: true },
     ...(keepers.length === 1 ? [] : [pledgeChoices(charter, keepers, view)]),
     ...(keepers.length === 1 && keepers[0] !== undefined ? [element('p', {}, pledgeLine(charter, keepers[0], view))] : []),
-    choices(),
+    choices(charter, view),
     receiptsField(),
     element('p', { class: 'error', id: 'vote-error', role: 'alert', hidden: true }),
     element('p', { class: 'actions' }, element('button', { type: 'submit' }, 'Sign and send my vote')));
@@ -88,17 +89,22 @@ async function choose(keepers: Keeper[]): Promise<void> {
     event.preventDefault();
     void send(form, keepers, asked);
   });
-  byId('vote-own').replaceChildren(title, workPanel(view), form);
+  byId('vote-own').replaceChildren(title, workPanel(charter, view), form);
   focusOn(title);
 }
 
 /** What the vote is about, from the words that the developer signed. */
-function workPanel({ fields }: SubmissionView): HTMLElement {
+function workPanel(charter: Charter, view: SubmissionView): HTMLElement {
+  const { fields } = view;
   const link = inert(fields.link);
+  const part = partWords(charter, view);
   return element('dl', { class: 'rows', id: 'signed-work' },
     element('div', {}, element('dt', {}, 'You vote on'), element('dd', {}, /^https?:\/\//.test(link) && link === fields.link ? element('a', { href: link, rel: 'noopener noreferrer nofollow' }, link) : link)),
+    ...(part === null ? [] : [element('div', {}, element('dt', {}, 'It is'), element('dd', { id: 'signed-part' }, part))]),
     element('div', {}, element('dt', {}, 'Its bytes'), element('dd', { class: 'hash' }, `sha256 ${fields.content}`)),
-    element('div', {}, element('dt', {}, 'Checked'), element('dd', {}, 'The developer signed this link and these bytes; your vote names exactly them.')));
+    ...(fields.named ? [element('div', {}, element('dt', {}, 'Paid to others'), element('dd', { id: 'signed-payees' },
+      `The ${fields.named.by} names other payees than the terms; only a yes pays them: ${fields.named.payees.map(({ address, share_bps: share }) => `${percent(share)} to ${address}`).join(', ')}.`))] : []),
+    element('div', {}, element('dt', {}, 'Checked'), element('dd', {}, `The ${fields.named?.by ?? 'developer'} signed this link and these bytes; your vote names exactly them.`)));
 }
 
 const receiptsField = (): HTMLElement => element('details', {}, element('summary', {}, 'I voted before, on another device'),
@@ -127,10 +133,14 @@ const pledgeChoices = (charter: Charter, keepers: readonly Keeper[], view: Submi
   ...keepers.filter(({ file }) => file.key !== null).map((keeper) => element('label', { class: 'choice' },
     element('input', { type: 'checkbox', name: 'pledge', value: String(keeper.view.index), checked: true }), element('span', {}, pledgeLine(charter, keeper, view)))));
 
-const choices = (): HTMLElement => element('fieldset', { id: 'choices' },
+const choices = (charter?: Charter, view?: SubmissionView): HTMLElement => element('fieldset', { id: 'choices' },
   element('legend', {}, 'Your vote'),
-  choiceBox('yes', 'Yes, pay for the work', 'Releases your own money to those who did the work. It can be on its way within minutes, and then cannot be taken back.'),
+  choiceBox('yes', 'Yes, pay for the work', yesWords(charter !== undefined && view !== undefined ? partWords(charter, view) : null)),
   choiceBox('no', 'No, hold my money', 'Your money stays where it is. The arbiter rules how much of it is paid; without a ruling all of it comes back to you. So a no is a free chance to be refunded: say it if the work is not what was asked.'));
+
+const yesWords = (part: string | null): string => part === null
+  ? 'Releases your own money to those who did the work. It can be on its way within minutes, and then cannot be taken back.'
+  : `Releases your own money for ${part}, to those who did the work. It can be on its way within minutes, and then cannot be taken back. What you hold for other milestones stays in escrow: its refund is signed here together with your vote.`;
 
 const choiceBox = (value: Choice, title: string, words: string): HTMLElement => element('label', { class: 'choice box' },
   element('input', { type: 'radio', name: 'choice', value }), element('span', {}, element('strong', {}, title), element('br'), element('span', { class: 'quiet' }, words)));
@@ -154,6 +164,7 @@ async function send(form: HTMLFormElement, keepers: readonly Keeper[], asked: st
   const submit = form.querySelector<HTMLButtonElement>('button[type="submit"]');
   if (submit !== null) submit.disabled = true;
   const receipts: Receipt[] = [];
+  const notes: string[] = [];
   try {
     const open = await again();
     const { charter } = open;
@@ -163,14 +174,38 @@ async function send(form: HTMLFormElement, keepers: readonly Keeper[], asked: st
       if (key === null) continue;
       const voter = voterOf(keeper);
       receipts.push(await castOnce(charter, voter, signedBy(nextVote(charter, view, voter, choice, await known(charter, asked, voter)), key)));
+      if (choice === 'yes') notes.push(...await split(keeper, view, charter));
     }
-    done(choice, view, receipts, () => void choose([...keepers]));
+    done(choice, view, receipts, () => void choose([...keepers]), notes);
   } catch (error) {
     if (receipts.length > 0) told(`${wordsOf(error)} Of your pledges ${receipts.length} voted; send the vote again for the others.`);
     else told(wordsOf(error));
   } finally {
     if (submit !== null) submit.disabled = false;
   }
+}
+
+/** The feerate that the service suggests for payouts, within the charter's cap; null where it suggests none. */
+function suggested(charter: Charter): number | null {
+  const given = page.dataset.feerate ?? '';
+  const feerate = /^[1-9]\d{0,3}$/.test(given) ? Number(given) : null;
+  return feerate === null || feerate > charter.fields.feerate_cap_sat_per_vb ? null : feerate;
+}
+
+/** Signs and hands in the refunds of what a milestone's payout leaves of a pledge; what became of it, in words. Whatever
+ * fails here, the vote stands and the pledge is as safe as before. */
+async function split(keeper: Keeper, view: SubmissionView, charter: Charter): Promise<string[]> {
+  const part = partWords(charter, view);
+  if (part === null) return [];
+  let splits: Splits = { splits: [], whole: [] };
+  let failed: string | null = null;
+  try {
+    splits = splitsOf(keeper, view, suggested(charter));
+    await handInPrepared(keeper, splits.splits);
+  } catch (error) {
+    failed = wordsOf(error);
+  }
+  return splitWords(keeper.view.index, splits, part, failed);
 }
 
 /** Sends a vote; its counter is taken from now on, whatever becomes of the answer. */
@@ -181,7 +216,7 @@ async function castOnce(charter: Charter, voter: Voter, vote: Parameters<typeof 
 
 // ---- the receipt
 
-function done(choice: Choice, view: SubmissionView, receipts: readonly Receipt[], change: () => void): void {
+function done(choice: Choice, view: SubmissionView, receipts: readonly Receipt[], change: () => void, notes: readonly string[] = []): void {
   const late = receipts.some((receipt) => isLate(receipt, view));
   const title = element('h2', { id: 'done-title', tabindex: '-1' }, choice === 'yes' ? 'You said yes' : 'You said no');
   // One file a vote, as the command line writes it and signers take it.
@@ -192,7 +227,8 @@ function done(choice: Choice, view: SubmissionView, receipts: readonly Receipt[]
   };
   byId('vote-own').replaceChildren(title,
     ...(late ? [element('p', { class: 'note warn', id: 'late' }, element('strong', {}, 'This vote came late.'), ' Votes were closed when the service took it, and it does not count. What you said in time, if anything, stands.')] : []),
-    element('p', {}, late ? 'The receipt says when it was taken.' : choice === 'yes' ? 'Your money may now be paid to those who did the work.' : 'Your money is held for the arbiter’s ruling.'),
+    element('p', {}, late ? 'The receipt says when it was taken.' : choice === 'yes' ? (view.fields.milestone === null || view.fields.milestone === undefined ? 'Your money may now be paid to those who did the work.' : 'Your yes is for this part of the work.') : 'Your money is held for the arbiter’s ruling.'),
+    ...notes.map((words) => element('p', { class: 'note split' }, words)),
     element('p', {}, element('span', { class: 'state good', id: 'receipt-checked' }, '✓ Receipt checked in this browser'),
       ' The service signed that it has your vote, and when. Keep the receipt: it proves it if your vote were left out, and a signer counts it when you hand it over.'),
     element('p', { class: 'actions' }, ...receipts.map(keep),
@@ -220,6 +256,13 @@ function walletForm(): HTMLElement {
   return form;
 }
 
+/** A wallet signs no refunds of what does not exist yet. */
+function walletNotes(choice: Choice, charter: Charter, view: SubmissionView): string[] {
+  const part = partWords(charter, view);
+  if (choice !== 'yes' || part === null) return [];
+  return [`Nothing is paid for ${part} by itself: that needs refunds of what would stay in escrow, which this page signs only with a key that it holds. Your pledge stays whole, with its refund as it was, and is paid by the last payout.`];
+}
+
 async function askOwnWallet(form: HTMLFormElement): Promise<void> {
   fieldError('vote-key', null);
   if (refusedSecret('vote-key')) return;
@@ -241,7 +284,7 @@ async function askOwnWallet(form: HTMLFormElement): Promise<void> {
       name: `upfront-vote-${id.slice(0, 12)}-${mine.index}`,
       words: { kind: 'vote', statement: fields },
       button: 'Send my vote',
-      signed: async (signature) => done(choice, view, [await castOnce(charter, mine, signed(fields, signature))], start),
+      signed: async (signature) => done(choice, view, [await castOnce(charter, mine, signed(fields, signature))], start, walletNotes(choice, charter, view)),
     });
   } catch (error) {
     fieldError('vote-key', wordsOf(error));

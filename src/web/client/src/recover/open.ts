@@ -8,7 +8,7 @@ import { UpfrontError, refuse } from '../core/error.ts';
 import { parseJson, type Json } from '../core/json.ts';
 import { KEYS_TRIED, Root, readKey, readPhrase } from '../core/keys.ts';
 import { MAX_31, integer } from '../core/number.ts';
-import { Contract, type EscrowOutput } from '../core/output.ts';
+import { Contract, MAX_GENERATION, type EscrowOutput } from '../core/output.ts';
 import type { KeyPair } from '../core/point.ts';
 import { MAX_RECOVERY_BYTES, RecoveryFile } from '../core/recovery.ts';
 import { paymentsOf } from '../core/refund.ts';
@@ -71,7 +71,7 @@ interface Public {
   readonly charter: Charter;
   readonly attestations: readonly [string, string, string] | null;
   readonly pledges: readonly { readonly index: number; readonly sponsorKey: string; readonly refundAddress: string; readonly signature: string }[];
-  readonly outpoints: readonly (Payment & { readonly index: number; readonly spent: boolean })[];
+  readonly outpoints: readonly (Payment & { readonly index: number; readonly generation: number; readonly spent: boolean })[];
   /** Raw transactions, hex. */
   readonly transactions: readonly string[];
 }
@@ -118,6 +118,7 @@ export function readPublic(text: string): Public {
     outpoints: listIn(value, 'outpoints').filter((one) => typeof one.outpoint === 'string').map((one, at) => ({
       outpoint: textIn(one, 'outpoint', `outpoints.${at}.outpoint`),
       index: numberIn(one, 'index', `outpoints.${at}.index`),
+      generation: integer(one.generation ?? 0, `outpoints.${at}.generation`, 0, MAX_GENERATION),
       amount: BigInt(numberIn(one, 'amount_sat', `outpoints.${at}.amount_sat`)),
       spent: isObject(one.spend),
     })),
@@ -233,16 +234,23 @@ export function openSecret(asked: Asked): Opened {
       key: found.key,
       origin: { sponsorKeyIndex: found.keyIndex, refundAddressIndex: refundIndex(secret, refundAddress), phrase: null },
     });
-  const named = namedPayments(given, found.index, output);
+  const named = namedPayments(given, refunds, (generation) => contract.pledge({ generation, index: found.index }, found.key.publicKey));
   return { charter, refunds, file: refunds instanceof RecoveryFile ? refunds : null, named, refundAddressGuessed: claim === undefined };
 }
 
-function namedPayments(given: Public, index: number, output: EscrowOutput): Payment[] {
-  const paid = new Map(given.transactions.flatMap((raw, at) => {
-    const field = `transactions.${at}`;
-    return paymentsOf(parseTransaction(unhex(raw, field), field), output).map((one) => [outpointText(one.outpoint), one.amount] as const);
-  }));
-  return given.outpoints.filter((one) => one.index === index && !one.spent).map(({ outpoint, amount }) => {
+/** Unspent outpoints of the pledge, at its address or where settlements left them; each is located for its refund. */
+function namedPayments(given: Public, refunds: Refunds, outputAt: (generation: number) => EscrowOutput): Payment[] {
+  const transactions = given.transactions.map((raw, at) => parseTransaction(unhex(raw, `transactions.${at}`), `transactions.${at}`));
+  const paidAt = new Map<number, Map<string, bigint>>();
+  const paidTo = (output: EscrowOutput): Map<string, bigint> => {
+    const payments = transactions.flatMap((transaction) => paymentsOf(transaction, output));
+    return new Map(payments.map((one) => [outpointText(one.outpoint), one.amount]));
+  };
+  return given.outpoints.filter((one) => one.index === refunds.output.slot.index && !one.spent).map(({ outpoint, amount, generation }) => {
+    const output = generation === 0 ? refunds.output : outputAt(generation);
+    if (generation > 0) refunds.locate(outpoint, output);
+    const paid = paidAt.get(generation) ?? paidTo(output);
+    paidAt.set(generation, paid);
     const known = paid.get(outpoint);
     if (known !== undefined && known !== amount) {
       refuse('proof', 'outpoints.amount_sat', `outpoints.amount_sat: the document says ${amount} sat of ${outpoint}; its own transaction pays ${known}`);
@@ -266,6 +274,14 @@ function chosenRefund(asked: Asked, secret: Secret, charter: Charter, claimed: s
   return secret.root.refundAddress(0).address;
 }
 
+/** The pledge's output, and those where payouts of its milestones may have left a rest: one less than there are. */
+function generationsOf({ charter, refunds: { output } }: Opened): EscrowOutput[] {
+  const { slot: { index }, sponsorKey } = output;
+  if (sponsorKey === null) return [output];
+  const contract = new Contract(charter);
+  return charter.fields.milestones.map((_, generation) => (generation === 0 ? output : contract.pledge({ generation, index }, sponsorKey)));
+}
+
 /** A payment to the pledge, as a person names it: by the whole transaction, or by txid:vout and amount. */
 export function findPayment(opened: Opened, given: { transaction: string; outpoint: string; amount: string }): Payment[] {
   const raw = given.transaction.replace(/\s+/g, '');
@@ -277,9 +293,13 @@ export function findPayment(opened: Opened, given: { transaction: string; outpoi
     return [{ outpoint: named, amount }];
   }
   const transaction = parseTransaction(unhex(raw, 'transaction'), 'transaction');
-  const payments = paymentsOf(transaction, opened.refunds.output).map((one) => ({ outpoint: outpointText(one.outpoint), amount: one.amount }));
+  const payments = generationsOf(opened).flatMap((output) => paymentsOf(transaction, output).map((one) => {
+    const outpoint = outpointText(one.outpoint);
+    if (output.slot.generation > 0) opened.refunds.locate(outpoint, output);
+    return { outpoint, amount: one.amount };
+  }));
   if (payments.length === 0) {
-    refuse('other_address', 'transaction', `transaction: ${txid(transaction)} does not pay the address of this pledge`);
+    refuse('other_address', 'transaction', `transaction: ${txid(transaction)} does not pay ${opened.charter.fields.milestones.length > 1 ? 'an' : 'the'} address of this pledge`);
   }
   const chosen = named === null ? payments : payments.filter((one) => one.outpoint === named);
   if (chosen.length === 0) refuse('outpoint', 'outpoint', `outpoint: this transaction pays the pledge by ${payments.map((one) => one.outpoint).join(', ')}`);

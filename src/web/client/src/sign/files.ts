@@ -8,6 +8,8 @@ import { parseLoose } from '../core/json.ts';
 import { wordlist } from '../core/keys.ts';
 import { parseCastVote, parseProof, type CastVoteDocument, type ProofDocument } from '../core/proof/document.ts';
 import { Psbt } from '../core/psbt.ts';
+import type { RefundSignatures } from '../core/refund.ts';
+import { parsePrepared } from '../core/settlement/prepared.ts';
 import { looksPrivate } from '../core/signer-key.ts';
 import { isSealed } from '../offline/sealed.ts';
 
@@ -19,11 +21,12 @@ export type Given = { readonly name: string } & (
   | { readonly kind: 'charter'; readonly charter: Charter }
   | { readonly kind: 'vote'; readonly vote: CastVoteDocument }
   | { readonly kind: 'psbts'; readonly psbts: readonly Psbt[] }
+  | { readonly kind: 'refunds'; readonly refunds: readonly RefundSignatures[] }
   | { readonly kind: 'text'; readonly hash: string }
 );
 
 const WHAT: Readonly<Record<Given['kind'], string>> = {
-  proof: 'proof document', charter: 'charter', vote: 'vote given directly', psbts: 'PSBT', text: 'text',
+  proof: 'proof document', charter: 'charter', vote: 'vote given directly', psbts: 'PSBT', refunds: 'refunds signed beforehand', text: 'text',
 };
 export const whatIs = (given: Given): string =>
   given.kind === 'psbts' && given.psbts.length !== 1 ? `${given.psbts.length} PSBTs` : WHAT[given.kind];
@@ -73,12 +76,13 @@ function document(name: string, text: string, bytes: Uint8Array): Given {
     if (has('statement', 'signature')) {
       return { name, kind: 'vote', vote: parseCastVote(JSON.stringify({ vote: value, receipt: null }), name) };
     }
+    if (has('refunds')) return { name, kind: 'refunds', refunds: parsePrepared(text, name) };
     if (has('psbts')) return { name, kind: 'psbts', psbts: psbtList(name, (value as { psbts: unknown }).psbts) };
   } catch (error) {
     if (error instanceof UpfrontError) throw new UpfrontError(error.code, error.field, `${name}: ${error.message}`);
     throw error;
   }
-  return refuse('unknown_file', name, `${name} is JSON, but no proof document, charter, vote or list of PSBTs`);
+  return refuse('unknown_file', name, `${name} is JSON, but no proof document, charter, vote, or list of PSBTs or refunds`);
 }
 
 /** A charter's bytes without the line feed that editors and `curl` put at the end. */

@@ -1,14 +1,16 @@
 // What would be signed, shown: payees, returns and fee in words first, then every input and output; or why it must not
 // be signed.
 
-import { LIMITS, type Explanation, type OutputLine, type TransactionWords } from '../core/proof/allowed.ts';
+import { LIMITS, milestoneWords, type Explanation, type OutputLine, type TransactionWords } from '../core/proof/allowed.ts';
 import { choiceOf } from '../core/proof/ballot.ts';
 import type { Finding } from '../core/proof/findings.ts';
 import type { Unsigned } from '../core/proof/speak.ts';
 import type { SubmissionState, Task } from '../core/proof/task.ts';
 import type { Charter } from '../core/charter.ts';
 import { messageOf } from '../core/bip322.ts';
-import { btc, inert } from '../core/words.ts';
+import type { Plan } from '../core/settlement/plan.ts';
+import { submissionOf } from '../core/settlement/terms.ts';
+import { btc, inert, percent } from '../core/words.ts';
 import { address, around, code, rows } from '../offline/dom.ts';
 import { element } from '../ui/element.ts';
 import { sat, stamp, termsInWords, when } from './words.ts';
@@ -60,7 +62,8 @@ function summary(explanation: Explanation): HTMLElement {
     line('pays', sum(outputs, 'payee'), count('payee') === 0 ? ', nobody' : outs('payee')),
     line('returns', sum(outputs, 'return'), count('return') === 0 ? ', to nobody' : `${outs('return')}, to the addresses that sponsors signed`),
     ...(count('pot') === 0 ? [] : [line('gives to the pot', sum(outputs, 'pot'), outs('pot'))]),
-    line('stays in escrow', 0n, ', of what it spends'),
+    line('stays in escrow', sum(outputs, 'remainder'), count('remainder') === 0 ? ', of what it spends' : `${outs('remainder')}; its sponsors' refunds at T are signed and were checked for every form`),
+    ...(count('move') === 0 ? [] : [line('moves to another task', sum(outputs, 'move'), `${outs('move')}; its sponsors' refunds there are signed and were checked for every form`)]),
     line('network fee', fee, ', at the lowest feerate'),
   ]);
 }
@@ -92,6 +95,14 @@ function standOf(task: Task): HTMLElement {
   ]);
 }
 
+/** Who disputes a submission, and how much was said about it. */
+function spoken({ proof }: SubmissionState): string {
+  const all = (proof.evidence ?? []).map(({ statement }) => statement);
+  const disputes = [...new Set(all.filter(({ kind }) => kind === 'dispute').map(({ by }) => by))];
+  if (all.length === 0) return 'none';
+  return `${all.length} given${disputes.length === 0 ? '' : `, disputed by ${disputes.join(', ')}`}`;
+}
+
 /** The count of a submission, recounted. */
 export function count(task: Task, submission: SubmissionState): HTMLElement {
   const tally = task.tally(submission);
@@ -105,25 +116,41 @@ export function count(task: Task, submission: SubmissionState): HTMLElement {
   const yesNo = (value: boolean | null, none: string): string => (value === null ? none : value ? 'yes' : 'no');
   return rows([
     ['submission', `number ${statement.number}`], ['id', code(submission.id)],
+    ...(task.charter.fields.milestones.length === 1 ? [] : [['milestone', milestoneWords(task, submission.id)] as const]),
+    ...(statement.named === null ? [] : [['pays', `whom the ${statement.named.by} named, with the money of yes votes only`] as const]),
     ['link', inert(statement.link)], ['SHA-256 of the work', code(statement.content)],
-    ['votes until', stamp(window.closesSecs) + (words.closed ? ', closed' : ', still open')],
+    ['votes until', window === null ? 'not open: the leader has not confirmed the work' : stamp(window.closesSecs) + (words.closed ? ', closed' : ', still open')],
     ['yes / no / all weight', `${sat(tally.yes)} / ${sat(tally.no)} / ${sat(tally.electorate)}`],
     ['quorum, threshold', `${tally.quorumMet ? 'met' : 'not met'}, ${tally.thresholdReached ? 'reached' : 'not reached'}`],
     ['votes', said.length === 0 ? 'none' : said.join(', ')],
+    ['disputes and evidence', spoken(submission)],
     ['representative accepts', yesNo(words.accepted, 'nothing said')],
     ['arbiter ruled', words.rulingBps === null ? 'nothing said' : `${words.rulingBps} of 10000 is paid`],
   ]);
+}
+
+/** Whom a submission names in place of the charter's payees, where it does. */
+function payeesNamed({ terms }: Plan, submission: SubmissionState | undefined): HTMLElement[] {
+  if (terms.payees.length === 0) return [];
+  const by = submission?.proof.submission.statement.named?.by ?? 'nobody';
+  return [
+    element('p', { class: 'warn' }, element('strong', {}, 'Other payees than the charter\'s. '), `The ${by} named them, and signed for that; only money of sponsors who voted yes goes to them:`),
+    element('ul', { class: 'moves' }, ...terms.payees.map((payee) => element('li', {}, `${percent(payee.share_bps)} to `, address(payee.address)))),
+  ];
 }
 
 /** A settlement that may be signed. */
 export function settlement(explanation: Explanation, votesHeard: number): HTMLElement[] {
   const { task, plan, inputs, transactions } = explanation;
   const { kind } = plan.terms;
-  const submission = kind.kind === 'early_return' ? undefined : task.submission(kind.submission);
+  const submission = task.submission(submissionOf(kind) ?? '');
   return [
     networkLine(task.charter),
     element('p', { class: 'good' }, element('strong', {}, 'Charter and votes allow this: '), explanation.purpose, '.'),
+    ...(kind.kind === 'milestone' ? [element('p', {}, `Pays ${milestoneWords(task, kind.submission)}, from pledges that voted yes. What they hold for the other milestones stays in escrow, at addresses of the next generation; at T each sponsor can take it back alone.`)] : []),
+    ...(kind.kind === 'move' ? [element('p', {}, 'Moves whole pledges to the pledges of the same sponsors under another charter: other terms, another T. Each sponsor signed for it; their refunds under the new terms were checked.')] : []),
     summary(explanation),
+    ...payeesNamed(plan, submission),
     limits(),
     votesHeard === 0 ? element('p', {}, 'No vote was given to you directly. If a sponsor sent you one, add its file: a no that was left out is found.')
       : element('p', {}, `Votes given to you directly: ${votesHeard}. Nothing in them speaks against this.`),

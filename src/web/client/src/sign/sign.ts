@@ -16,6 +16,9 @@ import { percent } from '../core/words.ts';
 import { byId, code, saveLink, show } from '../offline/dom.ts';
 import { isSealed, openSealed } from '../offline/sealed.ts';
 import { element } from '../ui/element.ts';
+import type { ProofDocument } from '../core/proof/document.ts';
+import type { Psbt } from '../core/psbt.ts';
+import { txid } from '../core/tx.ts';
 import { breathe } from '../ui/page.ts';
 import { MAX_FILE_BYTES, recognise, whatIs, type Given } from './files.ts';
 import * as review from './review.ts';
@@ -63,7 +66,7 @@ const page = {
 /** A page that came from a server takes no key: whoever served it could have changed it. */
 const fromDisk = location.protocol === 'file:';
 const HELP: Readonly<Record<Action, string>> = {
-  settle: 'The proof document (proof.json) and the PSBTs of one settlement, as `upfront settlement export` or the settlement\'s page gives them; and every vote that a sponsor handed to you directly.',
+  settle: 'The proof document (proof.json) and the PSBTs of one settlement, as `upfront settlement export` or the settlement\'s page gives them; and every vote that a sponsor handed to you directly. Where a milestone is paid or pledges move, also the refunds signed beforehand (prepared-refunds.json); for a move the proof document of the other task, too.',
   attest: 'The charter (charter.json). With the task\'s text beside it, its hash is compared with the one in the charter.',
   accept: 'The task\'s proof document (proof.json): the words are made for a submission in it.',
   rule: 'The task\'s proof document (proof.json): the words are made for a submission in it.',
@@ -88,6 +91,17 @@ function theProof(): Extract<Given, { kind: 'proof' }>['proof'] {
   return proofs[0]?.proof ?? one('Files are missing', 'Add the proof document, proof.json.');
 }
 
+/** The proof document of the task that PSBTs are of, and the one of the task that pledges move to, if there are two. */
+function twoProofs(psbts: readonly Psbt[]): { proof: ProofDocument; destination: ProofDocument | null } {
+  const proofs = only('proof').map((file) => file.proof);
+  const ids = new Set(psbts.map((psbt) => txid(psbt.unsignedTx)));
+  const spends = (proof: ProofDocument): boolean => proof.settlements.some(({ transactions }) => transactions.flat().some((form) => ids.has(form.txid)));
+  const own = proofs.find(spends);
+  const [destination = null, ...more] = proofs.filter((proof) => proof !== own && own?.settlements.some(({ terms }) => terms.for.kind === 'move' && terms.for.to === proof.charter_id));
+  if (own === undefined || destination === null || more.length > 0 || proofs.length !== 2) return { proof: theProof(), destination: null };
+  return { proof: own, destination };
+}
+
 function theSeat(): Role {
   return ROLES.find((role) => role === page.role.value) ?? one('Your seat is missing', 'Choose your seat: developer, representative or arbiter.');
 }
@@ -108,12 +122,16 @@ function theSubmission(task: Task): SubmissionState {
 
 function prepareSettlement(): Prepared {
   const psbts = only('psbts').flatMap((file) => file.psbts);
-  const names = { psbts: only('psbts').flatMap((file) => file.psbts.map(() => file.name)), votes: only('vote').map((file) => file.name) };
-  const proof = theProof();
+  const names = {
+    psbts: only('psbts').flatMap((file) => file.psbts.map(() => file.name)), votes: only('vote').map((file) => file.name),
+    refunds: only('refunds').flatMap((file) => file.refunds.map(() => file.name)),
+  };
+  const { proof, destination } = twoProofs(psbts);
   if (psbts.length === 0) one('Files are missing', 'Add the PSBTs of the settlement.');
   const role = theSeat();
   const votes = only('vote').map((file) => file.vote);
-  const verdict = allowed(proof, psbts, role, votes);
+  const refunds = only('refunds').flatMap((file) => file.refunds);
+  const verdict = allowed(proof, psbts, role, votes, { refunds, destination });
   if ('findings' in verdict) throw new Refusal('Charter and votes do not allow this', verdict.findings.map((finding) => withFile(finding, names)));
   const { explanation } = verdict;
   const { plan, task } = explanation;
@@ -142,11 +160,11 @@ function prepareSettlement(): Prepared {
   };
 }
 
-/** A finding about a PSBT or a vote, with the name of its file. */
-function withFile({ field, problem }: Finding, names: Readonly<Record<'psbts' | 'votes', readonly string[]>>): Finding {
-  const found = /^(psbts|votes)\/(\d+)(.*)$/.exec(field);
+/** A finding about a PSBT, a vote or a refund, with the name of its file. */
+function withFile({ field, problem }: Finding, names: Readonly<Record<'psbts' | 'votes' | 'refunds', readonly string[]>>): Finding {
+  const found = /^(psbts|votes|refunds)\/(\d+)(.*)$/.exec(field);
   const [, kind, at, rest = ''] = found ?? [];
-  const name = kind === 'psbts' || kind === 'votes' ? names[kind][Number(at)] : undefined;
+  const name = kind === 'psbts' || kind === 'votes' || kind === 'refunds' ? names[kind][Number(at)] : undefined;
   return name === undefined ? { field, problem } : { field: `${name}${rest}`, problem };
 }
 

@@ -7,7 +7,7 @@ import type { Charter } from '../core/charter.ts';
 import { networkOf } from '../core/network.ts';
 import type { KeyPair } from '../core/keys.ts';
 import { submission as submissionStatement, vote as voteStatement, type Choice, type Statement, type VoteFields } from '../core/statement.ts';
-import { parseSignature, signStatement, sponsorSpeaker, verifies, verifyStatement } from '../core/signature.ts';
+import { parseSignature, signStatement, sponsorSpeaker, verifies, verifyStatement, type Speaker } from '../core/signature.ts';
 import { checkReceipt, type SignedReceipt, type SignedVote } from '../core/vote.ts';
 import { MAX_U32 } from '../core/number.ts';
 import { postJson } from '../ui/api.ts';
@@ -22,8 +22,21 @@ export function checkedWork(charter: Charter, view: SubmissionView, asked: strin
   if (view.id !== asked || hex(statement.digest) !== asked || view.fields.charter !== charter.id || view.fields.network !== charter.network.name) {
     refuse('untrue', 'submission', 'submission is not so: the service tells of other work than this page. Do not vote');
   }
-  verifyStatement(statement, parseSignature(view.signature, 'submission.signature'), charter.speaker('developer'), 'submission.signature');
+  verifyStatement(statement, parseSignature(view.signature, 'submission.signature'), submitter(charter, view), 'submission.signature');
+  const { milestone, named } = view.fields;
+  const count = charter.fields.milestones.length;
+  if (typeof milestone === 'number' ? count === 1 || milestone >= count : count > 1) {
+    refuse('untrue', 'submission.milestone', 'submission.milestone is not so: the terms have no such part of the work. Do not vote');
+  }
+  if (named) charter.sharesFor(named.payees);
   return view;
+}
+
+/** Who signs a submission: the developer, or whoever names other payees. */
+function submitter(charter: Charter, { fields: { named } }: SubmissionView): Speaker {
+  if (!named) return charter.speaker('developer');
+  if (named.by === 'representative') return charter.speaker('representative');
+  return charter.leader ?? refuse('untrue', 'submission.named', 'submission.named is not so: the project has no leader who could name payees');
 }
 
 /** A pledge that votes: its number, and the key under which it does. */
@@ -69,7 +82,7 @@ export function nextVote(charter: Charter, submission: SubmissionView, voter: Vo
 }
 
 /** Whether a vote came after the window had closed, by the chain's time in its receipt. */
-export const isLate = ({ receipt }: Receipt, view: SubmissionView): boolean => receipt.statement.tip_mtp_secs > view.closesSecs;
+export const isLate = ({ receipt }: Receipt, view: SubmissionView): boolean => receipt.statement.tip_mtp_secs > (view.closesSecs ?? -1);
 
 /** The highest counter in receipts that somebody saved; those of other pledges or other work do not count. -1: none. */
 export function counterOf(text: string, charter: Charter, submission: string, voter: Voter): number {

@@ -3,6 +3,7 @@
 
 import { UpfrontError } from '../core/error.ts';
 import { RecoveryFile } from '../core/recovery.ts';
+import type { RefundTarget } from '../core/refund.ts';
 import { outpointText } from '../core/tx.ts';
 import { getJson, postJson, ServiceError } from '../ui/api.ts';
 import { duties, type Signed } from './duties.ts';
@@ -47,6 +48,13 @@ export class Keeper {
     return this.file.refunds.map(({ target }) => ({ outpoint: outpointText(target.outpoint), amount: target.amount }));
   }
 
+  /** What refunding an outpoint of this pledge means, at the address of its generation. */
+  target({ outpoint, amount, generation }: Pick<Held, 'outpoint' | 'amount' | 'generation'>): RefundTarget {
+    const { contract, parts } = this.file;
+    if (generation > 0) this.file.locate(outpoint, contract.pledge({ index: parts.index, generation }, parts.sponsorKey));
+    return this.file.target(outpoint, amount);
+  }
+
   /** Looks, signs and hands in. One look at a time; what is asked for meanwhile is one more look. */
   async look(): Promise<PledgeView> {
     if (this.looking !== null) {
@@ -72,7 +80,7 @@ export class Keeper {
     this.sameAsBefore(view);
     if (this.file.key === null) return view;
     const { sign, handIn } = duties(view, this.signed);
-    for (const { outpoint, amount } of sign) this.file.sign(outpoint, amount);
+    for (const held of sign) this.file.add(this.target(held).sign(this.file.key));
     // One that is refused must not keep the others from being secured.
     let refused: unknown = null;
     for (const held of handIn) {

@@ -1,6 +1,7 @@
 // Parts that checkout and pledge page share: where to pay, once it was checked; and what to keep for later.
 
 import type { KeyPair } from '../core/keys.ts';
+import { outpointText } from '../core/tx.ts';
 import { satWords } from '../core/words.ts';
 import { copyButton, grouped } from '../ui/copy.ts';
 import { button, element } from '../ui/element.ts';
@@ -71,7 +72,8 @@ export class AfterPanel {
   /** Says what the file holds by now. */
   update(): void {
     const there = this.keeper.view.outpoints.filter(({ standing }) => standing !== 'vanished');
-    const ready = this.keeper.signed.filter((signed) => there.some(({ outpoint }) => outpoint === signed.outpoint)).length;
+    const ready = this.keeper.file.refunds
+      .filter(({ target }) => target.output.slot.generation === 0 && there.some(({ outpoint }) => outpoint === outpointText(target.outpoint))).length;
     this.saveNote.textContent = ready === 0
       ? 'Once your payment is seen, save it again: it then holds the refund, ready to be sent by anyone.'
       : `It now holds ${ready === 1 ? 'the refund of your payment' : `refunds of ${ready} payments`}, signed and ready. Save it again, and put it in the place of the one before.`;

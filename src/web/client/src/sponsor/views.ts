@@ -6,13 +6,18 @@ import { networkOf } from '../core/network.ts';
 import { MAX_31, MAX_U32, integer, sat } from '../core/number.ts';
 import type { Attestations } from '../core/check.ts';
 import { ROLES } from '../core/signer-key.ts';
-import type { SubmissionFields, VoteFields } from '../core/statement.ts';
+import { MAX_GENERATION } from '../core/output.ts';
+import type { Named, SubmissionFields, VoteFields } from '../core/statement.ts';
 
 type Fields = { readonly [key: string]: Json };
 
 export interface Held {
   readonly outpoint: string;
+  /** Of the address it pays: above 0 for what settlements left in escrow. */
+  readonly generation: number;
   readonly amount: bigint;
+  /** Milestones, from 0, that it has not paid yet; null where the service does not say. */
+  readonly uncovered: readonly number[] | null;
   /** Null while the chain is not known. */
   readonly standing: string | null;
   readonly secured: boolean;
@@ -39,10 +44,11 @@ export interface CastVote extends VoteFields {
 
 export interface SubmissionView {
   readonly id: string;
-  /** As the developer signed it. */
+  /** As it was signed: by the developer, or by whoever names other payees. */
   readonly fields: SubmissionFields;
   readonly signature: string;
-  readonly closesSecs: number;
+  /** Null while the vote waits for a merge or release that nobody has confirmed. */
+  readonly closesSecs: number | null;
   readonly closed: boolean;
   readonly votes: readonly CastVote[];
 }
@@ -76,6 +82,9 @@ function heldOf(value: Json, field: string): Held {
   const standing = given.standing ?? null;
   return {
     outpoint: text(given.outpoint, `${field}.outpoint`),
+    generation: integer(given.generation ?? 0, `${field}.generation`, 0, MAX_GENERATION),
+    uncovered: (given.uncovered ?? null) === null ? null
+      : list(given.uncovered, `${field}.uncovered`).map((milestone) => integer(milestone, `${field}.uncovered`, 0, MAX_U32)),
     amount: sat(given.amount_sat, `${field}.amount_sat`),
     standing: standing === null ? null : text(standing, `${field}.standing`),
     secured: flag(given.secured, `${field}.secured`),
@@ -111,6 +120,17 @@ export function voteOf(value: Json, field: string): CastVote {
   };
 }
 
+export function namedOf(value: Json | undefined, field: string): Named {
+  const given = fields(value, field);
+  const by = text(given.by, `${field}.by`);
+  if (by !== 'representative' && by !== 'leader') return no(`${field}.by`);
+  const payees = list(given.payees, `${field}.payees`).map((payee, at) => {
+    const { address, share_bps: share } = fields(payee, `${field}.payees.${at}`);
+    return { address: text(address, `${field}.payees.${at}.address`), share_bps: integer(share, `${field}.payees.${at}.share_bps`, 0, 10_000) };
+  });
+  return { by, payees };
+}
+
 export function submissionOf(value: Json, field = 'submission'): SubmissionView {
   const given = fields(value, field);
   const signed = fields(given.submission, field);
@@ -121,9 +141,11 @@ export function submissionOf(value: Json, field = 'submission'): SubmissionView 
       network: networkOf(said.network).name, charter: text(said.charter, field), number: integer(said.number, `${field}.number`, 0, MAX_U32),
       link: text(said.link, field), content: text(said.content, field),
       blockHeight: integer(said.block_height, `${field}.block_height`, 0, MAX_U32), blockHash: text(said.block_hash, field),
+      milestone: (said.milestone ?? null) === null ? null : integer(said.milestone, `${field}.milestone`, 0, MAX_U32),
+      named: (said.named ?? null) === null ? null : namedOf(said.named, `${field}.named`),
     },
     signature: text(signed.signature, field),
-    closesSecs: integer(fields(given.window, `${field}.window`).closes_secs, `${field}.window.closes_secs`, 0, Number.MAX_SAFE_INTEGER),
+    closesSecs: given.window === null ? null : integer(fields(given.window, `${field}.window`).closes_secs, `${field}.window.closes_secs`, 0, Number.MAX_SAFE_INTEGER),
     closed: flag(given.closed, `${field}.closed`),
     votes: list(given.votes, `${field}.votes`).map((vote, at) => voteOf(vote, `${field}.votes.${at}`)),
   };

@@ -47,9 +47,8 @@ export class WalletRefund {
   }
 
   private draw(open: readonly Held[]): void {
-    const { file } = this.keeper;
-    const parts = open.flatMap(({ outpoint, amount }) => refundParts(file.target(outpoint, amount), this.origin)
-      .map(({ name, psbt }) => ({ name: `${outpoint.replace(':', '-')}-${name}`, psbt })));
+    const parts = open.flatMap((held) => refundParts(this.keeper.target(held), this.origin)
+      .map(({ name, psbt }) => ({ name: `${held.outpoint.replace(':', '-')}-${name}`, psbt })));
     const key = element('input', { id: 'refund-origin', class: 'mono', autocomplete: 'off', spellcheck: 'false', 'aria-describedby': 'refund-origin-error' });
     const text = element('textarea', { id: 'refund-signed', class: 'mono', rows: '4', autocomplete: 'off', spellcheck: 'false', 'aria-describedby': 'refund-signed-error' });
     const files = element('input', { id: 'refund-files', type: 'file', multiple: true, 'aria-describedby': 'refund-signed-error' });
@@ -99,8 +98,9 @@ export class WalletRefund {
       const read = await Promise.all([...(files.files ?? [])].map(async (file) => psbtOfFile(await bytesOfFile(file), 'psbt')));
       const all = [...pasted, ...read];
       let secured = 0;
-      for (const { outpoint, amount } of open) {
-        const target = this.keeper.file.target(outpoint, amount);
+      for (const held of open) {
+        const { outpoint } = held;
+        const target = this.keeper.target(held);
         const mine = all.filter(({ unsignedTx }) => unsignedTx.inputs.some((input) => outpointText(input) === outpoint));
         if (mine.length === 0) continue;
         const bundle = readRefund(target, mine, 'psbt');

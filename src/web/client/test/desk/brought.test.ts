@@ -75,6 +75,19 @@ test('each kind of statement is told in words and sent as it was signed', () => 
   assert.deepEqual(JSON.parse(readStatement(JSON.stringify(attestation), 'attestation', about).body), { role: 'arbiter', signature: 'ef'.repeat(64) });
 });
 
+test('work for a milestone, and work that names other payees, are told as what they are', () => {
+  const told = (change: object): ReturnType<typeof readStatement> =>
+    readStatement(signed({ ...STATEMENTS.submission, ...change }), 'submission', { ...about, submission: undefined });
+  assert.match(told({ milestone: 1 }).sentence, /^The developer submits work, number 1 of this task, for milestone 2: https/);
+  assert.ok(told({ milestone: 1 }).lines.endsWith('milestone: 1\n'));
+  const named = { by: 'leader', payees: [{ address: 'bcrt1one', share_bps: 7_500 }, { address: 'bcrt1two', share_bps: 2_500 }] };
+  assert.match(told({ named }).sentence, /^The leader submits work, .* It names other payees, who are paid from yes votes only: 75 % to bcrt1one, 25 % to bcrt1two$/);
+  assert.ok(told({ named }).lines.endsWith('payee: bcrt1one, 7500 bps\npayee: bcrt1two, 2500 bps\nnamed by: leader\n'));
+  for (const change of [{ milestone: '1' }, { milestone: 1.5 }, { named: { by: 'arbiter', payees: [] } }, { named: [] }, { named: { by: 'leader', payees: [{ address: 1, share_bps: 2 }] } }]) {
+    assert.notEqual(refusal(() => told(change)), 'taken', JSON.stringify(change));
+  }
+});
+
 test('another task, another network, another submission, no signature: refused before anything is sent', () => {
   const ruling = STATEMENTS.ruling;
   for (const [change, code] of [

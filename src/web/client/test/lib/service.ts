@@ -7,6 +7,7 @@ import { sha256 } from '../../src/core/hash.ts';
 import { canonical, parseJson, type Json } from '../../src/core/json.ts';
 import { Root, type KeyPair } from '../../src/core/keys.ts';
 import { Contract } from '../../src/core/output.ts';
+import type { RefundSignatures } from '../../src/core/refund.ts';
 import { signStatement } from '../../src/core/signature.ts';
 import { attest, submission, type SubmissionFields } from '../../src/core/statement.ts';
 import { paymentLink } from '../../src/sponsor/task.ts';
@@ -27,15 +28,20 @@ export class FakeService {
   /** The outpoint whose refund is refused. */
   refuse: string | null = null;
   readonly refunds: string[] = [];
+  /** Refunds of what does not exist yet, as they were handed in: pledge, generation and bundle. */
+  readonly prepared: { index: number; generation: number; refund: RefundSignatures }[] = [];
+  /** How many of them are taken before the service refuses. */
+  mostPrepared = Infinity;
   alter: Alter = () => undefined;
   readonly asked: string[] = [];
   readonly text = 'Read truncated files.\n';
   readonly keys: Readonly<Record<'developer' | 'representative' | 'arbiter', KeyPair>>;
 
-  constructor() {
+  constructor(change: { readonly [key: string]: Json } = {}) {
     const given = at(vectors.charters, 0);
     const fields = parseJson(given.text, 'charter') as { [key: string]: Json };
     fields.text_hash = hex(sha256(utf8(this.text)));
+    Object.assign(fields, change);
     this.charter = Charter.parse(canonical(fields));
     const key = (seat: SeatCase): KeyPair => Root.fromPhrase(seat.phrase, this.charter.network).account(seat.account).statementKey;
     this.keys = { developer: key(given.developer), representative: key(given.representative), arbiter: key(given.arbiter) };
@@ -77,8 +83,11 @@ export class FakeService {
     const made = {
       id: hex(said.digest),
       submission: {
-        statement: { network, charter, number, link, content, block_height: fields.blockHeight, block_hash: fields.blockHash },
-        signature: signStatement(said, this.keys.developer),
+        statement: {
+          network, charter, number, link, content, block_height: fields.blockHeight, block_hash: fields.blockHash,
+          ...(typeof fields.milestone === 'number' ? { milestone: fields.milestone } : {}), ...(fields.named ? { named: fields.named } : {}),
+        },
+        signature: signStatement(said, this.keys[fields.named ? 'representative' : 'developer']),
       },
       window: { closes_secs: 2_000_000_000 }, closed: false, votes: [],
     };
@@ -114,6 +123,13 @@ export class FakeService {
       const pledge = this.pledges.find(({ outpoints }) => (outpoints as Fields[]).some((at) => at.outpoint === outpoint));
       for (const at of (pledge?.outpoints ?? []) as Fields[]) if (at.outpoint === outpoint) at.secured = true;
       return pledge ?? null;
+    }
+    const beforehand = /^\/pledges\/(\d+)\/prepared-refunds$/.exec(rest);
+    if (beforehand !== null) {
+      if (this.prepared.length >= this.mostPrepared) return null;
+      const { generation, refund } = body as unknown as { generation: number; refund: RefundSignatures };
+      this.prepared.push({ index: Number(beforehand[1]), generation, refund });
+      return this.pledges.find(({ index }) => index === Number(beforehand[1])) ?? null;
     }
     const one = /^\/pledges\/(\d+)$/.exec(rest);
     if (one !== null) return this.pledges.find(({ index }) => index === Number(one[1])) ?? null;

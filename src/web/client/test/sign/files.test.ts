@@ -19,6 +19,10 @@ test('what the page knows', () => {
   assert.ok(bare.kind === 'vote' && bare.vote.receipt === null);
   // Twelve words make no phrase.
   assert.equal(read('# A task\n\nmake the parser survive every file that was cut off somewhere else\n').kind, 'text');
+  const refunds = read(JSON.stringify({ refunds: [{ outpoint: `${'ab'.repeat(32)}:1`, amount_sat: 5, pair: 'cd'.repeat(64), ladder: [] }] }));
+  assert.ok(refunds.kind === 'refunds' && refunds.refunds.length === 1);
+  assert.equal(whatIs(refunds), 'refunds signed beforehand');
+  assert.throws(() => read('{"refunds":[{"outpoint":"x"}]}'), coded('shape'));
   const text = read('# A task\n');
   assert.ok(text.kind === 'text' && text.hash === hex(sha256(utf8('# A task\n'))));
 });

@@ -8,7 +8,9 @@ import { parseProof, parseCastVote, type CastVoteDocument, type ProofDocument } 
 import { satWords } from '../../src/core/words.ts';
 import { allowed, type Explanation, type Verdict } from '../../src/core/proof/allowed.ts';
 import { Psbt } from '../../src/core/psbt.ts';
+import { checkProof } from '../../src/core/proof/check.ts';
 import type { Role } from '../../src/core/signer-key.ts';
+import { replaced, type Path } from './changes.ts';
 
 /** The folder of the tests; filled in when a test is bundled. */
 declare const TEST_ROOT: string;
@@ -77,4 +79,20 @@ export function linesOf({ plan, purpose: what, task, inputs, transactions }: Exp
       ...words.outputs.map((output) => `  ${output.words}`),
     ]),
   ];
+}
+
+/** The document with every claim as it is computed from the rest. */
+export function remade(json: Json): Json {
+  let made = json;
+  for (let round = 0; round < 5; round += 1) {
+    const checked = checkProof(proofOf(made));
+    if ('task' in checked) return made;
+    const claims = checked.findings.flatMap(({ field, problem }) => {
+      const computed = /, computed (.*)$/s.exec(problem)?.[1];
+      return computed === undefined ? [] : [{ path: field.split('/').map((step) => (/^\d+$/.test(step) ? Number(step) : step)) as Path, computed }];
+    });
+    if (claims.length === 0) return made;
+    for (const { path, computed } of claims) made = replaced(made, path, computed === 'nothing' ? undefined : (JSON.parse(computed) as Json));
+  }
+  return made;
 }

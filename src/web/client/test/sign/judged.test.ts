@@ -5,7 +5,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { concat, hex, reversed, uintLe, unhex } from '../../src/core/bytes.ts';
 import { hash256 } from '../../src/core/hash.ts';
-import { checkProof } from '../../src/core/proof/check.ts';
 import type { CastVoteDocument, TermsDocument } from '../../src/core/proof/document.ts';
 import { checkConflicts } from '../../src/core/proof/allowed.ts';
 import { Findings, type Finding } from '../../src/core/proof/findings.ts';
@@ -18,8 +17,8 @@ import { Contract } from '../../src/core/output.ts';
 import { signStatement } from '../../src/core/signature.ts';
 import { vote } from '../../src/core/statement.ts';
 import type { Role } from '../../src/core/signer-key.ts';
-import { replaced, valueAt, type Path } from './changes.ts';
-import { clone, explained, fixture, judge, proofOf, psbtsOf, rootOf, voteOf, type Json } from './fixture.ts';
+import { replaced, valueAt } from './changes.ts';
+import { clone, explained, fixture, judge, proofOf, psbtsOf, remade, rootOf, voteOf, type Json } from './fixture.ts';
 
 const proof = fixture.payout.proof;
 const charter = Charter.parse(fixture.charter);
@@ -30,22 +29,6 @@ const [payout, ruled] = ['payout', 'ruling'].map((kind) => {
 }) as [TermsDocument, TermsDocument];
 const early = (valueAt(proof, ['settlements']) as Json[]).findIndex((entry) => valueAt(entry, ['terms', 'for', 'kind']) === 'early_return');
 const carols = ruled.inputs[0]!;
-
-/** The document with every claim as it is computed from the rest. */
-function remade(json: Json): Json {
-  let made = json;
-  for (let round = 0; round < 5; round += 1) {
-    const checked = checkProof(proofOf(made));
-    if ('task' in checked) return made;
-    const claims = checked.findings.flatMap(({ field, problem }) => {
-      const computed = /, computed (.*)$/s.exec(problem)?.[1];
-      return computed === undefined ? [] : [{ path: field.split('/').map((step) => (/^\d+$/.test(step) ? Number(step) : step)) as Path, computed }];
-    });
-    if (claims.length === 0) return made;
-    for (const { path, computed } of claims) made = replaced(made, path, computed === 'nothing' ? undefined : (JSON.parse(computed) as Json));
-  }
-  return made;
-}
 
 /** The document with one settlement more, and that one's PSBTs. */
 function proposing(json: Json, terms: TermsDocument, signedBy: Role[] = []): { json: Json; psbts: Psbt[] } {

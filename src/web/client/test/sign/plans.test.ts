@@ -130,7 +130,7 @@ test('a ruling whose payees would get dust returns everything', () => {
 test('many outpoints make the fewest transactions that nodes relay, evenly', () => {
   const own = Charter.parse(fixture.charter);
   const some = outputsOf(new Contract(own))({
-    outpoint: '', amount: 0n, index: 1, generation: 0, sponsorKey: one!.sponsor_key, payBps: 0, returnAddress: null,
+    index: 1, generation: 0, sponsorKey: one!.sponsor_key,
   });
   const many = (count: number, pay_bps: number): Plan => {
     const inputs = Array.from({ length: count }, (_, n) => ({

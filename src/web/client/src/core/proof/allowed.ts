@@ -9,6 +9,7 @@ import type { Role } from '../signer-key.ts';
 import { formsOf, type Chunk, type Form, type Plan, type Placed } from '../settlement/plan.ts';
 import { comparePsbt, placeOf, sharedInputs } from '../settlement/psbts.ts';
 import { isGift, sameKind, type Kind, type TermInput } from '../settlement/terms.ts';
+import type { RefundSignatures } from '../refund.ts';
 import { txid, type TxOut } from '../tx.ts';
 import { percent, satWords } from '../words.ts';
 import { checkProof } from './check.ts';
@@ -16,7 +17,8 @@ import type { CastVoteDocument, ProofDocument } from './document.ts';
 import { Findings, type Finding } from './findings.ts';
 import { hear } from './heard.ts';
 import { checkTerms, fullySigned } from './settled.ts';
-import { GRACE_SECS, outpointsOf, type Entitlement, type Reason, type Task } from './task.ts';
+import { checkLeft } from './left.ts';
+import { GRACE_SECS, milestoneIn, outpointsOf, type Entitlement, type Reason, type Task } from './task.ts';
 
 /** What a file can prove, and what it cannot. */
 export const LIMITS =
@@ -24,7 +26,7 @@ export const LIMITS =
 
 /** One output in words. */
 export interface OutputLine {
-  readonly kind: 'payee' | 'return' | 'pot';
+  readonly kind: 'payee' | 'return' | 'pot' | 'remainder' | 'move';
   readonly amount: bigint;
   readonly address: string;
   readonly words: string;
@@ -58,12 +60,24 @@ export interface Explanation {
 
 export type Verdict = { readonly explanation: Explanation } | { readonly findings: readonly Finding[] };
 
+/** What comes with a settlement that leaves money in escrow, here or under another charter. */
+export interface Besides {
+  /** Refunds that sponsors signed beforehand of what the settlement makes. */
+  readonly refunds: readonly RefundSignatures[];
+  /** The proof document of the task that pledges move to. */
+  readonly destination: ProofDocument | null;
+}
+
+const NOTHING: Besides = { refunds: [], destination: null };
+
 /** Reads what is to be signed and tells what it does, if charter and votes allow it. `votes` are those that sponsors
  * handed to the signer directly, with or without the service's receipt. */
-export function allowed(document: ProofDocument, psbts: readonly Psbt[], role: Role, votes: readonly CastVoteDocument[]): Verdict {
+export function allowed(
+  document: ProofDocument, psbts: readonly Psbt[], role: Role, votes: readonly CastVoteDocument[], besides: Besides = NOTHING,
+): Verdict {
   const checked = checkProof(document);
   if ('findings' in checked) return checked;
-  const { task } = checked;
+  const { task, contract } = checked;
   const findings = new Findings();
   const plan = find(task, psbts);
   if (plan === undefined) {
@@ -78,6 +92,7 @@ export function allowed(document: ProofDocument, psbts: readonly Psbt[], role: R
   hear(task, plan, votes, findings);
   timely(document, task, plan, findings);
   checkConflicts(document, task, plan, findings);
+  checkLeft(task, contract, plan, besides.refunds, besides.destination, findings);
   const entitlements = task.entitlements(plan.terms.kind);
   if ('refused' in entitlements || !findings.none) return { findings: findings.all };
   const given = new Set(psbts.map((psbt) => txid(psbt.unsignedTx)));
@@ -146,7 +161,19 @@ function purpose(kind: Kind, role: Role): string {
       return `as ${role}, give everything back before T`;
     case 'ruling':
       return `as ${role}, carry out the arbiter's ruling over the noes of submission ${kind.submission}`;
+    case 'milestone':
+      return `as ${role}, pay the milestone of submission ${kind.submission}; the rest stays in escrow`;
+    case 'move':
+      return `as ${role}, move pledges to charter ${kind.to}, as their sponsors signed`;
   }
+}
+
+/** `milestone 2 of 3, 30 % of the whole`. */
+export function milestoneWords(task: Task, submission: string): string {
+  const { milestones } = task.charter.fields;
+  const known = task.submission(submission);
+  const number = known === undefined ? 0 : milestoneIn(known);
+  return `milestone ${number + 1} of ${milestones.length}, ${percent(milestones[number]?.share_bps ?? 0)} of the whole`;
 }
 
 const REASONS: Readonly<Record<Reason, string>> = {
@@ -157,6 +184,7 @@ const REASONS: Readonly<Record<Reason, string>> = {
   surplus: 'it is beyond what the charter takes',
   below_minimum: 'it is below the minimum pledge',
   early_return: 'everything is given back',
+  moved: 'its sponsor signed that it moves',
 };
 
 function inputWords(task: Task, input: TermInput, entitlements: ReadonlyMap<string, Entitlement>): string {
@@ -190,6 +218,8 @@ function outputLine(task: Task, chunk: Chunk, form: Form, output: TxOut, at: num
     const paid = form.shares.reduce((sum, { pay }) => sum + pay, 0n);
     return line('payee', `${amount} to ${kind.name} ${address}, ${percent(kind.bps)} of the ${satWords(paid)} that are paid`);
   }
+  if (kind.kind === 'remainder') return line('remainder', `keeps ${amount} of pledge ${kind.index} in escrow at ${address}`);
+  if (kind.kind === 'move') return line('move', `moves ${amount} to the sponsor's pledge at ${address} under charter ${kind.to}`);
   if (isGift(kind)) return line('pot', `gives ${amount} of gift ${kind.outpoint} to the charter's pot ${address}`);
   const from = chunk.inputs.findIndex(({ term }) => term.outpoint === kind.outpoint);
   const [input, share] = [chunk.inputs[from], form.shares[from]];

@@ -93,14 +93,16 @@ function chosen(lists: ReadonlyMap<number, VoteDocument[]>): Map<number, Choice>
 
 /** Counts one submission. Every vote's signature (and its receipt's) was verified before. */
 export function tallyOf(
-  rules: VotingRules, blockHeight: number, window: Window, electors: readonly Weight[], votes: readonly Cast[],
+  rules: VotingRules, blockHeight: number, window: Window | null, electors: readonly Weight[], votes: readonly Cast[],
 ): Tally {
   const weights = new Map<number, bigint>();
   for (const { pledge, amount, height } of electors) {
     if (height <= blockHeight) weights.set(pledge, (weights.get(pledge) ?? 0n) + amount);
   }
-  const timely = byPledge(votes.filter((cast) => cast.receiptMtpSecs !== null && cast.receiptMtpSecs <= window.closesSecs));
-  const receivedLate = byPledge(votes.filter((cast) => cast.receiptMtpSecs !== null && cast.receiptMtpSecs > window.closesSecs));
+  // Without a window nobody was asked yet: nothing is counted.
+  const closesSecs = window?.closesSecs ?? -1;
+  const timely = byPledge(votes.filter((cast) => cast.receiptMtpSecs !== null && cast.receiptMtpSecs <= closesSecs));
+  const receivedLate = byPledge(votes.filter((cast) => cast.receiptMtpSecs !== null && cast.receiptMtpSecs > closesSecs));
   const direct = byPledge(votes.filter((cast) => cast.receiptMtpSecs === null));
   const choices = chosen(timely);
   // A late vote with a receipt came when a vote given in time could change no more.
@@ -133,6 +135,8 @@ export interface Words {
   readonly accepted: boolean | null;
   readonly rulingBps: number | null;
   readonly closed: boolean;
+  /** Whether the leader has not confirmed the merge or release that the vote waits for. */
+  readonly awaitsConfirmation: boolean;
 }
 
 /** Whether the money of the silent, and gifts, may be paid. */
@@ -143,6 +147,8 @@ export function silencePays(rules: VotingRules, tally: Tally, words: Words): boo
 }
 
 export function verdictOf(rules: VotingRules, tally: Tally, words: Words, pledge: number): Verdict {
+  // Nothing moves on what is not merged, also not by a vote that was handed over directly.
+  if (words.awaitsConfirmation) return 'wait';
   switch (choiceOf(tally, pledge)) {
     case 'no':
       return 'contested';

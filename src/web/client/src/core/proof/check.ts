@@ -7,18 +7,18 @@ import { hex, utf8 } from '../bytes.ts';
 import { Charter } from '../charter.ts';
 import { UpfrontError } from '../error.ts';
 import { sha256 } from '../hash.ts';
-import { Contract, type EscrowOutput } from '../output.ts';
+import { Contract, MAX_GENERATION, type EscrowOutput } from '../output.ts';
 import { formsOf, makePlan, outputsOf, type Plan } from '../settlement/plan.ts';
 import { byOutpoint, readTerms, txidOf } from '../settlement/terms.ts';
 import type { Tally } from './ballot.ts';
 import { VERSION, type ProofDocument } from './document.ts';
 import { compareClaim, Findings, type Finding } from './findings.ts';
-import { Chain, checkOutpoints, scriptHex } from './mined.ts';
+import { Chain, checkOutpoints, scriptHex, slotKey } from './mined.ts';
 import { checkAttestations, checkPledges, Said } from './said.ts';
 import { checkSettlement, checkSpends } from './settled.ts';
 import { isCoinbase } from './merkle.ts';
-import { totalsOf, type Held } from './standing.ts';
-import { Task, type SubmissionState } from './task.ts';
+import type { Held } from './standing.ts';
+import { Task, type SettlementState, type SubmissionState } from './task.ts';
 
 const MAX_TEXT_BYTES = 65_536;
 
@@ -48,6 +48,7 @@ export function checkProof(document: ProofDocument): Checked {
   const chain = new Chain(document, findings);
   chain.check(charter, findings);
   const outputs = checkPledges(document, charter, contract, chain, findings);
+  addLater(document, contract, outputs, findings);
   checkOutpoints(chain, outputs, findings);
   new Said(document, charter, chain, findings).check();
   compareClaim('addresses', document.addresses, addressClaims(document, outputs), findings);
@@ -61,24 +62,43 @@ export function checkProof(document: ProofDocument): Checked {
 /** What this version carries out, and the text that the charter names. */
 function checkDraft(document: ProofDocument, charter: Charter, findings: Findings): void {
   const bytes = utf8(document.text);
-  const no = (feature: string): void =>
-    findings.add('charter', `${feature} cannot be carried out by this version; leave it out of the charter`);
   if (bytes.length > MAX_TEXT_BYTES) {
     findings.add('charter', `the task's text is longer than ${MAX_TEXT_BYTES} bytes: put the rest where the text links to`);
   } else if (hex(sha256(bytes)) !== charter.fields.text_hash) {
     findings.add('text', 'the task\'s text does not have the hash that the charter names (text_hash)');
-  } else if (charter.fields.milestones.length !== 1) {
-    no('more than one milestone');
-  } else if (charter.fields.vote_opens !== 'none') {
-    no('vote_opens other than none');
+  } else if (charter.awaits !== null && charter.leader === null) {
+    findings.add('charter', 'vote_opens asks for a confirmation by the project\'s leader, and the charter names none');
   }
 }
 
-/** The addresses that were issued, as JSON: by index, the open one first. */
+/** Adds the addresses that settlements of milestones leave money at: each is watched from the first proposal on, also
+ * where that lapsed. */
+function addLater(document: ProofDocument, contract: Contract, outputs: Map<string, EscrowOutput>, findings: Findings): void {
+  const left = document.settlements
+    .filter(({ terms }) => terms.for.kind === 'milestone')
+    .flatMap(({ terms }) => terms.inputs.map(({ index, generation }) => ({ index, generation: generation + 1 })));
+  const latest = new Map<number, number>();
+  for (const { index, generation } of [...left, ...document.addresses]) {
+    latest.set(index, Math.max(latest.get(index) ?? 0, Math.min(generation, MAX_GENERATION)));
+  }
+  for (const { index, sponsor_key: sponsor } of document.pledges) {
+    for (let generation = 1; generation <= (latest.get(index) ?? 0); generation += 1) {
+      try {
+        const output = contract.pledge({ index, generation }, sponsor);
+        outputs.set(slotKey(output.slot), output);
+      } catch (error) {
+        if (!(error instanceof UpfrontError)) throw error;
+        findings.add(`pledges/${index - 1}/sponsor_key`, error.message);
+      }
+    }
+  }
+}
+
+/** The addresses that were issued, as JSON: by index and generation, the open one first. */
 function addressClaims(document: ProofDocument, outputs: ReadonlyMap<string, EscrowOutput>): unknown[] {
   return [...outputs.values()]
     .filter(({ slot }) => document.opened || slot.index !== 0)
-    .sort((a, b) => a.slot.index - b.slot.index)
+    .sort(({ slot: a }, { slot: b }) => a.index - b.index || a.generation - b.generation)
     .map((output) => ({
       index: output.slot.index, generation: output.slot.generation, script_pubkey: scriptHex(output),
       address: output.address, descriptor: output.descriptor,
@@ -106,19 +126,22 @@ function fold(
     id: proof.id, proof,
     votes: proof.votes.map(({ vote, receipt }) => ({ vote: vote.statement, receiptMtpSecs: receipt?.statement.tip_mtp_secs ?? null })),
   }));
-  const task = new Task({ charter, tip: document.tip, outputs, pledges: document.pledges, outpoints, submissions });
+  const settlements = new Map<string, SettlementState>();
   const outputAt = outputsOf(contract, outputs);
   document.settlements.forEach((proof, at) => {
     const field = `settlements/${at}/terms`;
     try {
       const plan = makePlan(charter, outputAt, readTerms(proof.terms, field), field);
-      task.settlements.set(plan.id, { proof, plan });
+      settlements.set(plan.id, { proof, plan });
     } catch (error) {
       if (!(error instanceof UpfrontError)) throw error;
       findings.add(field, error.message);
     }
   });
-  return task;
+  return new Task({
+    charter, tip: document.tip, outputs, pledges: document.pledges, outpoints, submissions, settlements,
+    moves: document.moves.map(({ statement }) => statement),
+  });
 }
 
 /** A count as JSON, as documents claim it. */
@@ -143,7 +166,7 @@ function conclude(document: ProofDocument, task: Task, findings: Findings): void
   document.outpoints.forEach((proof, at) => {
     compareClaim(`outpoints/${at}/standing`, proof.standing, task.standings.get(proof.outpoint), findings);
   });
-  compareClaim('totals', document.totals, totalsOf([...task.outpoints.values()], task.standings), findings);
+  compareClaim('totals', document.totals, task.totals, findings);
   task.submissions.forEach((state, at) => {
     compareClaim(`submissions/${at}/tally`, state.proof.tally, tallyClaim(task.tally(state)), findings);
   });

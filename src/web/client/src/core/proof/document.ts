@@ -3,8 +3,9 @@
 
 import { refuse } from '../error.ts';
 import { parseJson } from '../json.ts';
+import type { NamedPayee } from '../statement.ts';
 import {
-  flag, hash32, hexText, list, nullable, object, oneOf, outpoint, record, tagged, text, u16, u32, u64, type Of,
+  flag, hash32, hexText, list, matching, nullable, object, oneOf, outpoint, record, some, tagged, text, u16, u32, u64, type Of,
 } from './shape.ts';
 
 /** Format of the document. */
@@ -23,11 +24,17 @@ const tip = object({ height: u32, hash: hash32, mtp_secs: u32 });
 const confirmation = object({ height: u32, block_hash: hash32, position: u32, mtp_secs: u32 });
 const standing = tagged('standing', {
   vanished: {}, seen: {}, confirming: { depth: u32, of: u32 }, credited: {}, gift: {}, below_minimum: {},
-  surplus: { reason: oneOf('late', 'over_cap', 'already_settled') },
+  surplus: { reason: oneOf('late', 'over_cap', 'already_settled', 'not_a_remainder') },
 });
 
+const payee = object({ address: text, share_bps: u16 });
 const submission = object({
   network, charter: hash32, number: u32, link: text, content: hash32, block_height: u32, block_hash: hash32,
+  milestone: nullable(u32),
+  named: nullable(object({ by: oneOf('representative', 'leader'), payees: list(payee) })),
+});
+const move = object({
+  network, charter: hash32, outpoint, to_charter: hash32, to_index: u32, to_address: text,
 });
 const vote = object({
   network, charter: hash32, submission: hash32, pledge: u32, choice: oneOf('yes', 'no'), counter: u32,
@@ -35,8 +42,16 @@ const vote = object({
 const receipt = object({
   network, charter: hash32, vote: hash32, tip_height: u32, tip_hash: hash32, tip_mtp_secs: u32,
 });
+const mergeConfirmation = object({
+  network, charter: hash32, submission: hash32, confirmed: oneOf('merged', 'released'), block_height: u32, block_hash: hash32,
+});
 const acceptance = object({ network, charter: hash32, submission: hash32, accepted: flag });
 const ruling = object({ network, charter: hash32, submission: hash32, pay_bps: u16 });
+const party = matching(/^(?:developer|representative|arbiter|leader|pledge (?:0|[1-9]\d{0,9}))$/, 'a party');
+const evidence = object({
+  network, charter: hash32, submission: hash32, kind: oneOf('dispute', 'evidence'), by: party, text,
+  attachments: list(hash32), counter: u32,
+});
 const castVote = object({
   vote: object({ statement: vote, signature }),
   receipt: nullable(object({ statement: receipt, signature })),
@@ -47,7 +62,8 @@ const tally = object({
 });
 
 const kind = tagged('kind', {
-  payout: { submission: hash32 }, early_return: {}, ruling: { submission: hash32 },
+  payout: { submission: hash32 }, early_return: {}, ruling: { submission: hash32 }, milestone: { submission: hash32 },
+  move: { to: hash32 },
 });
 const terms = object({
   charter: hash32, for: kind, feerate_sat_per_vb: u64,
@@ -55,6 +71,7 @@ const terms = object({
     outpoint, amount_sat: u64, index: u32, generation: u32, sponsor_key: nullable(hash32), pay_bps: u16,
     return_address: nullable(text),
   })),
+  payees: some(payee),
 });
 
 const proof = object({
@@ -78,15 +95,20 @@ const proof = object({
   headers: record(height, hexText),
   submissions: list(object({
     id: hash32, submission: object({ statement: submission, signature }), block_hash: hash32, block_mtp_secs: u32,
+    confirmation: nullable(object({
+      confirmation: object({ statement: mergeConfirmation, signature }), block_hash: hash32, block_mtp_secs: u32,
+    })),
     votes: list(castVote),
     acceptance: nullable(object({ statement: acceptance, signature })),
     ruling: nullable(object({ statement: ruling, signature })),
+    evidence: nullable(list(object({ statement: evidence, signature }))),
     tally,
   })),
   settlements: list(object({
     id: hash32, terms, signed_by: list(role), proposed_mtp_secs: u32,
     transactions: list(list(object({ feerate_sat_per_vb: u64, fee_sat: u64, txid: hash32 }))),
   })),
+  moves: some(object({ statement: move, signature })),
   totals: object({
     seen_sat: u64, awaiting_depth_sat: u64, credited_sat: u64, gifts_sat: u64, surplus_sat: u64, below_minimum_sat: u64,
     raised_sat: u64, settled_sat: u64, refunded_sat: u64, secured_sat: u64,
@@ -104,7 +126,9 @@ export type PledgeProof = ProofDocument['pledges'][number];
 export type SpendPath = NonNullable<OutpointProof['spend']>['path'];
 export type VoteDocument = Of<typeof vote>;
 export type CastVoteDocument = Of<typeof castVote>;
-export type TermsDocument = Of<typeof terms>;
+/** Payees may be left out where none are named. */
+export type TermsDocument = Omit<Of<typeof terms>, 'payees'> & { readonly payees?: readonly NamedPayee[] };
+export type MoveDocument = Of<typeof move>;
 export type Kind = Of<typeof kind>;
 
 /** Reads a document strictly: no unknown and no repeated key at any depth. Checks nothing else. */

@@ -5,10 +5,11 @@
 // will not take a changed vote would win.
 
 import type { Plan } from '../settlement/plan.ts';
-import { pays } from '../settlement/terms.ts';
+import { pays, submissionOf } from '../settlement/terms.ts';
 import { sponsorSpeaker } from '../signature.ts';
 import { choiceOf, type Cast } from './ballot.ts';
 import type { CastVoteDocument } from './document.ts';
+import { payingFor } from './entitle.ts';
 import type { Findings } from './findings.ts';
 import { digestOf, sameVote } from './said.ts';
 import type { SubmissionState, Task } from './task.ts';
@@ -34,7 +35,7 @@ export function hear(task: Task, plan: Plan, votes: readonly CastVoteDocument[],
     if (submission.votes.some((known) => sameVote(known.vote, said))) return;
     if (inTime(task, submission, cast)) {
       findings.add(`submissions/${number}/votes`, `the service left out ${field}, for which it signed a receipt in time`);
-    } else if (binds(task, submission, said.pledge, votes) && paysPledge(plan, submission, said.pledge)) {
+    } else if (binds(task, submission, said.pledge, votes) && paysPledge(task, plan, submission, said.pledge)) {
       findings.add(field, `the sponsor of pledge ${said.pledge} says no: its money is not to be paid`);
     }
   });
@@ -50,7 +51,7 @@ function genuine(task: Task, cast: CastVoteDocument): boolean {
 /** Whether the service's own signature says that it had the vote before closing. */
 function inTime(task: Task, submission: SubmissionState, cast: CastVoteDocument): boolean {
   return cast.receipt !== null && cast.receipt.statement.charter === task.charter.id && genuine(task, cast) &&
-    cast.receipt.statement.tip_mtp_secs <= task.window(submission).closesSecs;
+    cast.receipt.statement.tip_mtp_secs <= (task.window(submission)?.closesSecs ?? -1);
 }
 
 /** Whether all that the pledge said, here and there, comes to no. */
@@ -62,11 +63,17 @@ function binds(task: Task, submission: SubmissionState, pledge: number, votes: r
     // A receipt that does not verify is none.
     heard.push({ vote: said, receiptMtpSecs: genuine(task, cast) ? (cast.receipt?.statement.tip_mtp_secs ?? null) : null });
   }
-  return choiceOf(task.tally(submission, heard), pledge) === 'no';
+  return choiceOf(task.count(submission, heard), pledge) === 'no';
 }
 
-/** Whether `plan` pays money of `pledge` for what was said about this submission. A ruling is over noes anyway. */
-function paysPledge(plan: Plan, submission: SubmissionState, pledge: number): boolean {
+/** Whether `plan` pays money of `pledge` for what was said about this submission. A ruling is over noes anyway, but pays
+ * other milestones by their votes. */
+function paysPledge(task: Task, plan: Plan, submission: SubmissionState, pledge: number): boolean {
   const { kind, inputs } = plan.terms;
-  return kind.kind === 'payout' && kind.submission === submission.id && inputs.some((input) => input.index === pledge && pays(input));
+  const of = task.submission(submissionOf(kind) ?? '');
+  if (of === undefined || kind.kind === 'early_return') return false;
+  return inputs.some((input) => {
+    const held = task.outpoints.get(input.outpoint);
+    return input.index === pledge && pays(input) && held !== undefined && payingFor(task, kind, of, held).includes(submission);
+  });
 }

@@ -2,20 +2,27 @@
 // signature fails, the field that was changed is named if it can be told.
 
 import { parseAddress } from '../address.ts';
-import { hex } from '../bytes.ts';
+import { hex, utf8 } from '../bytes.ts';
 import type { Charter } from '../charter.ts';
 import { UpfrontError } from '../error.ts';
 import type { Contract, EscrowOutput } from '../output.ts';
-import { sponsorSpeaker } from '../signature.ts';
+import { sponsorSpeaker, type Speaker } from '../signature.ts';
 import { ROLES } from '../signer-key.ts';
 import * as statement from '../statement.ts';
+import { UNSEEN } from '../words.ts';
 import type { CastVoteDocument, PledgeProof, ProofDocument, SubmissionProof, VoteDocument } from './document.ts';
 import type { Findings } from './findings.ts';
 import { scriptHex, slotKey, type Chain } from './mined.ts';
-import { acceptanceWords, receiptWords, rulingWords, signatureProblem, submissionWords, voteWords } from './words.ts';
+import {
+  acceptanceWords, confirmationWords, evidenceWords, moveWords, receiptWords, rulingWords, signatureProblem, submissionWords, voteWords,
+} from './words.ts';
 
 /** Past so many findings nobody asks which field of a vote was changed: trying costs many verifications each. */
 const DIAGNOSED = 50;
+/** Most that is taken of one party about one submission, and of one statement. */
+const MAX_EVIDENCE = 64;
+const MAX_EVIDENCE_BYTES = 2_000;
+const MAX_ATTACHMENTS = 8;
 /** How far counters are tried to find the one that was signed. */
 const COUNTERS_TRIED = 64;
 
@@ -121,9 +128,10 @@ export class Said {
     this.sponsors = new Map(document.pledges.map((pledge) => [pledge.index, pledge.sponsor_key]));
   }
 
-  /** Every submission with what was said about it. */
+  /** Every submission with what was said about it, and every consent to move. */
   check(): void {
     this.document.submissions.forEach((proof, at) => this.submission(proof, `submissions/${at}`, at));
+    this.document.moves.forEach((signed, at) => this.move(signed, `moves/${at}`));
   }
 
   private sameTask(said: { readonly network: string; readonly charter: string }, field: string): void {
@@ -137,41 +145,156 @@ export class Said {
     const path = `${field}/submission/statement`;
     this.sameTask(said, path);
     findings.unless(said.number === number, `${path}/number`, `the submission here is number ${number}`);
-    const problem = signatureProblem(() => submissionWords(said), signature, charter.speaker('developer'));
+    const speaker = this.submitter(said, path);
+    const problem = speaker === null ? null : signatureProblem(() => submissionWords(said), signature, speaker);
     if (problem !== null) findings.add(`${field}/submission`, problem);
+    this.milestone(said, path);
     const id = idOf(said);
     findings.unless(id === proof.id, `${field}/id`, `the statement's is ${id}`);
     this.block(proof, field, path);
+    const opened = this.opening(proof, field);
     proof.votes.forEach((cast, at) => {
+      findings.unless(opened !== null, `${field}/votes/${at}`, 'nobody may vote before the leader confirms the work');
       const twice = proof.votes.slice(0, at).some((other) => sameVote(other.vote.statement, cast.vote.statement));
       if (twice) findings.add(`${field}/votes/${at}/vote/statement/counter`, 'the same vote stands before it already');
       this.vote(cast, `${field}/votes/${at}`, id);
     });
+    this.evidence(proof, field);
     if (proof.acceptance !== null) this.acceptance(proof.acceptance, `${field}/acceptance`, id);
     if (proof.ruling !== null) {
-      const closed = document.tip.mtp_secs > proof.block_mtp_secs + charter.fields.review_secs;
+      const closed = opened !== null && document.tip.mtp_secs > opened + charter.fields.review_secs;
       findings.unless(closed, `${field}/ruling`, 'it comes after voting has closed, which it has not');
       this.ruling(proof.ruling, `${field}/ruling`, id);
     }
   }
 
+  /** Who signs a submission: the developer, or whoever names other payees; null where nobody may. */
+  private submitter(said: SubmissionProof['submission']['statement'], path: string): Speaker | null {
+    const { named } = said;
+    if (named === null) return this.charter.speaker('developer');
+    try {
+      this.charter.sharesFor(named.payees);
+      this.findings.unless(named.payees.length > 0, `${path}/named/payees`, 'nobody is named');
+    } catch (error) {
+      if (!(error instanceof UpfrontError)) throw error;
+      this.findings.add(`${path}/named/payees`, error.message);
+    }
+    if (named.by === 'representative') return this.charter.speaker('representative');
+    if (this.charter.leader === null) this.findings.add(`${path}/named/by`, 'the charter has no leader');
+    return this.charter.leader;
+  }
+
+  private milestone({ milestone }: SubmissionProof['submission']['statement'], path: string): void {
+    const count = this.charter.fields.milestones.length;
+    const fits = milestone === null ? count === 1 : count > 1 && milestone < count;
+    this.findings.unless(fits, `${path}/milestone`, `the charter has ${count}`);
+  }
+
+  private move({ statement: said, signature }: ProofDocument['moves'][number], field: string): void {
+    const { findings } = this;
+    this.sameTask(said, `${field}/statement`);
+    const address = ownSpelling(said.to_address, this.charter, 'to_address');
+    if ('problem' in address) findings.add(`${field}/statement/to_address`, address.problem);
+    const held = this.document.outpoints.find(({ outpoint }) => outpoint === said.outpoint);
+    const key = held === undefined ? undefined : this.sponsors.get(held.index);
+    if (key === undefined) {
+      findings.add(`${field}/statement/outpoint`, 'it is no pledge\'s outpoint of this document');
+      return;
+    }
+    const problem = signatureProblem(() => moveWords(said), signature, sponsorSpeaker(key));
+    if (problem !== null) findings.add(field, problem);
+  }
+
   /** The block at whose height weights are counted. */
   private block(proof: SubmissionProof, field: string, path: string): void {
-    const { findings, document, charter, chain } = this;
+    const { findings, charter } = this;
     const { block_height: height, block_hash: named } = proof.submission.statement;
-    findings.unless(height <= document.tip.height, `${path}/block_height`, 'above the tip');
-    const header = chain.headers.get(height);
-    if (header === undefined) {
-      findings.add(`headers/${height}`, 'missing: a submission names it');
-    } else {
-      findings.unless(header.hash === proof.block_hash, `${field}/block_hash`, 'the document\'s header at this height has another');
-      chain.median(height, proof.block_mtp_secs, `${field}/block_mtp_secs`, findings);
-    }
+    this.named(height, proof, field, path);
     // After a reorg another block stands for the one that was named, perhaps a little later.
     const deadline = charter.fields.work_deadline;
     findings.unless(
       proof.block_mtp_secs <= deadline || proof.block_hash !== named, `${path}/block_height`, `past the work deadline ${deadline}`,
     );
+    const due = charter.fields.milestones[proof.submission.statement.milestone ?? 0]?.due ?? deadline;
+    findings.unless(
+      charter.fields.milestones.length === 1 || proof.block_mtp_secs <= due || proof.block_hash !== named,
+      `${path}/block_height`, `past ${due}, when the milestone is due`,
+    );
+  }
+
+  /** Under which keys a party's words verify; null if there is no such party. */
+  private party(by: string): Speaker | null {
+    const role = ROLES.find((known) => known === by);
+    if (role !== undefined) return this.charter.speaker(role);
+    if (by === 'leader') return this.charter.leader;
+    const key = this.sponsors.get(Number(by.slice('pledge '.length)));
+    return key === undefined ? null : sponsorSpeaker(key);
+  }
+
+  /** Disputes and evidence: by whom they say they are, and no more than is taken. No rule about money rests on them. */
+  private evidence(proof: SubmissionProof, below: string): void {
+    const { findings } = this;
+    const known = new Map<string, { count: number; next: number }>();
+    (proof.evidence ?? []).forEach(({ statement: said, signature }, at) => {
+      const field = `${below}/evidence/${at}`;
+      const path = `${field}/statement`;
+      this.sameTask(said, path);
+      findings.unless(said.submission === proof.id, `${path}/submission`, 'another submission');
+      const speaker = this.party(said.by);
+      if (speaker === null) {
+        findings.add(`${path}/by`, 'there is no such party');
+      } else {
+        const problem = signatureProblem(() => evidenceWords(said), signature, speaker);
+        if (problem !== null) findings.add(field, problem);
+      }
+      const disputes = ['developer', 'representative', 'leader'].includes(said.by);
+      findings.unless(said.kind === 'evidence' || disputes, path, `${said.by} opens no dispute`);
+      const taken = said.text.trim() !== '' && utf8(said.text).length <= MAX_EVIDENCE_BYTES && !UNSEEN.test(said.text);
+      findings.unless(taken, path, 'its text is empty, too long, or has characters that cannot be seen');
+      findings.unless(said.attachments.length <= MAX_ATTACHMENTS, path, `more than ${MAX_ATTACHMENTS} attachments`);
+      const { count, next } = known.get(said.by) ?? { count: 0, next: 0 };
+      findings.unless(said.counter >= next, `${path}/counter`, 'it does not rise');
+      findings.unless(count < MAX_EVIDENCE, field, `more than ${MAX_EVIDENCE} of one party`);
+      known.set(said.by, { count: count + 1, next: Math.max(next, said.counter + 1) });
+    });
+  }
+
+  /** The block that a statement names must be the document's, with that median time past. */
+  private named(height: number, known: { readonly block_hash: string; readonly block_mtp_secs: number }, field: string, path: string): void {
+    const { findings, document, chain } = this;
+    findings.unless(height <= document.tip.height, `${path}/block_height`, 'above the tip');
+    const header = chain.headers.get(height);
+    if (header === undefined) {
+      findings.add(`headers/${height}`, 'missing: a submission names it');
+      return;
+    }
+    findings.unless(header.hash === known.block_hash, `${field}/block_hash`, 'the document\'s header at this height has another');
+    chain.median(height, known.block_mtp_secs, `${field}/block_mtp_secs`, findings);
+  }
+
+  /** Median time past at which the review of a submission opened, if it has. */
+  private opening(proof: SubmissionProof, below: string): number | null {
+    const { findings, charter } = this;
+    const { confirmation: known } = proof;
+    const field = `${below}/confirmation`;
+    if (known === null) return charter.awaits === null ? proof.block_mtp_secs : null;
+    if (charter.awaits === null || charter.leader === null) {
+      findings.add(field, 'this charter\'s vote waits for no confirmation');
+      return proof.block_mtp_secs;
+    }
+    const { statement: said, signature } = known.confirmation;
+    const path = `${field}/confirmation/statement`;
+    this.sameTask(said, path);
+    findings.unless(said.submission === proof.id, `${path}/submission`, 'another submission');
+    findings.unless(said.confirmed === charter.awaits, `${path}/confirmed`, `the charter asks for: ${charter.awaits}`);
+    const problem = signatureProblem(() => confirmationWords(said), signature, charter.leader);
+    if (problem !== null) findings.add(`${field}/confirmation`, problem);
+    this.named(said.block_height, known, field, path);
+    findings.unless(said.block_height >= proof.submission.statement.block_height, `${path}/block_height`, 'below the submission\'s');
+    const deadline = charter.confirmationDeadline;
+    const inTime = known.block_mtp_secs <= deadline || known.block_hash !== said.block_hash;
+    findings.unless(inTime, `${path}/block_height`, `past the time to confirm ${deadline}`);
+    return known.block_mtp_secs;
   }
 
   private vote(cast: CastVoteDocument, field: string, submission: string): void {

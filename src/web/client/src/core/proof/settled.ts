@@ -2,10 +2,10 @@
 // spend by two signers is one of them.
 
 import { hasTransaction } from '../settlement/plan.ts';
-import type { Terms } from '../settlement/terms.ts';
+import { submissionOf, type Terms } from '../settlement/terms.ts';
 import type { ProofDocument, SettlementProof } from './document.ts';
 import type { Findings } from './findings.ts';
-import type { SettlementState, Task } from './task.ts';
+import { namedIn, type SettlementState, type Task } from './task.ts';
 
 /** Whether two are said to have signed all of it, the arbiter among them if it carries out a ruling. */
 export function fullySigned(proof: SettlementProof): boolean {
@@ -27,6 +27,12 @@ export function checkTerms(task: Task, terms: Terms, path: string, findings: Fin
     findings.add(`${path}/for`, answer.refused);
     return;
   }
+  const { kind } = terms;
+  const submission = submissionOf(kind);
+  const named = submission === null ? [] : namedIn(task.submission(submission));
+  const asNamed = named.length === terms.payees.length && named.every(({ address, share_bps: share }, at) =>
+    terms.payees[at]?.address === address && terms.payees[at].share_bps === share);
+  findings.unless(asNamed, `${path}/payees`, 'not those that the submission names');
   terms.inputs.forEach((input, at) => {
     const field = (name: string): string => `${path}/inputs/${at}/${name}`;
     const held = task.outpoints.get(input.outpoint);
@@ -40,7 +46,7 @@ export function checkTerms(task: Task, terms: Terms, path: string, findings: Fin
     findings.unless(held.amount === input.amount, field('amount_sat'), `the outpoint holds ${held.amount} sat`);
     const sponsor = task.pledges.get(held.index)?.sponsor_key ?? null;
     findings.unless(sponsor === input.sponsorKey, field('sponsor_key'), 'not the key of the pledge');
-    const signed = task.returnAddress(held.index);
+    const signed = task.restAddress(kind, held);
     findings.unless(
       signed === input.returnAddress, field('return_address'),
       `not the address that was signed for returns: ${signed === null ? 'there is none' : `it is ${signed}`}`,

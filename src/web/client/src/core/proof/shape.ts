@@ -37,6 +37,9 @@ export const nullable = <T>(shape: Shape<T>): Shape<T | null> => (value, path) =
 export const list = <T>(shape: Shape<T>): Shape<T[]> => (value, path) =>
   Array.isArray(value) ? value.map((entry, at) => shape(entry, below(path, at))) : wrong(path, 'a list');
 
+/** A list that is left out where it is empty. */
+export const some = <T>(shape: Shape<T>): Shape<T[]> => (value, path) => (value === undefined ? [] : list(shape)(value, path));
+
 function entries(value: unknown, path: string): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return wrong(path, 'an object');
   return value as Record<string, unknown>;

@@ -41,7 +41,13 @@ export function toAccept(task: Task, submission: SubmissionState, accepted: bool
 export function toRule(task: Task, submission: SubmissionState, payBps: number): Unsigned {
   const { network } = task.charter.fields;
   const window = task.window(submission);
+  if (submission.proof.submission.statement.named !== null) {
+    refuse('names_payees', 'submission', 'this submission names other payees: it pays yes votes only, and its noes get no ruling');
+  }
   if (submission.proof.ruling !== null) refuse('already_ruled', 'ruling', 'the arbiter has ruled on this submission already: a ruling is given once');
+  if (window === null) {
+    return refuse('voting_not_open', 'ruling', 'voting is not open: the project\'s leader has not confirmed the work, as of this document');
+  }
   if (task.tip.mtp_secs <= window.closesSecs) {
     refuse('ruling_too_early', 'ruling', 'sponsors may still vote, as of this document: the arbiter rules when voting has closed');
   }

@@ -3,6 +3,7 @@
 
 import type { ConfirmationDocument, SpendPath, StandingDocument, TipDocument } from './document.ts';
 import { voutOf } from '../settlement/terms.ts';
+import type { Coverages } from './coverage.ts';
 
 /** A coinbase output can be spent when it has a hundred confirmations. */
 const COINBASE_MATURITY = 100;
@@ -46,15 +47,17 @@ function firstSettledHeights(rules: FundingRules, outpoints: Iterable<Held>): Ma
   const heights = new Map<number, number>();
   for (const held of outpoints) {
     const at = held.spend?.confirmation;
-    if (held.amount < rules.minimum || !at) continue;
+    if (held.generation > 0 || held.amount < rules.minimum || !at) continue;
     heights.set(held.index, Math.min(heights.get(held.index) ?? at.height, at.height));
   }
   return heights;
 }
 
 /** Mined outpoints fill the cap in the order of height, position in the block and output number; each is credited whole
- * or not at all. */
-export function standingsOf(rules: FundingRules, tip: TipDocument, outpoints: readonly Held[]): Standings {
+ * or not at all. What a settlement left in escrow has its place already. */
+export function standingsOf(
+  rules: FundingRules, tip: TipDocument, outpoints: readonly Held[], coverages: Coverages = new Map(),
+): Standings {
   const standings = new Map<string, StandingDocument>();
   const mined: { held: Held; at: ConfirmationDocument }[] = [];
   for (const held of outpoints) {
@@ -67,6 +70,9 @@ export function standingsOf(rules: FundingRules, tip: TipDocument, outpoints: re
   let filled = 0n;
   const counted = (held: Held, at: ConfirmationDocument): StandingDocument => {
     if (held.index === 0) return { standing: 'gift' };
+    if (held.generation > 0) {
+      return coverages.has(held.outpoint) ? { standing: 'credited' } : { standing: 'surplus', reason: 'not_a_remainder' };
+    }
     if (held.amount < rules.minimum) return { standing: 'below_minimum' };
     if (at.height > (settled.get(held.index) ?? Infinity)) return { standing: 'surplus', reason: 'already_settled' };
     if (at.mtp_secs > rules.fundingClose) return { standing: 'surplus', reason: 'late' };
@@ -84,8 +90,9 @@ export function standingsOf(rules: FundingRules, tip: TipDocument, outpoints: re
   return standings;
 }
 
-/** Sums over all outpoints, by what they count as; as JSON, which is what the document claims. */
-export function totalsOf(outpoints: readonly Held[], standings: Standings): Record<string, number> {
+/** Sums over all outpoints, by what they count as; as JSON, which is what the document claims. What settlements
+ * left in escrow was raised once, and did not leave. */
+export function totalsOf(outpoints: readonly Held[], standings: Standings, coverages: Coverages = new Map()): Record<string, number> {
   const sums = {
     seen_sat: 0n, awaiting_depth_sat: 0n, credited_sat: 0n, gifts_sat: 0n, surplus_sat: 0n, below_minimum_sat: 0n,
     raised_sat: 0n, settled_sat: 0n, refunded_sat: 0n, secured_sat: 0n,
@@ -94,10 +101,13 @@ export function totalsOf(outpoints: readonly Held[], standings: Standings): Reco
     seen: 'seen_sat', confirming: 'awaiting_depth_sat', credited: 'credited_sat', gift: 'gifts_sat',
     surplus: 'surplus_sat', below_minimum: 'below_minimum_sat',
   } as const;
+  let stayed = 0n;
   for (const held of outpoints) {
     const standing = standings.get(held.outpoint)?.standing;
     if (standing === undefined || standing === 'vanished') continue;
-    if (standing === 'credited' || standing === 'gift') sums.raised_sat += held.amount;
+    const remainder = held.generation > 0 && coverages.has(held.outpoint);
+    if (remainder && held.confirmation !== null) stayed += held.amount;
+    if ((standing === 'credited' && !remainder) || standing === 'gift') sums.raised_sat += held.amount;
     // A spend that is not mined has not moved anything yet.
     if (held.spend?.confirmation) {
       sums[held.spend.path === 'refund' ? 'refunded_sat' : 'settled_sat'] += held.amount;
@@ -106,5 +116,6 @@ export function totalsOf(outpoints: readonly Held[], standings: Standings): Reco
     sums[places[standing]] += held.amount;
     if (held.secured && standing !== 'seen') sums.secured_sat += held.amount;
   }
+  sums.settled_sat = sums.settled_sat > stayed ? sums.settled_sat - stayed : 0n;
   return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, Number(sum)]));
 }

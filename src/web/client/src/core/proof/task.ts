@@ -1,16 +1,19 @@
 // One task as its proof document tells it, and everything that follows from it under the document's tip: standings,
 // tallies, and what a settlement may do with each outpoint.
 
-import { MAX_U32 } from '../number.ts';
 import type { Charter } from '../charter.ts';
 import type { EscrowOutput } from '../output.ts';
 import type { Chunk, Plan } from '../settlement/plan.ts';
-import type { Kind, TermInput, Terms } from '../settlement/terms.ts';
+import type { NamedPayee } from '../statement.ts';
+import { submissionOf, type Kind, type TermInput, type Terms } from '../settlement/terms.ts';
 import {
-  choiceOf, silencePays, tallyOf, verdictOf, windowOf, type Cast, type Choice, type Tally, type VotingRules, type Window, type Words,
+  choiceOf, silencePays, tallyOf, verdictOf, windowOf, type Cast, type Choice, type Tally, type Verdict, type VotingRules,
+  type Window, type Words,
 } from './ballot.ts';
-import type { PledgeProof, SettlementProof, SubmissionProof, TipDocument } from './document.ts';
-import { depthOf, standingsOf, type FundingRules, type Held, type Standings } from './standing.ts';
+import { coveragesOf, type Coverages } from './coverage.ts';
+import type { MoveDocument, PledgeProof, SettlementProof, SubmissionProof, TipDocument } from './document.ts';
+import { entitlementOf, type Entitlement } from './entitle.ts';
+import { depthOf, standingsOf, totalsOf, type FundingRules, type Held, type Standings } from './standing.ts';
 
 /** Seconds after T during which a payout that was under way may still be rebuilt. */
 export const GRACE_SECS = 3 * 86_400;
@@ -26,23 +29,10 @@ export interface SettlementState {
   readonly plan: Plan;
 }
 
-export type Reason = 'yes' | 'silent' | 'gift' | 'ruled' | 'surplus' | 'below_minimum' | 'early_return';
-
-/** What may be done with one outpoint: the share that is paid, the rest returns. */
-export interface Entitlement {
-  readonly payBps: number;
-  readonly reason: Reason;
-}
+export type { Entitlement, Reason } from './entitle.ts';
 
 /** What became of one transaction of a settlement. */
 export type Fate = 'pending' | 'confirmed' | 'conflicted';
-
-interface Ballot {
-  readonly tally: Tally;
-  readonly words: Words;
-  readonly silencePays: boolean;
-  readonly blockHeight: number;
-}
 
 /** Either what was asked for, or why it is refused. */
 export type Answer<T> = { readonly is: T } | { readonly refused: string };
@@ -54,14 +44,20 @@ export class Task {
   readonly pledges: ReadonlyMap<number, PledgeProof>;
   readonly outpoints: ReadonlyMap<string, Held>;
   readonly submissions: readonly SubmissionState[];
+  /** What sponsors let go to another task. */
+  readonly moves: readonly MoveDocument[];
   /** By id. */
-  readonly settlements = new Map<string, SettlementState>();
+  readonly settlements: Map<string, SettlementState>;
+  readonly coverages: Coverages;
   readonly standings: Standings;
   private readonly voting: VotingRules;
+  /** Each outpoint asks for them. */
+  private readonly tallies = new Map<SubmissionState, Tally>();
 
   constructor(given: {
     charter: Charter; tip: TipDocument; outputs: ReadonlyMap<string, EscrowOutput>; pledges: readonly PledgeProof[];
-    outpoints: readonly Held[]; submissions: readonly SubmissionState[];
+    outpoints: readonly Held[]; submissions: readonly SubmissionState[]; moves: readonly MoveDocument[];
+    settlements: Map<string, SettlementState>;
   }) {
     const { fields } = given.charter;
     this.charter = given.charter;
@@ -70,6 +66,8 @@ export class Task {
     this.pledges = new Map(given.pledges.map((pledge) => [pledge.index, pledge]));
     this.outpoints = new Map(given.outpoints.map((held) => [held.outpoint, held]));
     this.submissions = given.submissions;
+    this.moves = given.moves;
+    this.settlements = given.settlements;
     this.voting = {
       thresholdBps: fields.acceptance.threshold_bps, quorumBps: fields.acceptance.quorum_bps,
       silence: fields.acceptance.silence, yesWaits: fields.acceptance.yes_waits,
@@ -79,7 +77,38 @@ export class Task {
       depth: fields.depth, minimum: BigInt(fields.minimum_pledge_sat), cap: BigInt(fields.cap_sat),
       fundingClose: fields.funding_close,
     };
-    this.standings = standingsOf(funding, this.tip, given.outpoints);
+    const milestoneOf = (id: string): number | undefined => {
+      const submission = this.submission(id);
+      return submission === undefined ? undefined : milestoneIn(submission);
+    };
+    this.coverages = coveragesOf(given.outpoints, this.plans, milestoneOf);
+    this.standings = standingsOf(funding, this.tip, given.outpoints, this.coverages);
+  }
+
+  get plans(): Plan[] {
+    return [...this.settlements.values()].map(({ plan }) => plan);
+  }
+
+  /** Sums over all outpoints, as JSON. */
+  get totals(): Record<string, number> {
+    return totalsOf([...this.outpoints.values()], this.standings, this.coverages);
+  }
+
+  /** Milestones, from 0, that an outpoint of a pledge has not paid yet. */
+  uncovered(outpoint: string): number[] {
+    const covered = this.coverages.get(outpoint)?.covered;
+    return covered === undefined ? [] : this.charter.fields.milestones.flatMap((_, at) => (covered.has(at) ? [] : [at]));
+  }
+
+  /** The move that an outpoint's sponsor signed to a charter. */
+  move(outpoint: string, to: string): MoveDocument | undefined {
+    return this.moves.find((move) => move.outpoint === outpoint && move.to_charter === to);
+  }
+
+  /** Where what is not paid of an outpoint goes by a settlement of this kind; what stays in escrow is told by where it
+   * would return. */
+  restAddress(kind: Kind, held: Held): string | null {
+    return kind.kind === 'move' ? (this.move(held.outpoint, kind.to)?.to_address ?? null) : this.returnAddress(held.index);
   }
 
   get refundTime(): number {
@@ -96,14 +125,24 @@ export class Task {
     return index === 0 ? (this.charter.fields.pot ?? null) : (this.pledges.get(index)?.refund_address ?? null);
   }
 
-  window(submission: SubmissionState): Window {
-    return windowOf(this.voting, submission.proof.block_mtp_secs);
+  /** Null while the vote waits for a merge or release that nobody has confirmed. */
+  window(submission: SubmissionState): Window | null {
+    const { block_mtp_secs: submitted, confirmation } = submission.proof;
+    if (this.charter.awaits === null) return windowOf(this.voting, submitted);
+    return confirmation === null ? null : windowOf(this.voting, confirmation.block_mtp_secs);
   }
 
-  /** The count of a submission, or of the same with other votes. */
-  tally(submission: SubmissionState, votes: readonly Cast[] = submission.votes): Tally {
+  /** The count of a submission. */
+  tally(submission: SubmissionState): Tally {
+    const tally = this.tallies.get(submission) ?? this.count(submission, submission.votes);
+    this.tallies.set(submission, tally);
+    return tally;
+  }
+
+  /** The count of a submission with other votes. */
+  count(submission: SubmissionState, votes: readonly Cast[]): Tally {
     const electors = [...this.outpoints.values()].flatMap((held) =>
-      held.confirmation !== null && this.standings.get(held.outpoint)?.standing === 'credited'
+      held.generation === 0 && held.confirmation !== null && this.standings.get(held.outpoint)?.standing === 'credited'
         ? [{ pledge: held.index, amount: held.amount, height: held.confirmation.height }]
         : []);
     const { block_height: height } = submission.proof.submission.statement;
@@ -114,7 +153,8 @@ export class Task {
     return {
       accepted: submission.proof.acceptance?.statement.accepted ?? null,
       rulingBps: submission.proof.ruling?.statement.pay_bps ?? null,
-      closed: this.tip.mtp_secs > this.window(submission).closesSecs,
+      closed: this.tip.mtp_secs > (this.window(submission)?.closesSecs ?? Number.MAX_SAFE_INTEGER),
+      awaitsConfirmation: this.window(submission) === null,
     };
   }
 
@@ -122,67 +162,41 @@ export class Task {
     return this.submissions.find((known) => known.id === id);
   }
 
+  /** Whether the money of the silent, and gifts, may be paid. Whom a submission names was never agreed by them. */
   silencePays(submission: SubmissionState): boolean {
-    return silencePays(this.voting, this.tally(submission), this.words(submission));
+    return submission.proof.submission.statement.named === null && silencePays(this.voting, this.tally(submission), this.words(submission));
   }
 
-  private ballot(submission: SubmissionState): Ballot {
-    const [tally, words] = [this.tally(submission), this.words(submission)];
-    return {
-      tally, words, silencePays: silencePays(this.voting, tally, words),
-      blockHeight: submission.proof.submission.statement.block_height,
-    };
+  /** What a pledge decided about a submission; undefined is silence. */
+  choice(submission: SubmissionState, pledge: number): Choice | undefined {
+    return choiceOf(this.tally(submission), pledge);
+  }
+
+  /** What may be done with the money of an outpoint under a submission. */
+  verdict(submission: SubmissionState, held: Held): Verdict {
+    const tally = this.tally(submission);
+    if (choiceOf(tally, held.index) !== undefined) return verdictOf(this.voting, tally, this.words(submission), held.index);
+    // Who came after the named block was never asked: that silence says nothing, and the money waits.
+    const origin = this.outpoints.get(this.coverages.get(held.outpoint)?.origin ?? '');
+    const height = origin?.confirmation?.height;
+    const asked = height !== undefined && height <= submission.proof.submission.statement.block_height;
+    return asked && this.silencePays(submission) ? 'pay' : 'wait';
   }
 
   /** What a settlement of this kind may do with each outpoint; those it leaves where they are, are not there. */
   entitlements(kind: Kind): Answer<ReadonlyMap<string, Entitlement>> {
-    let ballot: Ballot | null = null;
-    if (kind.kind !== 'early_return') {
-      const submission = this.submission(kind.submission);
-      if (submission === undefined) return { refused: `there is no submission ${kind.submission}` };
-      ballot = this.ballot(submission);
-      if (kind.kind === 'ruling' && ballot.words.rulingBps === null) {
-        return { refused: `there is no ruling on submission ${kind.submission} yet` };
-      }
+    const id = submissionOf(kind);
+    const submission = id === null ? null : this.submission(id);
+    if (submission === undefined) return { refused: `there is no submission ${id ?? ''}` };
+    if (kind.kind === 'ruling' && submission?.proof.ruling === null) {
+      return { refused: `there is no ruling on submission ${kind.submission} yet` };
     }
     const is = new Map<string, Entitlement>();
     for (const held of this.outpoints.values()) {
-      const entitlement = this.entitlement(kind, ballot, held);
+      const entitlement = entitlementOf(this, kind, submission, held);
       if (entitlement !== null) is.set(held.outpoint, entitlement);
     }
     return { is };
-  }
-
-  private entitlement(kind: Kind, ballot: Ballot | null, held: Held): Entitlement | null {
-    const back = (reason: Reason): Entitlement => ({ payBps: 0, reason });
-    const pay = (reason: Reason): Entitlement => ({ payBps: 10_000, reason });
-    const standing = this.standings.get(held.outpoint)?.standing;
-    switch (standing) {
-      case 'credited':
-        if (kind.kind === 'early_return') return back('early_return');
-        return ballot === null ? null : this.credited(kind, ballot, held);
-      case 'gift':
-        if (kind.kind === 'early_return') return this.returnAddress(0) === null ? null : back('early_return');
-        return kind.kind === 'payout' && ballot?.silencePays === true ? pay('gift') : null;
-      case 'surplus':
-        return kind.kind === 'ruling' ? null : back('surplus');
-      case 'below_minimum':
-        return kind.kind === 'ruling' ? null : back('below_minimum');
-      default:
-        return null;
-    }
-  }
-
-  private credited(kind: Kind, ballot: Ballot, held: Held): Entitlement | null {
-    const choice: Choice | undefined = choiceOf(ballot.tally, held.index);
-    if (kind.kind === 'ruling') {
-      return choice === 'no' && ballot.words.rulingBps !== null ? { payBps: ballot.words.rulingBps, reason: 'ruled' } : null;
-    }
-    if (verdictOf(this.voting, ballot.tally, ballot.words, held.index) !== 'pay') return null;
-    if (choice === 'yes') return { payBps: 10_000, reason: 'yes' };
-    // Who came after the named block was never asked: that silence says nothing, and the money waits.
-    const asked = (held.confirmation?.height ?? MAX_U32) <= ballot.blockHeight;
-    return asked ? { payBps: 10_000, reason: 'silent' } : null;
   }
 
   /** What became of each transaction of a plan. */
@@ -201,5 +215,11 @@ export class Task {
     return fate;
   }
 }
+
+/** Which milestone a submission is of: the only one where it names none. */
+export const milestoneIn = (submission: SubmissionState): number => submission.proof.submission.statement.milestone ?? 0;
+/** Whom a submission names in place of the charter's payees. */
+export const namedIn = (submission: SubmissionState | undefined): readonly NamedPayee[] =>
+  submission?.proof.submission.statement.named?.payees ?? [];
 
 export const outpointsOf = (terms: Terms): Set<string> => new Set(terms.inputs.map((input: TermInput) => input.outpoint));

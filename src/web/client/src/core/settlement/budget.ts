@@ -4,12 +4,14 @@
 // rounding leaves of the payees' pool goes to the first of them.
 
 import { dust } from '../address.ts';
-import { isGift, pays, returns, type Kind, type TermInput } from './terms.ts';
+import { isGift, isSplit, pays, returns, type Kind, type TermInput } from './terms.ts';
 
 /** Feerates of a settlement's forms, as multiples of its lowest. */
 const FORM_FACTORS = [1, 2, 4] as const;
 /** What an outpoint must hold at least to be moved: three leaf inputs' fees. */
 const WORTH = 3n;
+/** A milestone's share must pay ten times the fee of the transaction that splits it off. */
+const WORTH_SPLITTING = 10n;
 /** Weights (BIP141) of an input by the two-of-three leaf: of a pledge, and of the open address with its shorter proof. */
 const PLEDGE_INPUT = 4 * 41 + 1 + 65 + 65 + 1 + 105 + 66;
 const OPEN_INPUT = 4 * 41 + 1 + 65 + 65 + 1 + 105 + 34;
@@ -31,15 +33,17 @@ export interface PayRules {
   readonly feerateCap: number;
 }
 
-/** An input with the script of its return address. */
+/** An input with the script that what is not paid goes to: its return address; the next generation's address where the
+ * rest stays in escrow. */
 export interface BudgetInput extends TermInput {
-  readonly returnScript: Uint8Array | null;
+  readonly restScript: Uint8Array | null;
 }
 
 /** What becomes of one input: the three make its value. */
 export interface InputShare {
   readonly fee: bigint;
   readonly pay: bigint;
+  /** Returns, stays in escrow or moves, as the settlement's kind says. */
   readonly returned: bigint;
 }
 
@@ -67,7 +71,7 @@ export const outputWeight = (script: Uint8Array): number => 4 * (8 + compactLeng
 export const frameWeight = (inputs: number, outputs: number): number =>
   FRAME + 4 * (compactLength(inputs) + compactLength(outputs));
 export const inputWeight = (input: { readonly index: number }): number => (isGift(input) ? OPEN_INPUT : PLEDGE_INPUT);
-const returnWeight = (input: BudgetInput): number => (input.returnScript === null ? 0 : outputWeight(input.returnScript));
+const returnWeight = (input: BudgetInput): number => (input.restScript === null ? 0 : outputWeight(input.restScript));
 
 const ceilDivide = (a: bigint, b: bigint): bigint => (a + b - 1n) / b;
 /** Fee of a weight, rounded up: a virtual byte is four weight units. */
@@ -100,13 +104,23 @@ export function divide(
       if ('out' in made) out.push(...made.out);
       else splits.push(made);
     }
+    if (kind.kind === 'milestone') out.push(...shareSmall(chunk, splits[0]));
     return { inputs: chunk, splits };
   });
   return out.length > 0 ? { out } : { parts };
 }
 
+/** Whether a milestone's share of an outpoint is not worth splitting off. */
+function shareSmall(inputs: readonly BudgetInput[], lowest: Split | undefined): StaysOut[] {
+  const [input, share] = [inputs[0], lowest?.shares[0]];
+  if (input === undefined || lowest === undefined || share === undefined || share.pay >= share.fee * WORTH_SPLITTING) return [];
+  const reason = `at ${lowest.feerate} sat/vB its share would pay ${share.pay} sat, under ten times its transaction's fee of ${share.fee} sat`;
+  return [{ outpoint: input.outpoint, reason }];
+}
+
 /** The fewest chunks that nodes relay however the inputs are spent; their sizes differ by one at most. */
 function chunks(rules: PayRules, kind: Kind, inputs: readonly BudgetInput[]): BudgetInput[][] {
+  if (isSplit(kind)) return evenly(inputs, inputs.length);
   // A ruling whose payees would get dust returns everything.
   const mayReturn = (input: BudgetInput): boolean => returns(input) || kind.kind === 'ruling';
   const weigh = (chunk: readonly BudgetInput[]): number => {
@@ -139,14 +153,14 @@ function evenly(inputs: readonly BudgetInput[], count: number): BudgetInput[][] 
  * settlement refuses the inputs that pay. */
 function split(rules: PayRules, kind: Kind, feerate: number, inputs: readonly BudgetInput[]): Split | { out: StaysOut[] } {
   const nobody = rules.shares.map(() => 0n);
-  const shared = share(rules, feerate, inputs, false);
+  const shared = share(rules, kind, feerate, inputs, false);
   if ('out' in shared) return shared;
   if (!inputs.some(pays)) return { feerate, shares: shared.shares, payees: nobody };
   const pool = total(shared.shares.map((of) => of.pay));
   const payees = dividePool(rules, pool);
   if (payees !== null) return { feerate, shares: shared.shares, payees };
   if (kind.kind === 'ruling') {
-    const returned = share(rules, feerate, inputs, true);
+    const returned = share(rules, kind, feerate, inputs, true);
     return 'out' in returned ? returned : { feerate, shares: returned.shares, payees: nobody };
   }
   const reason = `at ${feerate} sat/vB all payees together would get ${pool} sat, which nodes do not relay`;
@@ -155,7 +169,7 @@ function split(rules: PayRules, kind: Kind, feerate: number, inputs: readonly Bu
 
 /** What becomes of each input. With `nobodyPaid` everything returns, whatever the terms say. */
 function share(
-  rules: PayRules, feerate: number, inputs: readonly BudgetInput[], nobodyPaid: boolean,
+  rules: PayRules, kind: Kind, feerate: number, inputs: readonly BudgetInput[], nobodyPaid: boolean,
 ): { shares: InputShare[] } | { out: StaysOut[] } {
   const pay = (input: BudgetInput): number => (nobodyPaid ? 0 : input.payBps);
   const returning = inputs.filter((input) => pay(input) < 10_000).length;
@@ -169,7 +183,7 @@ function share(
     const bps = pay(input);
     const own = inputWeight(input) + (bps < 10_000 ? returnWeight(input) : 0);
     const fee = feeAt(feerate, own) + frame + (bps > 0 ? payeeOutputs : 0n);
-    const made = one(input, feerate, bps, fee);
+    const made = one(input, kind, feerate, bps, fee);
     if (typeof made === 'string') out.push({ outpoint: input.outpoint, reason: made });
     else shares.push(made);
   }
@@ -177,15 +191,16 @@ function share(
 }
 
 /** What becomes of one input that bears `fee`, or why it stays out. */
-function one(input: BudgetInput, feerate: number, bps: number, fee: bigint): InputShare | string {
+function one(input: BudgetInput, kind: Kind, feerate: number, bps: number, fee: bigint): InputShare | string {
   const net = input.amount - fee;
   if (net <= 0n) return `its part of the fee at ${feerate} sat/vB is ${fee} sat, which leaves nothing`;
   if (bps === 10_000) return { fee, pay: net, returned: 0n };
   const pay = shareOf(bps, net);
   const returned = net - pay;
-  if (input.returnScript === null) return 'it would return, and there is no address for that';
-  if (returned >= dust(input.returnScript)) return { fee, pay, returned };
-  if (bps === 0) return `at ${feerate} sat/vB only ${returned} sat would return, which nodes do not relay`;
+  if (input.restScript === null) return 'it would return, and there is no address for that';
+  if (returned >= dust(input.restScript)) return { fee, pay, returned };
+  // What is to stay in escrow is never paid instead.
+  if (bps === 0 || kind.kind === 'milestone') return `at ${feerate} sat/vB only ${returned} sat would return, which nodes do not relay`;
   // Too little to come back: better the payees have it than the miners.
   return { fee, pay: net, returned: 0n };
 }

@@ -4,13 +4,13 @@
 // form of a chunk spends the same inputs, so only one of them can ever confirm.
 
 import { parseAddress } from '../address.ts';
-import type { Charter } from '../charter.ts';
-import { refuse } from '../error.ts';
+import type { Charter, Share } from '../charter.ts';
+import { refuse, UpfrontError } from '../error.ts';
 import type { Contract, EscrowOutput } from '../output.ts';
 import { txid, type Transaction, type TxOut } from '../tx.ts';
 import { percent } from '../words.ts';
 import { divide, frameWeight, inputWeight, outputWeight, type BudgetInput, type InputShare, type PayRules, type Split } from './budget.ts';
-import { isGift, termsId, txidOf, voutOf, type TermInput, type Terms } from './terms.ts';
+import { isGift, termsId, txidOf, voutOf, type Kind, type TermInput, type Terms } from './terms.ts';
 
 /** Replaceable, and no relative timelock. */
 const SEQUENCE = 0xffff_fffd;
@@ -18,12 +18,23 @@ const SEQUENCE = 0xffff_fffd;
 /** What an output is for: somebody is paid, or money of an outpoint goes back. */
 export type OutputKind =
   | { readonly kind: 'payee'; readonly name: string; readonly bps: number }
-  | { readonly kind: 'return'; readonly outpoint: string; readonly index: number };
+  | { readonly kind: 'return'; readonly outpoint: string; readonly index: number }
+  /** Back to escrow, at the next generation of the same pledge. */
+  | { readonly kind: 'remainder'; readonly outpoint: string; readonly index: number; readonly generation: number }
+  /** To the address of a pledge of another charter. */
+  | { readonly kind: 'move'; readonly outpoint: string; readonly index: number; readonly to: string };
 
 export function outputWords(output: OutputKind): string {
-  if (output.kind === 'payee') return `${output.name}, ${percent(output.bps)}`;
-  if (isGift(output)) return `gift ${output.outpoint} to the pot`;
-  return `return of ${output.outpoint} to the sponsor of pledge ${output.index}`;
+  switch (output.kind) {
+    case 'payee':
+      return `${output.name}, ${percent(output.bps)}`;
+    case 'remainder':
+      return `rest of pledge ${output.index} stays in escrow, generation ${output.generation}`;
+    case 'move':
+      return `${output.outpoint} moves to charter ${output.to}`;
+    case 'return':
+      return isGift(output) ? `gift ${output.outpoint} to the pot` : `return of ${output.outpoint} to the sponsor of pledge ${output.index}`;
+  }
 }
 
 /** A chunk at one feerate. */
@@ -78,7 +89,7 @@ export const prevoutsOf = (chunk: Chunk): TxOut[] =>
   chunk.inputs.map(({ term, output }) => ({ amount: term.amount, script: output.scriptPubkey }));
 
 /** Gives the output of a pledge or of the open address. */
-export type OutputAt = (input: TermInput) => EscrowOutput;
+export type OutputAt = (input: Pick<TermInput, 'sponsorKey' | 'index' | 'generation'>) => EscrowOutput;
 
 /** Outputs derived anew; `known` are at hand already, by `generation/index`: a thousand of them take seconds. */
 export const outputsOf = (contract: Contract, known: ReadonlyMap<string, EscrowOutput> = new Map()): OutputAt =>
@@ -97,9 +108,9 @@ export function makePlan(charter: Charter, outputAt: OutputAt, terms: Terms, fie
   }
   const rules: PayRules = {
     feerateCap: cap,
-    shares: charter.shares.map(({ name, address, shareBps }) => ({ name, script: address.script, bps: shareBps })),
+    shares: payeesOf(charter, terms, field).map(({ name, address, shareBps }) => ({ name, script: address.script, bps: shareBps })),
   };
-  const inputs = terms.inputs.map((input) => withReturn(charter, input, field));
+  const inputs = terms.inputs.map((input) => withRest(charter, outputAt, terms, input, field));
   const divided = divide(rules, terms.kind, terms.feerate, inputs);
   if ('out' in divided) {
     const [first] = divided.out;
@@ -107,24 +118,42 @@ export function makePlan(charter: Charter, outputAt: OutputAt, terms: Terms, fie
   }
   const chunks = divided.parts.map((part) => ({
     inputs: part.inputs.map((term) => ({ term, output: outputAt(term) })),
-    forms: part.splits.map((split) => makeForm(rules, part.inputs, split)),
+    forms: part.splits.map((split) => makeForm(rules, terms.kind, part.inputs, split)),
   }));
   return { id: termsId(terms), terms, chunks };
 }
 
-function withReturn(charter: Charter, input: TermInput, field: string): BudgetInput {
+function payeesOf(charter: Charter, terms: Terms, field: string): readonly Share[] {
+  try {
+    return charter.sharesFor(terms.payees);
+  } catch (error) {
+    if (!(error instanceof UpfrontError)) throw error;
+    return refuse('plan_payees', `${field}/payees`, `named payees: ${error.message}`);
+  }
+}
+
+function withRest(charter: Charter, outputAt: OutputAt, terms: Terms, input: TermInput, field: string): BudgetInput {
   const { outpoint, returnAddress } = input;
-  if (returnAddress === null) return { ...input, returnScript: null };
+  if (returnAddress === null) return { ...input, restScript: null };
   const address = parseAddress(returnAddress, charter.network, `the return address of ${outpoint}`);
   // One spelling, or the same terms would have two ids.
   if (address.text !== returnAddress) refuse('plan_return_address', field, `the return address of ${outpoint} is not in its one spelling`);
   if (isGift(input) && charter.fields.pot !== returnAddress) {
     refuse('plan_not_the_pot', field, `${outpoint} is a gift; it can return to the charter's pot only`);
   }
-  return { ...input, returnScript: address.script };
+  if (terms.kind.kind === 'milestone') {
+    return { ...input, restScript: outputAt({ ...input, generation: input.generation + 1 }).scriptPubkey };
+  }
+  return { ...input, restScript: address.script };
 }
 
-function makeForm(rules: PayRules, inputs: readonly BudgetInput[], split: Split): Form {
+/** What an output is that holds what was not paid of an input. */
+function restOf(kind: Kind, { outpoint, index, generation }: TermInput): OutputKind {
+  if (kind.kind === 'milestone') return { kind: 'remainder', outpoint, index, generation: generation + 1 };
+  return kind.kind === 'move' ? { kind: 'move', outpoint, index, to: kind.to } : { kind: 'return', outpoint, index };
+}
+
+function makeForm(rules: PayRules, kind: Kind, inputs: readonly BudgetInput[], split: Split): Form {
   const outputs: TxOut[] = [];
   const kinds: OutputKind[] = [];
   rules.shares.forEach((share, at) => {
@@ -135,9 +164,9 @@ function makeForm(rules: PayRules, inputs: readonly BudgetInput[], split: Split)
   });
   inputs.forEach((input, at) => {
     const returned = split.shares[at]?.returned ?? 0n;
-    if (returned === 0n || input.returnScript === null) return;
-    outputs.push({ amount: returned, script: input.returnScript });
-    kinds.push({ kind: 'return', outpoint: input.outpoint, index: input.index });
+    if (returned === 0n || input.restScript === null) return;
+    outputs.push({ amount: returned, script: input.restScript });
+    kinds.push(restOf(kind, input));
   });
   const tx: Transaction = {
     version: 2,

@@ -5,7 +5,9 @@ import { hex, utf8 } from '../bytes.ts';
 import { refuse } from '../error.ts';
 import { taggedHash } from '../hash.ts';
 import { MAX_MONEY_SAT } from '../number.ts';
+import { MAX_GENERATION } from '../output.ts';
 import type { Kind, TermsDocument } from '../proof/document.ts';
+import { payeeLines, type NamedPayee } from '../statement.ts';
 
 export type { Kind };
 
@@ -33,6 +35,8 @@ export interface Terms {
   /** Of the lowest form, sat/vB. */
   readonly feerate: number;
   readonly inputs: readonly TermInput[];
+  /** Whom the submission names in place of the charter's payees; none: the charter's. */
+  readonly payees: readonly NamedPayee[];
 }
 
 export const txidOf = (outpoint: string): string => outpoint.slice(0, 64);
@@ -52,9 +56,12 @@ export const isGift = (input: { readonly index: number }): boolean => input.inde
 export const returns = (input: TermInput): boolean => input.payBps < 10_000;
 export const pays = (input: TermInput): boolean => input.payBps > 0;
 
+/** Each outpoint has a transaction of its own: its txid depends on nobody else's vote. */
+export const isSplit = (kind: Kind): boolean => kind.kind === 'milestone' || kind.kind === 'move';
+
 export const sameKind = (a: Kind, b: Kind): boolean =>
-  a.kind === b.kind && submissionOf(a) === submissionOf(b);
-export const submissionOf = (kind: Kind): string | null => (kind.kind === 'early_return' ? null : kind.submission);
+  a.kind === b.kind && submissionOf(a) === submissionOf(b) && (a.kind !== 'move' || (b.kind === 'move' && a.to === b.to));
+export const submissionOf = (kind: Kind): string | null => ('submission' in kind ? kind.submission : null);
 
 /** Reads terms as written, sorts them, and checks what can be checked without the charter. */
 export function readTerms(given: TermsDocument, field: string): Terms {
@@ -81,17 +88,34 @@ export function readTerms(given: TermsDocument, field: string): Terms {
     if (returns(input) && input.returnAddress === null) {
       no('terms_no_return_address', `${outpoint}: part of it returns, and there is no address for that`);
     }
-    if (given.for.kind === 'early_return' && pays(input)) {
-      no('terms_pays_in_return', `${outpoint}: an early return pays nobody`);
+    const { kind } = given.for;
+    if ((kind === 'early_return' || kind === 'move') && pays(input)) {
+      no('terms_pays_in_return', `${outpoint}: an early return or a move pays nobody`);
+    }
+    if ((isSplit(given.for) && open) || (kind === 'milestone' && (!pays(input) || !returns(input)))) {
+      no('terms_not_a_part', `${outpoint}: a milestone pays a part of a pledge and leaves a rest in escrow, of a pledge only`);
+    }
+    if (kind === 'milestone' && input.generation >= MAX_GENERATION) {
+      no('terms_no_generation_left', `${outpoint}: it was split ${input.generation} times, and has no further address`);
     }
   });
-  return { charter: given.charter, kind: given.for, feerate: given.feerate_sat_per_vb, inputs };
+  return { charter: given.charter, kind: given.for, feerate: given.feerate_sat_per_vb, inputs, payees: given.payees ?? [] };
+}
+
+function kindLines(kind: Kind): string {
+  switch (kind.kind) {
+    case 'early_return':
+      return 'kind: early return\n';
+    case 'move':
+      return `kind: move\nto: ${kind.to}\n`;
+    default:
+      return `kind: ${kind.kind}\nsubmission: ${kind.submission}\n`;
+  }
 }
 
 /** Every field in words: what the id is a hash of. */
 export function termsLines(terms: Terms): string {
-  const { kind } = terms;
-  const what = kind.kind === 'early_return' ? 'kind: early return\n' : `kind: ${kind.kind}\nsubmission: ${kind.submission}\n`;
+  const what = `${kindLines(terms.kind)}${payeeLines(terms.payees).map(([name, value]) => `${name}: ${value}\n`).join('')}`;
   const line = (input: TermInput): string =>
     `input: ${input.outpoint}, ${input.amount} sat, slot ${input.generation}/${input.index}, ` +
     `sponsor key ${input.sponsorKey ?? 'none'}, pay ${input.payBps} bps, return to ${input.returnAddress ?? 'none'}\n`;

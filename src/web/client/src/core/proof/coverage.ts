@@ -1,0 +1,63 @@
+// Which milestones each outpoint has paid already. A pledge's first outpoint has paid none; what a milestone's settlement
+// left in escrow has paid that one, and those of the outpoint it comes from. Follows from settlements alone: an arrival at
+// a later generation that none of them explains has no place here.
+
+import { formsOf, type Plan } from '../settlement/plan.ts';
+import { submissionOf } from '../settlement/terms.ts';
+import type { Held } from './standing.ts';
+
+export interface Coverage {
+  /** Numbers of milestones, from 0. */
+  readonly covered: ReadonlySet<number>;
+  /** The outpoint of generation 0 that it comes from: its own for that one. */
+  readonly origin: string;
+}
+
+export type Coverages = ReadonlyMap<string, Coverage>;
+
+/** An output of a milestone's settlement that stays in escrow. */
+interface Left {
+  readonly from: string;
+  readonly index: number;
+  readonly generation: number;
+  readonly submission: string;
+}
+
+/** Everything that settlements leave in escrow, by outpoint. */
+function remaindersIn(plans: Iterable<Plan>): Map<string, Left> {
+  const found = new Map<string, Left>();
+  for (const plan of plans) {
+    const submission = submissionOf(plan.terms.kind);
+    if (submission === null) continue;
+    for (const { form } of formsOf(plan)) {
+      form.outputs.forEach((output, vout) => {
+        if (output.kind !== 'remainder') return;
+        const { outpoint: from, index, generation } = output;
+        found.set(`${form.txid}:${vout}`, { from, index, generation, submission });
+      });
+    }
+  }
+  return found;
+}
+
+/** Coverage of every outpoint of generation 0, and of every remainder of a known settlement; index 0 has none.
+ * `milestoneOf` gives a submission's milestone. */
+export function coveragesOf(outpoints: readonly Held[], plans: readonly Plan[], milestoneOf: (submission: string) => number | undefined): Coverages {
+  const left = remaindersIn(plans);
+  const found = new Map<string, Coverage>();
+  // A remainder's origin is of the generation before it.
+  for (const held of [...outpoints].sort((a, b) => a.generation - b.generation)) {
+    if (held.index === 0) continue;
+    if (held.generation === 0) {
+      found.set(held.outpoint, { covered: new Set(), origin: held.outpoint });
+      continue;
+    }
+    const of = left.get(held.outpoint);
+    if (of === undefined || of.index !== held.index || of.generation !== held.generation) continue;
+    const [before, milestone] = [found.get(of.from), milestoneOf(of.submission)];
+    if (before === undefined) continue;
+    const covered = new Set(milestone === undefined ? before.covered : [...before.covered, milestone]);
+    found.set(held.outpoint, { covered, origin: before.origin });
+  }
+  return found;
+}
