@@ -13,7 +13,7 @@ use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{CharterId, Move, Pledge, Role, SettlementId, Signed, Submission, Vote};
 use crate::escrow::task::Refused;
 use crate::escrow::testing;
-use crate::keys::{SignerKeys, SponsorKeys};
+use crate::keys::{Identity, Phrase, SignerKeys};
 use crate::service::views::{PledgeView, ReceiptView, SettlementView, SubmissionView, TaskView};
 use bitcoin::{Amount, Psbt};
 use serde_json::{Value, json};
@@ -23,15 +23,15 @@ use std::sync::{Arc, Mutex};
 
 const NETWORK: Network = Network::Regtest;
 
-/// A charter whose seats are the first three accounts of [`WORDS`], and whose leader has its eighth sponsor's key.
+/// A charter whose seats are the first three accounts of [`WORDS`], and whose leader is its identity.
 pub fn charter(change: impl FnOnce(&mut CharterFields)) -> Charter {
     let mut fields = testing::fields(NETWORK);
     for (account, seat) in (0..).zip([&mut fields.developer, &mut fields.representative, &mut fields.arbiter])
     {
         seat.key = SignerKeys::from_phrase(WORDS, NETWORK, account).unwrap().expression().to_string();
     }
-    let leader = SponsorKeys::from_phrase(WORDS, NETWORK).unwrap().refund_key(7).unwrap();
-    fields.leader.as_mut().unwrap().key = leader.x_only_public_key().0.to_string();
+    let leader = Identity::new(&Phrase::from_bytes(WORDS.as_bytes()).unwrap());
+    fields.leader.as_mut().unwrap().key = leader.public().to_string();
     change(&mut fields);
     Charter::from_fields(fields).unwrap()
 }
