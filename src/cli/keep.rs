@@ -232,6 +232,12 @@ pub fn split(
         kept.splits.extend(summed(&plan, outpoint, others));
         prepared.extend(sign_refunds(&plan, key, place)?);
     }
+    let of_it = core.outpoints().values().filter(|held| held.slot.index == index && held.unspent());
+    let waits = |standing| matches!(standing, Some(Standing::Seen | Standing::Confirming { .. }));
+    for held in of_it.filter(|held| waits(checked.standings.get(&held.outpoint).copied())) {
+        let reason = "not deep enough yet: give the same command again when it is credited".into();
+        kept.whole.push(Whole { outpoint: held.outpoint, reason });
+    }
     if let Some(recovery) = recovery {
         if !prepared.is_empty() {
             keep(recovery, &prepared)?;

@@ -4,7 +4,6 @@
 use super::charter::require_seat;
 use super::context::{Context, write_public};
 use super::exit::Failure;
-use super::pledge::find_key;
 use super::text::Rows;
 use crate::escrow::bip322;
 use crate::escrow::charter::Charter;
@@ -13,7 +12,7 @@ use crate::escrow::statement::{
     Acceptance, Attest, CharterId, Evidence, MergeConfirmation, Pledge, Role, Ruling, Signed, Statement,
     Submission, Vote,
 };
-use crate::keys::{Identity, SignerKeys, SponsorKeys};
+use crate::keys::{Identity, SignerKeys};
 use bitcoin::Address;
 use bitcoin::bip32::KeySource;
 use bitcoin::secp256k1::{Secp256k1, XOnlyPublicKey};
@@ -80,6 +79,11 @@ impl LeaderSpeaker {
 }
 
 impl SignerSpeaker {
+    /// The same file, or the same PSBT to write, for the project's leader.
+    pub fn leader(&self) -> LeaderSpeaker {
+        LeaderSpeaker { key: self.key.clone(), psbt_out: self.psbt_out.clone() }
+    }
+
     /// Key file and number of the account, where a key file signs.
     pub fn account(&self) -> Option<(&Path, u32)> {
         self.key.as_deref().map(|key| (key, self.account))
@@ -114,42 +118,6 @@ impl SignerSpeaker {
         let key = SignerKeys::new(&phrase, charter.network(), self.account)?.statement_key();
         require_seat(charter, role, &key)?;
         Ok(Some(Signed::new(&Secp256k1::new(), statement, &key)))
-    }
-}
-
-impl SignerSpeaker {
-    /// Signs as the project's leader: with the one among the phrase's keys that the charter names, a sponsor's key or
-    /// that of the account.
-    pub fn say_as_leader<S: Statement + Clone>(
-        &self,
-        context: &Context<'_>,
-        charter: &Charter,
-        statement: S,
-        words: impl FnOnce(S) -> Words,
-    ) -> anyhow::Result<Option<Signed<S>>> {
-        let nobody = || Failure::refused("no_leader", "this charter has no leader who could name payees");
-        let leader = charter.leader_speaker().ok_or_else(nobody)?;
-        if let Some(out) = &self.psbt_out {
-            let asked = Asked::write(out, charter, &leader, None, &statement, words(statement.clone()))?;
-            context.report(&asked)?;
-            return Ok(None);
-        }
-        let path = self.key.as_ref().ok_or_else(|| Failure::usage("give --key or --psbt-out"))?;
-        let network = charter.network();
-        let phrase = context.read_phrase(path, Some(network))?.phrase;
-        let account = SignerKeys::new(&phrase, network, self.account)?.statement_key();
-        let secp = Secp256k1::new();
-        let by_account = Signed::new(&secp, statement.clone(), &account);
-        if by_account.verify(&secp, &leader).is_ok() {
-            return Ok(Some(by_account));
-        }
-        let wanted = leader.bip322_key().ok_or_else(nobody)?;
-        let key = find_key(&SponsorKeys::new(phrase, network), &wanted).map_err(|_| {
-            let message = format!("none of this phrase's keys is the leader's of charter {}", charter.id());
-            Failure::refused("wrong_key", message)
-                .hint("check the phrase, and the number of the account (--account)")
-        })?;
-        Ok(Some(Signed::new(&secp, statement, &key)))
     }
 }
 

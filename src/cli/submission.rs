@@ -57,7 +57,7 @@ pub struct CreateArgs {
 enum NamedByArg {
     /// The sponsors' representative, with the account's key
     Representative,
-    /// The project's leader, with the leader's key of the charter
+    /// The project's leader, with the identity of the phrase
     Leader,
 }
 
@@ -135,7 +135,7 @@ fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<()> {
         Some(NamedByArg::Representative) => {
             args.speaker.say(context, charter, Role::Representative, statement, words)?
         }
-        Some(NamedByArg::Leader) => args.speaker.say_as_leader(context, charter, statement, words)?,
+        Some(NamedByArg::Leader) => args.speaker.leader().say(context, charter, statement, words)?,
     };
     if let Some(signed) = signed {
         let id = signed.statement.id();

@@ -1,8 +1,11 @@
 //! The command line as a stranger uses it, as far as no service is needed.
 
+mod http;
 mod keys;
 mod liar;
+mod lives;
 mod papers;
+mod parts;
 
 use super::*;
 use crate::escrow::network::Network;

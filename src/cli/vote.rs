@@ -224,6 +224,11 @@ fn voting_key(
     }
     let path = args.recovery.as_ref().ok_or_else(|| Failure::usage("give --key or --recovery"))?;
     let kept = read_recovery(context, path)?;
+    // A pledge that moved has the same key under both charters.
+    if kept.file.charter().id() != args.task {
+        let message = format!("this recovery file is for task {}", kept.file.charter().id());
+        return Err(Failure::refused("other_task", message).into());
+    }
     let none = || Failure::refused("no_key", "the recovery file holds no key").hint("give --key FILE");
     let key = *kept.file.key().ok_or_else(none)?;
     if key.x_only_public_key().0 != sponsor_key {

@@ -34,6 +34,16 @@ impl Client {
         self.post(&format!("/tasks/{}/moves", consent.statement.charter), consent)
     }
 
+    /// Hands in what moves an outpoint from T on: the consent, and a ladder that pays the new pledge; the pledge it leaves.
+    pub fn sign_late_move(
+        &self,
+        consent: &Signed<Move>,
+        refund: &RefundSignatures,
+    ) -> Result<PledgeView, ClientError> {
+        let body = json!({ "consent": consent, "refund": refund });
+        self.post(&format!("/tasks/{}/late-moves", consent.statement.charter), &body)
+    }
+
     /// The refunds of everything that a settlement would keep in escrow, or move: pairs alone.
     pub fn prepared_refunds(
         &self,

@@ -262,7 +262,8 @@ fn issue(
 /// Removes the recovery file of a pledge that was refused: nothing was issued or shown under it, so nobody can
 /// have paid. After any other error it may have been issued all the same, and the file stays.
 pub fn discard_if_refused(error: &ClientError, path: &Path) {
-    if matches!(error, ClientError::Refused { .. }) {
+    // A server in trouble may have issued it all the same.
+    if matches!(error, ClientError::Refused { status, .. } if *status < 500) {
         // One that cannot be removed is a file of a pledge that was never issued: harmless.
         let _ = std::fs::remove_file(path);
     }

@@ -1,6 +1,9 @@
 //! `upfront pledge move`: a pledge goes to another charter without coming back first. The new pledge is issued under
 //! the same key, its recovery file written, the move signed, and the refund under the new charter signed for every
-//! form before two of the three can sign. Each step that was done already does nothing when it is done again.
+//! form before two of the three can sign. Each step that was done already does nothing when it is done again. With
+//! `--alone` nobody else signs, and it happens at T.
+
+mod alone;
 
 use super::create::{ATTEMPTS, attested, compare, default_path, discard_if_refused};
 use super::refund::{find_key_index, same_pledge};
@@ -15,7 +18,6 @@ use crate::escrow::pledge::Outpoint;
 use crate::escrow::proof::Checked;
 use crate::escrow::recovery::{Origin, RecoveryFile};
 use crate::escrow::refund::RefundTarget;
-use crate::escrow::settlement::Plan;
 use crate::escrow::statement::{CharterId, Move, Pledge, Signed};
 use crate::keys::Passphrase;
 use crate::service::views::PledgeView;
@@ -48,6 +50,9 @@ pub struct MoveArgs {
     /// signed for it, its double and its fourfold
     #[arg(long, value_name = "SAT_PER_VB")]
     feerate: Option<u64>,
+    /// Ask nobody, and move from T on in place of the refund, if the other charter still takes pledges then
+    #[arg(long, conflicts_with = "feerate")]
+    alone: bool,
 }
 
 /// The pledge that moves, with its key.
@@ -68,15 +73,20 @@ struct Moving {
     to: CharterId,
     to_pledge: u32,
     to_address: String,
+    /// When the sponsor moves it alone, Unix seconds; absent where signers move it now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alone_after: Option<u32>,
+    /// None where it moves by a ladder of feerates from T on.
     #[serde(flatten)]
-    feerate: Feerate,
+    feerate: Option<Feerate>,
     outpoints: Vec<MovingOutpoint>,
     stays: Vec<Stays>,
     refunds_prepared: usize,
     refund_time: u32,
     recovery_file: PathBuf,
-    /// What proposes it.
-    next: String,
+    /// What proposes it, where signers move it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -100,8 +110,10 @@ impl fmt::Display for Moving {
         let mut rows = Rows::new();
         rows.row("pledge", self.pledge)
             .row("moves to", format!("pledge {} of charter {}", self.to_pledge, self.to))
-            .row("at", groups(&self.to_address))
-            .row("feerate from", self.feerate);
+            .row("at", groups(&self.to_address));
+        if let Some(feerate) = self.feerate {
+            rows.row("feerate from", feerate);
+        }
         for MovingOutpoint { outpoint, amount_sat, arrives_at_most_sat, arrives_at_least_sat } in
             &self.outpoints
         {
@@ -114,10 +126,23 @@ impl fmt::Display for Moving {
         self.stays.iter().try_for_each(|stays| writeln!(f, "{} stays: {}.", stays.outpoint, stays.reason))?;
         writeln!(
             f,
-            "Your consent and the refunds under the new charter are handed in. Nothing has moved yet: two of the three \
-             signers of the old charter sign. Keep both recovery files. Next, anybody proposes it:"
+            "Your consent and the refunds under the new charter are handed in. Keep both recovery files."
         )?;
-        writeln!(f, "  {}", self.next)
+        if let Some(refund_time) = self.alone_after {
+            writeln!(
+                f,
+                "Nothing has moved yet: after {} the service sends it there in place of your refund. If the other charter \
+                 takes no pledges then, the refund goes to you as ever.",
+                when(refund_time)
+            )?;
+        }
+        match &self.next {
+            Some(next) => writeln!(
+                f,
+                "Nothing has moved yet: two of the three signers of the old charter sign. Next, anybody proposes it:\n  {next}"
+            ),
+            None => Ok(()),
+        }
     }
 }
 
@@ -140,37 +165,34 @@ pub fn run(context: &Context<'_>, args: &MoveArgs) -> anyhow::Result<Exit> {
         let message = format!("nothing of pledge {} is credited and unspent: nothing can move", own.index);
         return Err(Failure::refused("nothing_to_move", message).into());
     }
-    let feerate = Feerate::choose(args.feerate, from.charter().fields().feerate_cap_sat_per_vb)?;
-    let plans = Plans::new(&checked, &to, &pledge, &held, feerate)?;
-    let mut kept = new_pledge(context, args, &client, to, &own, &pledge, plans.arrives()?)?;
-    let made = sign(&checked, &pledge, &kept, &plans, &own.key, feerate)?;
-    keep(&mut kept, &made.refunds)?;
-    for consent in &made.consents {
-        let view = client.sign_move(consent)?;
-        if view.index != own.index {
-            return Err(ClientError::untrue("index", "it is another pledge's").into());
-        }
-    }
-    for Prepared { slot, bundle } in &made.refunds {
-        client.prepare_refund(&args.to, *slot, bundle.signatures())?;
-    }
+    let feerate = match args.alone {
+        true => None,
+        false => Some(Feerate::choose(args.feerate, from.charter().fields().feerate_cap_sat_per_vb)?),
+    };
+    let plans = Plans::new(&checked, &from, &to, &pledge, &held, feerate)?;
+    let promised = plans.promised()?;
+    let mut kept = new_pledge(context, args, &client, to, &own, &pledge, promised)?;
+    let refunds = match feerate {
+        Some(feerate) => together(&client, &checked, &pledge, &mut kept, &plans, &own.key, feerate)?,
+        None => alone::hand_in(&client, &from, &pledge, &mut kept, &plans, &own.key)?,
+    };
     let file = &kept.file;
+    let propose =
+        || format!("upfront settlement propose {} --kind move --to {} --identity FILE", args.task, args.to);
     context.report(&Moving {
         task: args.task,
         pledge: own.index,
         to: args.to,
         to_pledge: file.pledge().index,
         to_address: file.output().address.to_string(),
+        alone_after: args.alone.then(|| from.charter().refund_time_secs()),
         feerate,
-        outpoints: plans.moving.iter().map(|(held, plan)| arrival(held, plan)).collect(),
+        outpoints: plans.moving.iter().map(|(held, arrives)| arrival(held, arrives)).collect(),
         stays: plans.stays,
-        refunds_prepared: made.refunds.len(),
+        refunds_prepared: refunds,
         refund_time: file.charter().refund_time_secs(),
         recovery_file: kept.path().to_owned(),
-        next: format!(
-            "upfront settlement propose {} --kind move --to {} --identity FILE",
-            args.task, args.to
-        ),
+        next: (!args.alone).then(propose),
     })?;
     Ok(Exit::Done)
 }
@@ -231,36 +253,47 @@ fn own(
     Ok((Own { index, key, origin, passphrase, file }, pledge))
 }
 
-/// The transactions that would move each outpoint.
+/// What would move, and what would arrive.
 struct Plans<'a> {
-    moving: Vec<(&'a Outpoint, Plan)>,
+    /// Each outpoint with what arrives of it, one amount a feerate.
+    moving: Vec<(&'a Outpoint, Vec<Amount>)>,
     stays: Vec<Stays>,
+    /// Nobody else signs.
+    alone: bool,
 }
 
 impl<'a> Plans<'a> {
     /// Amounts do not depend on which pledge it will be: every address of an escrow is as long as any other.
     fn new(
         checked: &Checked,
+        from: &CheckedTask,
         to: &CheckedTask,
         pledge: &Pledge,
         held: &[&'a Outpoint],
-        feerate: Feerate,
+        feerate: Option<Feerate>,
     ) -> anyhow::Result<Plans<'a>> {
         let somewhere = Slot::pledge(to.view().next_index);
         let output = to.contract().pledge(to.secp(), somewhere, pledge.sponsor_key)?;
         let minimum = to.charter().minimum_pledge();
-        let mut plans = Plans { moving: Vec::new(), stays: Vec::new() };
+        let mut plans = Plans { moving: Vec::new(), stays: Vec::new(), alone: feerate.is_none() };
         for held in held {
             let outpoint = held.outpoint;
-            let consent = consent(pledge, outpoint, to.charter().id(), &output);
-            let reason = match checked.task.moved(&consent, feerate.sat_per_vb) {
-                Ok(plan) if least(&plan) < minimum => format!(
-                    "at the highest feerate {} would arrive, and the least pledge there is {}",
-                    sat(least(&plan).to_sat()),
+            let arrives = match feerate {
+                None => Ok(alone::arrivals(from, pledge, held, &output.address)?),
+                Some(feerate) => {
+                    let consent = consent(pledge, outpoint, to.charter().id(), &output);
+                    let plan = checked.task.moved(&consent, feerate.sat_per_vb);
+                    plan.map(|plan| plan.made().map(|(_, made)| made.amount).collect())
+                }
+            };
+            let reason = match arrives {
+                Ok(arrives) if plans.counted(&arrives) < minimum => format!(
+                    "{} would arrive, and the least pledge there is {}",
+                    sat(plans.counted(&arrives).to_sat()),
                     sat(minimum.to_sat())
                 ),
-                Ok(plan) => {
-                    plans.moving.push((held, plan));
+                Ok(arrives) => {
+                    plans.moving.push((held, arrives));
                     continue;
                 }
                 Err(refused) => refused.to_string(),
@@ -275,26 +308,64 @@ impl<'a> Plans<'a> {
         Ok(plans)
     }
 
-    /// What arrives in all at the dearest forms.
-    fn arrives(&self) -> anyhow::Result<Amount> {
-        let sum = self.moving.iter().try_fold(Amount::ZERO, |sum, (_, plan)| sum.checked_add(least(plan)));
+    /// What is counted on: with signers what arrives at the highest feerate; alone what arrives at the lowest, for the
+    /// higher rungs are for when that is not mined.
+    fn counted(&self, arrives: &[Amount]) -> Amount {
+        let counted = if self.alone { arrives.iter().max() } else { arrives.iter().min() };
+        counted.copied().unwrap_or(Amount::ZERO)
+    }
+
+    /// The same, of everything.
+    fn promised(&self) -> anyhow::Result<Amount> {
+        let counted = self.moving.iter().map(|(_, arrives)| self.counted(arrives));
+        let sum = counted.into_iter().try_fold(Amount::ZERO, |sum, amount| sum.checked_add(amount));
         sum.ok_or_else(|| Failure::refused("amount", "more than there is").into())
     }
 }
 
-/// What arrives at the dearest form.
-fn least(plan: &Plan) -> Amount {
-    plan.made().map(|(_, made)| made.amount).min().unwrap_or(Amount::ZERO)
-}
-
-fn arrival(held: &Outpoint, plan: &Plan) -> MovingOutpoint {
-    let most = plan.made().map(|(_, made)| made.amount).max().unwrap_or(Amount::ZERO);
+fn arrival(held: &Outpoint, arrives: &[Amount]) -> MovingOutpoint {
+    let sat = |amount: Option<&Amount>| amount.map_or(0, |amount| amount.to_sat());
     MovingOutpoint {
         outpoint: held.outpoint,
         amount_sat: held.amount.to_sat(),
-        arrives_at_most_sat: most.to_sat(),
-        arrives_at_least_sat: least(plan).to_sat(),
+        arrives_at_most_sat: sat(arrives.iter().max()),
+        arrives_at_least_sat: sat(arrives.iter().min()),
     }
+}
+
+/// Keeps and hands in what signers need, consents first; how many refunds that are.
+fn together(
+    client: &Client,
+    checked: &Checked,
+    pledge: &Pledge,
+    kept: &mut KeptRecovery,
+    plans: &Plans<'_>,
+    key: &Keypair,
+    feerate: Feerate,
+) -> anyhow::Result<usize> {
+    let made = sign(checked, pledge, kept, plans, key, feerate)?;
+    keep(kept, &made.refunds)?;
+    for consent in &made.consents {
+        same_pledge_answered(&client.sign_move(consent)?, checked, consent)?;
+    }
+    prepare(client, &kept.file.charter().id(), &made.refunds)
+}
+
+/// Hands in refunds of what arrives; how many.
+fn prepare(client: &Client, to: &CharterId, refunds: &[Prepared]) -> anyhow::Result<usize> {
+    for Prepared { slot, bundle } in refunds {
+        client.prepare_refund(to, *slot, bundle.signatures())?;
+    }
+    Ok(refunds.len())
+}
+
+/// An answer about another pledge was not to what was asked.
+fn same_pledge_answered(view: &PledgeView, checked: &Checked, consent: &Signed<Move>) -> anyhow::Result<()> {
+    let held = checked.task.outpoints().get(&consent.statement.outpoint);
+    if held.is_some_and(|held| held.slot.index == view.index) {
+        return Ok(());
+    }
+    Err(ClientError::untrue("index", "it is another pledge's").into())
 }
 
 fn consent(pledge: &Pledge, outpoint: OutPoint, to: CharterId, output: &EscrowOutput) -> Move {

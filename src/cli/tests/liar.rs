@@ -1,7 +1,7 @@
 //! A service that may lie: the real book of a task behind a few lines of HTTP, with one field of one answer
 //! changed. Whatever it changes, a sponsor's command must name the field, and show no address.
 
-use super::{Ran, WORDS, path, upfront};
+use super::{Ran, WORDS, http, path, upfront};
 use crate::escrow::charter::CharterFields;
 use crate::escrow::event::Command;
 use crate::escrow::network::Network;
@@ -10,11 +10,8 @@ use crate::escrow::testing::{self, World};
 use crate::service::views::{PledgeView, TaskView};
 use bitcoin::Amount;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 /// What it says instead: given the request line and the honest answer.
 type Lie = Arc<dyn Fn(&str, &mut Value) + Send + Sync>;
@@ -26,46 +23,16 @@ struct Service {
 
 impl Service {
     fn start(world: World, lie: impl Fn(&str, &mut Value) + Send + Sync + 'static) -> Service {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let world = Arc::new(Mutex::new(world));
-        let (shared, lie): (_, Lie) = (Arc::clone(&world), Arc::new(lie));
-        // Ends with the test process.
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                answer(stream, &shared, &lie);
-            }
-        });
+        let shared = Arc::clone(&world);
+        let lie: Lie = Arc::new(lie);
+        let url = http::serve(move |request, body| respond(request, body, &mut shared.lock().unwrap(), &lie));
         Service { url, world }
     }
 
     fn id(&self) -> String {
         self.world.lock().unwrap().id.to_string()
     }
-}
-
-fn answer(stream: TcpStream, world: &Mutex<World>, lie: &Lie) {
-    let mut reader = BufReader::new(stream);
-    let (mut request, mut length) = (String::new(), 0);
-    reader.read_line(&mut request).unwrap();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        let line = line.trim().to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        if line.is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    let request: String = request.split(' ').take(2).collect::<Vec<_>>().join(" ");
-    let (status, body) = respond(&request, &body, &mut world.lock().unwrap(), lie);
-    let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-    let mut stream = reader.into_inner();
-    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).unwrap();
 }
 
 fn respond(request: &str, body: &[u8], world: &mut World, lie: &Lie) -> (u16, String) {

@@ -99,14 +99,18 @@ impl Life {
 
     /// The same under other terms.
     pub fn open_under(charter: Charter) -> Life {
+        Life::attested(&charter, Role::ALL.map(|role| testing::statement_keypair(NETWORK, role)))
+    }
+
+    /// The same, attested with other keys, those of the charter's seats.
+    pub fn attested(charter: &Charter, keys: [Keypair; 3]) -> Life {
         let genesis = bitcoin::constants::genesis_block(NETWORK.bitcoin());
         let blocks = vec![Block { header: genesis.header, txs: genesis.txdata }];
         let (_, _) = task::draft(charter.bytes(), testing::TEXT, None).unwrap();
         let task = Task::draft(std::str::from_utf8(charter.bytes()).unwrap(), testing::TEXT).unwrap();
         let mut life = Life { secp: Secp256k1::new(), blocks, mempool: Vec::new(), task };
         life.mine_empty(12, 600);
-        for role in Role::ALL {
-            let key = testing::statement_keypair(NETWORK, role);
+        for (role, key) in Role::ALL.into_iter().zip(keys) {
             let signature = Attest { charter: life.task.id() }.sign(&life.secp, &key);
             life.command(&Command::Attest { role, signature });
         }
