@@ -205,7 +205,7 @@ fn dispatch(context: &Context<'_>, command: Command) -> anyhow::Result<Exit> {
         Command::Pledge(command) => pledge::run(context, *command),
         Command::Submission(command) => submission::run(context, command),
         Command::Vote(args) => vote::run(context, &args),
-        Command::Evidence(args) => evidence::run(&context, &args),
+        Command::Evidence(args) => evidence::run(context, &args),
         Command::Accept(args) => accept::run(context, &args),
         Command::Ruling(args) => ruling::run(context, &args),
         Command::Arbiter(args) => arbiter::run(context, &args),
