@@ -51,6 +51,22 @@ export default function fill(test) {
     await axe(page);
     await screenshots(page, 'wish');
 
+    await page.locator('summary', { hasText: 'Offer to do it' }).click();
+    await page.locator('#offer-what').selectOption('representative accept');
+    await page.getByRole('button', { name: 'Say so', exact: true }).click();
+    await page.locator('#said ~ .timeline', { hasText: 'offers to represent the sponsors' }).waitFor();
+    await page.locator('summary', { hasText: 'Offer to do it' }).click();
+    await page.locator('#offer-what').selectOption('developer reserve 7');
+    await page.getByRole('button', { name: 'Say so', exact: true }).click();
+    await page.locator('#said ~ .timeline', { hasText: 'reserves it until' }).waitFor();
+    ({ summary } = await view());
+    assert.equal(summary.reservation.by, summary.by);
+    await page.locator('summary', { hasText: 'Offer to do it' }).click();
+    await page.locator('#offer-what').selectOption('developer release');
+    await page.getByRole('button', { name: 'Say so', exact: true }).click();
+    await page.locator('#said ~ .timeline', { hasText: 'ends the reservation' }).waitFor();
+    assert.equal(await page.locator('#lead').isVisible(), false, 'nobody leads the project yet');
+
     const me = ['--identity', stage.key('leader')];
     await stage.cli('wish', 'offer', id, '--as', 'developer', 'reserve', '--until', '1h', ...me);
     await stage.cli('project', 'claim', REPOSITORY, '--name', 'Wished', '--description', 'Writes what it read', '--licence', 'MIT', ...me);

@@ -1,5 +1,4 @@
-// Wishes, and likes and promises to them: what an identity says before there is a charter (docs/PROTOCOL.md). Any word
-// but these is for the command line.
+// Wishes and the words to them: what an identity says before there is a charter (docs/PROTOCOL.md, section 16).
 
 import { hash, hex, utf8 } from './bytes.ts';
 import { refuse } from './error.ts';
@@ -66,4 +65,27 @@ export interface PromiseFields extends Said {
 
 export const promise = (given: PromiseFields): Statement => statement('upfront/promise', 'promise', [
   ...said(given), ['amount', `${integer(given.amount_sat, 'amount_sat', 0, Number(MAX_MONEY_SAT))} sat`], counter(given),
+]);
+
+export interface OfferFields extends Said {
+  readonly as: 'developer' | 'representative';
+  readonly choice: 'accept' | 'decline' | 'reserve' | 'release';
+  /** Of a reservation: its last median time past, Unix seconds. */
+  readonly until: number | null;
+}
+
+export const offer = (given: OfferFields): Statement => statement('upfront/offer', 'offer', [
+  ...said(given), ['as', given.as], ['choice', given.choice],
+  ['until', given.until === null ? 'none' : integer(given.until, 'until', 0, MAX_U32)], counter(given),
+]);
+
+export interface LeadFields extends Said {
+  readonly choice: 'accept' | 'decline' | 'none';
+  /** Its place in the leader's order. */
+  readonly place: number | null;
+}
+
+export const lead = (given: LeadFields): Statement => statement('upfront/lead', 'lead', [
+  ...said(given), ['choice', given.choice],
+  ['place', given.place === null ? 'none' : integer(given.place, 'place', 1, 1_000_000)], counter(given),
 ]);
