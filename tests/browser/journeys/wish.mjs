@@ -88,5 +88,21 @@ export default function fill(test) {
     await page.getByRole('heading', { name: 'Who leads it' }).waitFor();
     await axe(page);
     await screenshots(page, 'project-led');
+
+    // Another key claims it, too; it is kept beside the first, and leads nothing.
+    await page.locator('summary', { hasText: 'Claim it as its leader' }).click();
+    await page.locator('#project-set').waitFor();
+    await page.locator('#project-name').fill('Mine');
+    await page.locator('#project-description').fill('Says somebody else');
+    await page.locator('#project-published').fill('https://example.org/elsewhere');
+    await page.locator('#project-set').getByRole('button', { name: 'Sign and publish' }).click();
+    await page.getByRole('heading', { name: 'Others who claim it' }).waitFor();
+    const { claims, project } = await stage.service.get(new URL(page.url()).pathname.replace('/projects', '/api/v1/projects'));
+    assert.deepEqual(claims.map(({ leads, settings }) => [leads, settings.name]), [[true, 'Wished'], [false, 'Mine']]);
+    await page.locator('summary', { hasText: 'Claim it as its leader' }).click();
+    await page.locator('#project-status', { hasText: 'your key has said so far' }).waitFor();
+    assert.equal(await page.locator('#project-name').inputValue(), 'Mine');
+    await axe(page);
+    assert.match(project, /^[0-9a-f]{32}$/);
   });
 }

@@ -89,3 +89,38 @@ export const lead = (given: LeadFields): Statement => statement('upfront/lead', 
   ...said(given), ['choice', given.choice],
   ['place', given.place === null ? 'none' : integer(given.place, 'place', 1, 1_000_000)], counter(given),
 ]);
+
+export interface ProjectFields {
+  readonly network: NetworkName;
+  readonly repository: string;
+  readonly name: string;
+  readonly description: string;
+  readonly licence: string;
+  readonly arbiter: string | null;
+  readonly leader_address: string | null;
+  readonly leader_share_bps: number;
+  readonly minimum_pledge_sat: number;
+  readonly donations: string | null;
+  readonly likes: boolean;
+  readonly published: string | null;
+  readonly by: string;
+  readonly counter: number;
+}
+
+/** What a leader says of a project. */
+export const project = (given: ProjectFields): Statement => statement('upfront/project', 'project', [
+  ['network', given.network],
+  ['repository', given.repository],
+  ['name', given.name],
+  ['description', given.description],
+  ['licence', given.licence],
+  ['arbiter', given.arbiter ?? 'none'],
+  ['leader address', given.leader_address ?? 'none'],
+  ['leader share', `${integer(given.leader_share_bps, 'leader_share_bps', 0, 9_999)} bps`],
+  ['minimum pledge', `${integer(given.minimum_pledge_sat, 'minimum_pledge_sat', 330, Number(MAX_MONEY_SAT))} sat`],
+  ['donations', given.donations ?? 'none'],
+  ['likes', given.likes ? 'on' : 'off'],
+  ['published', given.published ?? 'none'],
+  ['by', hash(given.by, 'by')],
+  ['counter', integer(given.counter, 'counter', 0, MAX_U32 - 1)],
+]);

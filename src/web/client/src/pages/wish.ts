@@ -2,45 +2,17 @@
 // extensions cannot sign: a key kept in this browser does.
 
 import { hex, isHash, utf8 } from '../core/bytes.ts';
-import { UpfrontError, refuse } from '../core/error.ts';
 import { sha256 } from '../core/hash.ts';
 import { networkOf } from '../core/network.ts';
-import { keyPair, type KeyPair } from '../core/point.ts';
+import type { KeyPair } from '../core/point.ts';
 import { findSecret } from '../core/secret.ts';
 import { signStatement } from '../core/signature.ts';
 import {
   lead, like, offer, promise, wish, wishId, type LeadFields, type LikeFields, type OfferFields, type PromiseFields, type WishFields,
 } from '../core/wish.ts';
-import { kept } from '../ui/identity-key.ts';
-import { errorWords, identityPanel, problemOf, wordsOf, type Identity } from '../ui/identity.ts';
+import { errorWords, identityPanel, type Identity } from '../ui/identity.ts';
+import { EXTENSION, SECRET, post, sayer, signer } from '../ui/statements.ts';
 
-const EXTENSION = 'Nostr extensions sign requests, not these words. Choose a key kept in this browser instead, or use the command line.';
-const SECRET = 'A private key or recovery words are in this text: it was not sent. Take them out, and never paste them into a page.';
-
-/** The key that signs here. */
-async function signer(): Promise<KeyPair> {
-  const chosen = await kept() ?? refuse('no_identity', 'identity', 'choose first who you are');
-  if (chosen.kind !== 'key') return refuse('identity_extension', 'identity', EXTENSION.replace(/\.$/, ''));
-  return keyPair(chosen.secret, 'identity');
-}
-
-async function post(path: string, body: unknown): Promise<void> {
-  const response = await fetch(path, {
-    method: 'POST', credentials: 'omit', cache: 'no-store', body: JSON.stringify(body),
-    headers: { 'content-type': 'application/json', accept: 'application/json' },
-  });
-  if (!response.ok) {
-    const words = wordsOf(await problemOf(response)).replace(/\.$/, '');
-    throw new UpfrontError('refused', 'service', words);
-  }
-}
-
-function sayer(status: HTMLElement): (words: string, bad?: boolean) => void {
-  return (words, bad = false) => {
-    status.textContent = words;
-    status.className = bad ? 'note bad' : 'small';
-  };
-}
 
 // ---- A new wish
 

@@ -9,7 +9,8 @@ import { keyPair } from '../../src/core/point.ts';
 import { signStatement } from '../../src/core/signature.ts';
 import type { Statement } from '../../src/core/statement.ts';
 import {
-  lead, like, offer, promise, wish, wishId, type LeadFields, type LikeFields, type OfferFields, type PromiseFields, type WishFields,
+  lead, like, offer, project, promise, wish, wishId,
+  type LeadFields, type LikeFields, type OfferFields, type ProjectFields, type PromiseFields, type WishFields,
 } from '../../src/core/wish.ts';
 import { descriptors } from '../lib/vectors.ts';
 
@@ -29,12 +30,13 @@ const made: Readonly<Record<string, (statement: unknown) => Statement>> = {
   promise: (statement) => promise(statement as PromiseFields),
   offer: (statement) => offer(statement as OfferFields),
   lead: (statement) => lead(statement as LeadFields),
+  project: (statement) => project(statement as ProjectFields),
 };
 
 test('statements before a charter are those of the crate, to the byte', () => {
   const rows = JSON.parse(readFileSync(join(descriptors, 'wishes.json'), 'utf8')) as Row[];
   const ours = rows.filter(({ kind }) => kind in made);
-  assert.deepEqual(ours.map(({ kind }) => kind), ['wish', 'wish', 'like', 'like', 'promise', 'promise', 'offer', 'offer', 'lead', 'lead']);
+  assert.deepEqual(ours.map(({ kind }) => kind), ['wish', 'wish', 'like', 'like', 'promise', 'promise', 'offer', 'offer', 'lead', 'lead', 'project', 'project']);
   for (const row of ours) {
     const statement = made[row.kind]!(row.statement);
     assert.deepEqual([statement.tag, statement.lines, hex(statement.digest)], [row.tag, row.lines, row.digest]);
