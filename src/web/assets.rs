@@ -55,6 +55,7 @@ static ASSETS: LazyLock<BTreeMap<&'static str, Asset>> = LazyLock::new(|| {
         "mark.svg",
         "new.js",
         "pledge.js",
+        "project.js",
         "settlement.js",
         "settlements.js",
         "vote.js",

@@ -95,6 +95,8 @@ struct WishPage {
     declined: bool,
     place: Option<u32>,
     leader: Option<String>,
+    #[serde(skip)]
+    leader_hex: Option<String>,
     takes_likes: bool,
     likes: usize,
     promises: Vec<Promised>,
@@ -151,7 +153,8 @@ fn page(site: Site, book: &Book, wish: &WishState, before: Option<usize>) -> Wis
         tone: lead_tone(summary.lead),
         declined: summary.lead == LeadChoice::Decline,
         place: summary.place,
-        leader: view.leader.map(|leader| npub(&leader.key)),
+        leader: view.leader.as_ref().map(|leader| npub(&leader.key)),
+        leader_hex: view.leader.map(|leader| leader.key.to_string()),
         takes_likes: view.takes_likes,
         likes: summary.likes,
         promise_count: promises.len(),

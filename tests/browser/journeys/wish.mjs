@@ -51,6 +51,22 @@ export default function fill(test) {
     await axe(page);
     await screenshots(page, 'wish');
 
+    await page.locator('summary', { hasText: 'Offer to do it' }).click();
+    await page.locator('#offer-what').selectOption('representative accept');
+    await page.getByRole('button', { name: 'Say so', exact: true }).click();
+    await page.locator('#said ~ .timeline', { hasText: 'offers to represent the sponsors' }).waitFor();
+    await page.locator('summary', { hasText: 'Offer to do it' }).click();
+    await page.locator('#offer-what').selectOption('developer reserve 7');
+    await page.getByRole('button', { name: 'Say so', exact: true }).click();
+    await page.locator('#said ~ .timeline', { hasText: 'reserves it until' }).waitFor();
+    ({ summary } = await view());
+    assert.equal(summary.reservation.by, summary.by);
+    await page.locator('summary', { hasText: 'Offer to do it' }).click();
+    await page.locator('#offer-what').selectOption('developer release');
+    await page.getByRole('button', { name: 'Say so', exact: true }).click();
+    await page.locator('#said ~ .timeline', { hasText: 'ends the reservation' }).waitFor();
+    assert.equal(await page.locator('#lead').isVisible(), false, 'nobody leads the project yet');
+
     const me = ['--identity', stage.key('leader')];
     await stage.cli('wish', 'offer', id, '--as', 'developer', 'reserve', '--until', '1h', ...me);
     await stage.cli('project', 'claim', REPOSITORY, '--name', 'Wished', '--description', 'Writes what it read', '--licence', 'MIT', ...me);
@@ -72,5 +88,21 @@ export default function fill(test) {
     await page.getByRole('heading', { name: 'Who leads it' }).waitFor();
     await axe(page);
     await screenshots(page, 'project-led');
+
+    // Another key claims it, too; it is kept beside the first, and leads nothing.
+    await page.locator('summary', { hasText: 'Claim it as its leader' }).click();
+    await page.locator('#project-set').waitFor();
+    await page.locator('#project-name').fill('Mine');
+    await page.locator('#project-description').fill('Says somebody else');
+    await page.locator('#project-published').fill('https://example.org/elsewhere');
+    await page.locator('#project-set').getByRole('button', { name: 'Sign and publish' }).click();
+    await page.getByRole('heading', { name: 'Others who claim it' }).waitFor();
+    const { claims, project } = await stage.service.get(new URL(page.url()).pathname.replace('/projects', '/api/v1/projects'));
+    assert.deepEqual(claims.map(({ leads, settings }) => [leads, settings.name]), [[true, 'Wished'], [false, 'Mine']]);
+    await page.locator('summary', { hasText: 'Claim it as its leader' }).click();
+    await page.locator('#project-status', { hasText: 'your key has said so far' }).waitFor();
+    assert.equal(await page.locator('#project-name').inputValue(), 'Mine');
+    await axe(page);
+    assert.match(project, /^[0-9a-f]{32}$/);
   });
 }

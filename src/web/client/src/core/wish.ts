@@ -1,5 +1,4 @@
-// Wishes, and likes and promises to them: what an identity says before there is a charter (docs/PROTOCOL.md). Any word
-// but these is for the command line.
+// Wishes and the words to them: what an identity says before there is a charter (docs/PROTOCOL.md, section 16).
 
 import { hash, hex, utf8 } from './bytes.ts';
 import { refuse } from './error.ts';
@@ -66,4 +65,62 @@ export interface PromiseFields extends Said {
 
 export const promise = (given: PromiseFields): Statement => statement('upfront/promise', 'promise', [
   ...said(given), ['amount', `${integer(given.amount_sat, 'amount_sat', 0, Number(MAX_MONEY_SAT))} sat`], counter(given),
+]);
+
+export interface OfferFields extends Said {
+  readonly as: 'developer' | 'representative';
+  readonly choice: 'accept' | 'decline' | 'reserve' | 'release';
+  /** Of a reservation: its last median time past, Unix seconds. */
+  readonly until: number | null;
+}
+
+export const offer = (given: OfferFields): Statement => statement('upfront/offer', 'offer', [
+  ...said(given), ['as', given.as], ['choice', given.choice],
+  ['until', given.until === null ? 'none' : integer(given.until, 'until', 0, MAX_U32)], counter(given),
+]);
+
+export interface LeadFields extends Said {
+  readonly choice: 'accept' | 'decline' | 'none';
+  /** Its place in the leader's order. */
+  readonly place: number | null;
+}
+
+export const lead = (given: LeadFields): Statement => statement('upfront/lead', 'lead', [
+  ...said(given), ['choice', given.choice],
+  ['place', given.place === null ? 'none' : integer(given.place, 'place', 1, 1_000_000)], counter(given),
+]);
+
+export interface ProjectFields {
+  readonly network: NetworkName;
+  readonly repository: string;
+  readonly name: string;
+  readonly description: string;
+  readonly licence: string;
+  readonly arbiter: string | null;
+  readonly leader_address: string | null;
+  readonly leader_share_bps: number;
+  readonly minimum_pledge_sat: number;
+  readonly donations: string | null;
+  readonly likes: boolean;
+  readonly published: string | null;
+  readonly by: string;
+  readonly counter: number;
+}
+
+/** What a leader says of a project. */
+export const project = (given: ProjectFields): Statement => statement('upfront/project', 'project', [
+  ['network', given.network],
+  ['repository', given.repository],
+  ['name', given.name],
+  ['description', given.description],
+  ['licence', given.licence],
+  ['arbiter', given.arbiter ?? 'none'],
+  ['leader address', given.leader_address ?? 'none'],
+  ['leader share', `${integer(given.leader_share_bps, 'leader_share_bps', 0, 9_999)} bps`],
+  ['minimum pledge', `${integer(given.minimum_pledge_sat, 'minimum_pledge_sat', 330, Number(MAX_MONEY_SAT))} sat`],
+  ['donations', given.donations ?? 'none'],
+  ['likes', given.likes ? 'on' : 'off'],
+  ['published', given.published ?? 'none'],
+  ['by', hash(given.by, 'by')],
+  ['counter', integer(given.counter, 'counter', 0, MAX_U32 - 1)],
 ]);

@@ -1,44 +1,18 @@
-// Wishing, liking and promising with the identity of this browser. These are statements under a tagged hash, which Nostr
+// Wishing, liking, promising, offering and a leader's word with the identity of this browser. These are statements under a tagged hash, which Nostr
 // extensions cannot sign: a key kept in this browser does.
 
 import { hex, isHash, utf8 } from '../core/bytes.ts';
-import { UpfrontError, refuse } from '../core/error.ts';
 import { sha256 } from '../core/hash.ts';
 import { networkOf } from '../core/network.ts';
-import { keyPair, type KeyPair } from '../core/point.ts';
+import type { KeyPair } from '../core/point.ts';
 import { findSecret } from '../core/secret.ts';
 import { signStatement } from '../core/signature.ts';
-import { like, promise, wish, wishId, type LikeFields, type PromiseFields, type WishFields } from '../core/wish.ts';
-import { kept } from '../ui/identity-key.ts';
-import { errorWords, identityPanel, problemOf, wordsOf, type Identity } from '../ui/identity.ts';
+import {
+  lead, like, offer, promise, wish, wishId, type LeadFields, type LikeFields, type OfferFields, type PromiseFields, type WishFields,
+} from '../core/wish.ts';
+import { errorWords, identityPanel, type Identity } from '../ui/identity.ts';
+import { EXTENSION, SECRET, post, sayer, signer } from '../ui/statements.ts';
 
-const EXTENSION = 'Nostr extensions sign requests, not these words. Choose a key kept in this browser instead, or use the command line.';
-const SECRET = 'A private key or recovery words are in this text: it was not sent. Take them out, and never paste them into a page.';
-
-/** The key that signs here. */
-async function signer(): Promise<KeyPair> {
-  const chosen = await kept() ?? refuse('no_identity', 'identity', 'choose first who you are');
-  if (chosen.kind !== 'key') return refuse('identity_extension', 'identity', EXTENSION.replace(/\.$/, ''));
-  return keyPair(chosen.secret, 'identity');
-}
-
-async function post(path: string, body: unknown): Promise<void> {
-  const response = await fetch(path, {
-    method: 'POST', credentials: 'omit', cache: 'no-store', body: JSON.stringify(body),
-    headers: { 'content-type': 'application/json', accept: 'application/json' },
-  });
-  if (!response.ok) {
-    const words = wordsOf(await problemOf(response)).replace(/\.$/, '');
-    throw new UpfrontError('refused', 'service', words);
-  }
-}
-
-function sayer(status: HTMLElement): (words: string, bad?: boolean) => void {
-  return (words, bad = false) => {
-    status.textContent = words;
-    status.className = bad ? 'note bad' : 'small';
-  };
-}
 
 // ---- A new wish
 
@@ -90,15 +64,15 @@ interface Own {
   readonly likes: boolean;
   readonly promised: number;
   /** The next counter of each kind. */
-  readonly counters: { readonly like: number; readonly promise: number };
+  readonly counters: Readonly<Record<'like' | 'promise' | 'developer' | 'representative' | 'lead', number>>;
 }
 
 async function ownWords(task: string, by: string): Promise<Own> {
   const response = await fetch(`/api/v1/wishes/${task}/words?by=${by}&limit=200`, { cache: 'no-store', credentials: 'omit' });
   const page = response.ok ? await response.json() as { items?: unknown } : {};
   const items = Array.isArray(page.items) ? page.items as { word?: { kind?: unknown; statement?: Record<string, unknown> } }[] : [];
-  const last = (kind: string): Record<string, unknown> | undefined => items
-    .filter(({ word }) => word?.kind === kind)
+  const last = (kind: string, as?: string): Record<string, unknown> | undefined => items
+    .filter(({ word }) => word?.kind === kind && (as === undefined || word.statement?.['as'] === as))
     .map(({ word }) => word?.statement ?? {})
     .sort((a, b) => Number(b['counter']) - Number(a['counter']))[0];
   const next = (statement: Record<string, unknown> | undefined): number => (statement === undefined ? 1 : Number(statement['counter']) + 1);
@@ -106,7 +80,10 @@ async function ownWords(task: string, by: string): Promise<Own> {
   return {
     likes: liked?.['like'] === true,
     promised: typeof promised?.['amount_sat'] === 'number' ? promised['amount_sat'] : 0,
-    counters: { like: next(liked), promise: next(promised) },
+    counters: {
+      like: next(liked), promise: next(promised), lead: next(last('lead')),
+      developer: next(last('offer', 'developer')), representative: next(last('offer', 'representative')),
+    },
   };
 }
 
@@ -118,19 +95,22 @@ function speak(place: HTMLElement): void {
   const likeButton = part<HTMLButtonElement>('#like');
   const form = part<HTMLFormElement>('#promise')!;
   const amount = part<HTMLInputElement>('#promise-sat')!;
-  const submit = form.querySelector<HTMLButtonElement>('button[type=submit]')!;
   const own = part('#own')!;
+  const offering = part<HTMLFormElement>('#offer')!;
+  const leading = part<HTMLFormElement>('#lead')!;
+  const buttons = [...place.querySelectorAll<HTMLButtonElement>('form button[type=submit]')];
   const say = sayer(part('#speak-status')!);
   let known: Own | null = null;
 
   const rest = (resting: boolean): void => {
     if (likeButton !== null) likeButton.disabled = resting;
-    submit.disabled = resting;
+    for (const made of buttons) made.disabled = resting;
   };
   const look = (identity: Identity | null): void => {
     known = null;
     rest(true);
     own.hidden = true;
+    leading.hidden = identity === null || identity.publicKey !== leading.dataset['leader'];
     if (identity === null) return say('Choose below who signs, then like it or promise.');
     if (identity.kind === 'extension') return say(EXTENSION, true);
     say('');
@@ -172,6 +152,27 @@ function speak(place: HTMLElement): void {
     send((key, words) => {
       const statement: PromiseFields = { network, task, by: key.publicKey, amount_sat: Number(digits), counter: words.counters.promise };
       return { kind: 'promise', statement, signature: signStatement(promise(statement), key) };
+    });
+  });
+  offering.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const [as, choice, days] = part<HTMLSelectElement>('#offer-what')!.value.split(' ') as [OfferFields['as'], OfferFields['choice'], string?];
+    const now = Number(place.dataset['now']);
+    if (days !== undefined && !(now > 0)) return say('The chain is not known yet: load the page again in a few seconds.', true);
+    const until = days === undefined ? null : now + Number(days) * 86_400;
+    send((key, words) => {
+      const statement: OfferFields = { network, task, by: key.publicKey, as, choice, until, counter: words.counters[as] };
+      return { kind: 'offer', statement, signature: signStatement(offer(statement), key) };
+    });
+  });
+  leading.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const typed = part<HTMLInputElement>('#lead-place')!.value.trim();
+    if (typed !== '' && !/^[1-9]\d{0,5}$/.test(typed)) return say('A place is a whole number from 1 on, or nothing.', true);
+    send((key, words) => {
+      const choice = part<HTMLSelectElement>('#lead-choice')!.value as LeadFields['choice'];
+      const statement: LeadFields = { network, task, by: key.publicKey, choice, place: typed === '' ? null : Number(typed), counter: words.counters.lead };
+      return { kind: 'lead', statement, signature: signStatement(lead(statement), key) };
     });
   });
   identityPanel(part('#identity')!, look);

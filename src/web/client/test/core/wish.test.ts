@@ -1,4 +1,4 @@
-// Wishes, likes and promises, as `descriptors/wishes.json` has them from the crate.
+// Wishes and the words to them, as `descriptors/wishes.json` has them from the crate.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -8,7 +8,10 @@ import { hex, unhex } from '../../src/core/bytes.ts';
 import { keyPair } from '../../src/core/point.ts';
 import { signStatement } from '../../src/core/signature.ts';
 import type { Statement } from '../../src/core/statement.ts';
-import { like, promise, wish, wishId, type LikeFields, type PromiseFields, type WishFields } from '../../src/core/wish.ts';
+import {
+  lead, like, offer, project, promise, wish, wishId,
+  type LeadFields, type LikeFields, type OfferFields, type ProjectFields, type PromiseFields, type WishFields,
+} from '../../src/core/wish.ts';
 import { descriptors } from '../lib/vectors.ts';
 
 interface Row {
@@ -25,12 +28,15 @@ const made: Readonly<Record<string, (statement: unknown) => Statement>> = {
   wish: (statement) => wish(statement as WishFields),
   like: (statement) => like(statement as LikeFields),
   promise: (statement) => promise(statement as PromiseFields),
+  offer: (statement) => offer(statement as OfferFields),
+  lead: (statement) => lead(statement as LeadFields),
+  project: (statement) => project(statement as ProjectFields),
 };
 
 test('statements before a charter are those of the crate, to the byte', () => {
   const rows = JSON.parse(readFileSync(join(descriptors, 'wishes.json'), 'utf8')) as Row[];
   const ours = rows.filter(({ kind }) => kind in made);
-  assert.deepEqual(ours.map(({ kind }) => kind), ['wish', 'wish', 'like', 'like', 'promise', 'promise']);
+  assert.deepEqual(ours.map(({ kind }) => kind), ['wish', 'wish', 'like', 'like', 'promise', 'promise', 'offer', 'offer', 'lead', 'lead', 'project', 'project']);
   for (const row of ours) {
     const statement = made[row.kind]!(row.statement);
     assert.deepEqual([statement.tag, statement.lines, hex(statement.digest)], [row.tag, row.lines, row.digest]);
