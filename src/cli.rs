@@ -3,6 +3,7 @@
 //! [`crate::escrow`].
 
 mod accept;
+mod arbiter;
 mod charter;
 mod completions;
 mod config;
@@ -115,6 +116,8 @@ enum Command {
     Ruling(ruling::RulingArgs),
     /// Open a dispute about a submission, or give evidence
     Evidence(Box<evidence::EvidenceArgs>),
+    /// Tell what an arbiter ruled in the tasks of a service
+    Arbiter(arbiter::ArbiterArgs),
     /// Hand in statements that another wallet signed
     #[command(subcommand)]
     Statement(statement::StatementCommand),
@@ -202,9 +205,10 @@ fn dispatch(context: &Context<'_>, command: Command) -> anyhow::Result<Exit> {
         Command::Pledge(command) => pledge::run(context, *command),
         Command::Submission(command) => submission::run(context, command),
         Command::Vote(args) => vote::run(context, &args),
-        Command::Evidence(args) => evidence::run(&context, &args),
+        Command::Evidence(args) => evidence::run(context, &args),
         Command::Accept(args) => accept::run(context, &args),
         Command::Ruling(args) => ruling::run(context, &args),
+        Command::Arbiter(args) => arbiter::run(context, &args),
         Command::Statement(command) => statement::run(context, command),
         Command::Settlement(command) => settlement::run(context, command),
         Command::Events(args) => events::run(context, &args),

@@ -5,7 +5,7 @@ use super::exit::{Exit, Failure};
 use super::text::{inert, stamp};
 use crate::client::events::{Step, Told};
 use crate::client::{Client, ClientError};
-use crate::escrow::public::{EventId, ProjectId, in_words};
+use crate::escrow::public::{EventId, ProjectId, in_words, source_in_words};
 use crate::escrow::statement::CharterId;
 use crate::service::events::Topic;
 use anyhow::Context as _;
@@ -39,6 +39,9 @@ pub struct EventsArgs {
     /// Go on with what happens until interrupted, also when the connection breaks. Without --after it begins now
     #[arg(long)]
     follow: bool,
+    /// Say with each who signed it, or where else it comes from
+    #[arg(long)]
+    signed: bool,
     /// At most so many events
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -57,6 +60,8 @@ struct Line {
     told: Told,
     /// Of several tasks: say which.
     several: bool,
+    /// Say who signed it.
+    signed: bool,
 }
 
 impl Serialize for Line {
@@ -75,7 +80,12 @@ impl fmt::Display for Line {
         if self.several {
             write!(f, "{}  ", event.charter.to_string().get(..SHORT_ID).unwrap_or_default())?;
         }
-        writeln!(f, "{}", inert(&in_words(event)))
+        write!(f, "{}", inert(&in_words(event)))?;
+        if self.signed {
+            let key = event.signed_by.and_then(|signed| signed.key).map(|key| format!(", key {key}"));
+            write!(f, "  ({}{})", source_in_words(event), key.unwrap_or_default())?;
+        }
+        writeln!(f)
     }
 }
 
@@ -86,7 +96,12 @@ pub fn run(context: &Context<'_>, args: &EventsArgs) -> anyhow::Result<Exit> {
         (None, _, Some(project)) => Topic::Project(project),
         (None, _, None) => Topic::All,
     };
-    let printing = Printing { context, several: args.task.is_none(), left: args.limit.unwrap_or(usize::MAX) };
+    let printing = Printing {
+        context,
+        several: args.task.is_none(),
+        signed: args.signed,
+        left: args.limit.unwrap_or(usize::MAX),
+    };
     if args.follow { follow(printing, topic, args.after) } else { pages(printing, &topic, args.after) }
 }
 
@@ -94,13 +109,14 @@ pub fn run(context: &Context<'_>, args: &EventsArgs) -> anyhow::Result<Exit> {
 struct Printing<'a, 'b> {
     context: &'a Context<'b>,
     several: bool,
+    signed: bool,
     left: usize,
 }
 
 impl Printing<'_, '_> {
     /// Prints an event; whether another one is wanted.
     fn print(&mut self, told: Told) -> anyhow::Result<bool> {
-        let line = Line { told, several: self.several };
+        let line = Line { told, several: self.several, signed: self.signed };
         self.left = self.left.saturating_sub(1);
         Ok(self.context.line(&line)? && self.left > 0)
     }
@@ -256,12 +272,19 @@ mod tests {
 
     #[test]
     fn a_line_says_when_where_and_what() {
-        let line = |several, extra| Line { told: told("42-1", extra), several }.to_string();
+        let line = |several, extra| Line { told: told("42-1", extra), several, signed: false }.to_string();
         assert_eq!(
             line(false, json!({})),
             "42-1  2027-01-15 08:00:00 UTC  1,000,000 sat credited on pledge 3\n"
         );
         assert!(line(true, json!({})).contains("UTC  abababababab  1,000,000 sat"));
+        let signed = |extra| Line { told: told("42-1", extra), several: false, signed: true }.to_string();
+        let chain = signed(json!({}));
+        assert!(chain.ends_with("sat credited on pledge 3  (Seen on the chain)\n"), "{chain}");
+        let key = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+        let vote = json!({ "signed_by": { "part": "sponsor", "form": "bip340", "key": key } });
+        let vote = signed(vote);
+        assert!(vote.ends_with(&format!("(Signed by the sponsor of pledge 3, key {key})\n")), "{vote}");
         let unknown = line(true, json!({ "type": "moon\u{1b}[2J\u{202e}\nx" }));
         assert_eq!(unknown, "42-1  moon [2J\u{fffd} x (of a later version; --json shows it)\n");
     }
@@ -274,7 +297,8 @@ mod tests {
         drop(sender);
         let passphrases = PassphraseArgs::default().into();
         let context = Context::new(json, String::new(), passphrases, &mut out, &mut notes);
-        let ended = print_all(Printing { context: &context, several: false, left: limit }, &receiver);
+        let ended =
+            print_all(Printing { context: &context, several: false, signed: false, left: limit }, &receiver);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (text(out), text(notes), ended)
     }

@@ -75,18 +75,13 @@ impl EvidenceArgs {
 
 /// Under which keys a party of the task speaks.
 pub fn speaker_of(task: &CheckedTask, party: Party) -> anyhow::Result<Speaker> {
-    match party {
-        Party::Signer(role) => Ok(task.charter().speaker(role)),
-        Party::Leader => Ok(task
-            .charter()
-            .leader_speaker()
-            .ok_or_else(|| Failure::refused("no_leader", "this charter names no project leader"))?),
-        Party::Pledge(index) => {
-            let pledge = task.view().pledges.iter().find(|pledge| pledge.index == index);
-            let missing = || Failure::refused("unknown_pledge", format!("there is no pledge {index}"));
-            Ok(Speaker::sponsor(pledge.ok_or_else(missing)?.sponsor_key))
+    let missing = || match party {
+        Party::Pledge(index) => Failure::refused("unknown_pledge", format!("there is no pledge {index}")),
+        Party::Signer(_) | Party::Leader => {
+            Failure::refused("no_leader", "this charter names no project leader")
         }
-    }
+    };
+    Ok(task.speaker(party).ok_or_else(missing)?)
 }
 
 pub fn run(context: &Context<'_>, args: &EvidenceArgs) -> anyhow::Result<Exit> {

@@ -9,7 +9,7 @@ use crate::escrow::charter::{Charter, address};
 use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
 use crate::escrow::signature::{Speaker, StatementSignature};
 use crate::escrow::statement::{
-    CharterId, Digest, NamedBy, Pledge, Role, Signed, Statement, Submission, SubmissionId,
+    CharterId, Digest, NamedBy, Party, Pledge, Role, Signed, Statement, Submission, SubmissionId,
 };
 use crate::service::views::{PledgeView, ReceiptView, SubmissionView, TaskView};
 use bitcoin::secp256k1::{All, Secp256k1};
@@ -167,6 +167,7 @@ impl CheckedTask {
         view.submission
             .verify(&self.secp, &speaker)
             .map_err(|error| ClientError::untrue("submission", error))?;
+        self.check_words(view)?;
         Ok(Some(view))
     }
 
@@ -177,6 +178,44 @@ impl CheckedTask {
             Some(NamedBy::Representative) => Some(self.charter.speaker(Role::Representative)),
             Some(NamedBy::Leader) => self.charter.leader_speaker(),
         }
+    }
+
+    /// Under which keys a party's words verify; `None` if there is no such party.
+    pub fn speaker(&self, party: Party) -> Option<Speaker> {
+        match party {
+            Party::Signer(role) => Some(self.charter.speaker(role)),
+            Party::Leader => self.charter.leader_speaker(),
+            Party::Pledge(index) => {
+                let pledge = self.view.pledges.iter().find(|pledge| pledge.index == index)?;
+                Some(Speaker::sponsor(pledge.sponsor_key))
+            }
+        }
+    }
+
+    /// What leader and parties are said to have said about a submission is theirs, and about this one.
+    fn check_words(&self, view: &SubmissionView) -> Result<(), ClientError> {
+        let mine = |network, charter, submission| {
+            (network, charter, submission) == (self.charter.network(), self.charter.id(), view.id)
+        };
+        if let Some(signed) = &view.confirmation {
+            let said = &signed.statement;
+            let untrue = |problem: &dyn std::fmt::Display| ClientError::untrue("confirmation", problem);
+            if !mine(said.network, said.charter, said.submission) {
+                return Err(untrue(&"it is about something else"));
+            }
+            let leader = self.speaker(Party::Leader).ok_or_else(|| untrue(&"the charter names no leader"))?;
+            signed.verify(&self.secp, &leader).map_err(|error| untrue(&error))?;
+        }
+        for signed in &view.evidence {
+            let said = &signed.statement;
+            let untrue = |problem: &dyn std::fmt::Display| ClientError::untrue("evidence", problem);
+            if !mine(said.network, said.charter, said.submission) {
+                return Err(untrue(&"it is about something else"));
+            }
+            let speaker = self.speaker(said.by).ok_or_else(|| untrue(&"it is by nobody of this task"))?;
+            signed.verify(&self.secp, &speaker).map_err(|error| untrue(&error))?;
+        }
+        Ok(())
     }
 
     /// A receipt: for this very vote, by the key of the charter, and not dated past a window that is open.

@@ -23,8 +23,8 @@ use crate::escrow::statement::{
 use crate::keys::Identity;
 use crate::nip98::Asked;
 use crate::service::views::{
-    MAX_LIMIT, Page, PledgeView, ReceiptView, SettlementPsbts, SettlementView, StatusView, SubmissionView,
-    TaskQuery, TaskSummary, TaskView,
+    ArbiterView, MAX_LIMIT, Page, PledgeView, ReceiptView, SettlementPsbts, SettlementView, StatusView,
+    SubmissionView, TaskQuery, TaskSummary, TaskView,
 };
 use bitcoin::hex::DisplayHex;
 use serde::de::DeserializeOwned;
@@ -313,6 +313,11 @@ impl Client {
     /// One task, as the service tells it.
     pub fn task(&self, task: &CharterId) -> Result<TaskView, ClientError> {
         self.get(&format!("/tasks/{task}"))
+    }
+
+    /// An arbiter's record.
+    pub fn arbiter(&self, fingerprint: bitcoin::bip32::Fingerprint) -> Result<ArbiterView, ClientError> {
+        self.get(&format!("/arbiters/{fingerprint}"))
     }
 
     /// Canonical bytes of a charter; [`charter_of`] checks them.

@@ -62,6 +62,15 @@ pub struct Weight {
     pub amount: Amount,
     /// Height it was confirmed at.
     pub height: u32,
+    /// Height at which it moved to another charter, if it did.
+    pub moved_height: Option<u32>,
+}
+
+impl Weight {
+    /// Whether it weighs for a submission that names the block at `height`: it was there, and had not moved on.
+    pub fn counts_at(&self, height: u32) -> bool {
+        self.height <= height && self.moved_height.is_none_or(|moved| moved > height)
+    }
 }
 
 /// The count of one submission.
@@ -119,7 +128,7 @@ pub fn tally(
     votes: &[CastVote],
 ) -> Tally {
     let mut weights: BTreeMap<u32, Amount> = BTreeMap::new();
-    for weight in electorate.iter().filter(|weight| weight.height <= submission.block_height) {
+    for weight in electorate.iter().filter(|weight| weight.counts_at(submission.block_height)) {
         *weights.entry(weight.pledge).or_default() += weight.amount;
     }
     let mut timely: BTreeMap<u32, Vec<&Vote>> = BTreeMap::new();

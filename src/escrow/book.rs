@@ -187,7 +187,23 @@ impl Book {
             }
             Command::ProposeSettlement { kind: kind @ Kind::Move { to }, feerate_sat_per_vb } => {
                 let to = self.task(to).ok_or(unknown)?;
-                task.propose(*kind, *feerate_sat_per_vb, Some(to), self.tip().ok_or(Refused::NoTip)?)
+                let tip = self.tip().ok_or(Refused::NoTip)?;
+                let events = task.propose(*kind, *feerate_sat_per_vb, Some(to), tip)?;
+                if !events.is_empty() {
+                    to.may_pledge(tip)?;
+                }
+                Ok(events)
+            }
+            Command::SignSettlement { settlement, .. } => {
+                let events = task.decide(command, self.tip())?;
+                let state = task.settlements().get(settlement).filter(|state| !state.fully_signed());
+                // What would come there too late would count for nothing, under a later T.
+                if let Some(Kind::Move { to }) = state.map(|state| state.plan.terms().kind())
+                    && !events.is_empty()
+                {
+                    self.task(&to).ok_or(unknown)?.may_pledge(self.tip().ok_or(Refused::NoTip)?)?;
+                }
+                Ok(events)
             }
             _ => task.decide(command, self.tip()),
         }

@@ -112,6 +112,14 @@ impl Network {
         }
     }
 
+    /// How long something may wait for a signer before the signer is called silent: a week; ten minutes on regtest.
+    pub const fn silent_secs(self) -> u32 {
+        match self {
+            Network::Regtest => 600,
+            _ => 7 * DAY_SECS,
+        }
+    }
+
     /// Shortest review window a charter may set: a week, none on regtest.
     pub const fn min_review_secs(self) -> u32 {
         match self {

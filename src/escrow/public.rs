@@ -1,15 +1,17 @@
 //! What happens, as it is told to whoever listens: the public events. They are derived from the journal's
 //! records by a pure fold ([`Feed`]), so that the same journal always gives the same events under the same
 //! ids. They tell facts and carry nothing that only some may see: no refund bundle, no signature, no form of a
-//! settlement before it went out, nothing about who asked.
+//! settlement before it went out, nothing about who asked. Of each act they tell with which key it was signed.
 
 mod feed;
 mod kind;
+mod signer;
 mod told;
 mod words;
 
 pub use feed::{Entry, Feed};
 pub use kind::{FIELDS, KINDS};
+pub use signer::{Form, Part, SignedBy, Source, source, source_in_words};
 pub use words::{in_words, sat_in_words};
 
 use super::charter::FundingRule;
@@ -142,6 +144,9 @@ pub struct PublicEvent {
     /// The pledge it is about; absent where it is about the task, or a gift.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pledge: Option<u32>,
+    /// Who signed it; absent where nobody did: what the chain, the rules or the service say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<SignedBy>,
     /// The project.
     pub project: ProjectId,
     /// The project's repository, as the charter names it.

@@ -94,6 +94,14 @@ impl Speaker {
         self.bip322
     }
 
+    /// The key that a signature is checked under; `None` if it has a form that this speaker does not use.
+    pub fn key_for(&self, signature: &StatementSignature) -> Option<XOnlyPublicKey> {
+        match signature {
+            StatementSignature::Tagged(_) => Some(self.tagged),
+            StatementSignature::Bip322(_) => self.bip322,
+        }
+    }
+
     /// Checks a signature over `statement`.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! *means* under a tip (standings, tally, stage, what may be settled) is computed, never stored.
 
 mod apply;
+mod cases;
 mod decide;
 mod entitle;
 mod evidence;
@@ -13,15 +14,18 @@ mod missed;
 mod observe;
 mod part;
 mod refused;
+mod silent;
 mod stage;
 
 pub use apply::ApplyError;
+pub use cases::{Case, CaseState, NoesFate, NoesMoved};
 pub use decide::draft;
 pub use part::Origin;
 pub use entitle::{Entitlement, Fate, GRACE_SECS, Reason};
 pub(in crate::escrow) use evidence::check_words;
 pub use evidence::{MAX_ATTACHMENTS, MAX_EVIDENCE, MAX_EVIDENCE_BYTES};
 pub use refused::Refused;
+pub use silent::{Acts, Bound, SeatState, Wait, Waiting, Way};
 pub use stage::Stage;
 
 use super::ballot::{self, CastVote, Tally, Window, Words};
@@ -32,7 +36,7 @@ use super::facts::Tip;
 use super::pledge::{self, Outpoint, Pledge, Standing, Totals};
 use super::refund::RefundTarget;
 use super::refund::RefundBundle;
-use super::settlement::{Plan, Signatures, TermInput};
+use super::settlement::{Kind, Plan, Signatures, TermInput};
 use super::signature::{Speaker, StatementSignature};
 use super::statement::{
     Acceptance, CharterId, Confirmed, Evidence, EvidenceKind, MergeConfirmation, Move, Party, Role, Ruling,
@@ -138,6 +142,7 @@ pub struct Task {
     /// Median time past of the last tip applied; settles when a proposal was made.
     mtp_secs: u32,
     drafted_by: Option<XOnlyPublicKey>,
+    acts: Acts,
     secp: Secp256k1<All>,
 }
 
@@ -320,7 +325,19 @@ impl Task {
 
     /// The same, with the standings at hand.
     pub fn totals_of(&self, standings: &BTreeMap<OutPoint, Standing>) -> Totals {
-        pledge::totals(&self.outpoints, standings, &self.remainders())
+        let mut totals = pledge::totals(&self.outpoints, standings, &self.remainders());
+        // What moved on is raised where it moved to.
+        let moved = self.settlements.values().filter(|state| matches!(state.plan.terms().kind(), Kind::Move { .. }));
+        for input in moved.flat_map(|state| state.plan.chunks().iter().map(move |chunk| (state, chunk))) {
+            let (state, chunk) = input;
+            let spent = |outpoint| self.outpoints.get(&outpoint).and_then(|held| Some((held.amount, held.spend?)));
+            for (amount, spend) in chunk.inputs.iter().filter_map(|input| spent(input.term.outpoint)) {
+                if spend.confirmation.is_some() && state.plan.has_transaction(&spend.txid) {
+                    totals.raised = totals.raised.checked_sub(amount).unwrap_or(Amount::ZERO);
+                }
+            }
+        }
+        totals
     }
 
     /// The electorate: every credited outpoint of a pledge as it was paid in, also when it has since been paid out
@@ -335,7 +352,8 @@ impl Task {
             .filter(credited)
             .filter_map(|held| {
                 let height = held.confirmation?.height;
-                Some(ballot::Weight { pledge: held.slot.index, amount: held.amount, height })
+                let moved_height = self.moved_height(held);
+                Some(ballot::Weight { pledge: held.slot.index, amount: held.amount, height, moved_height })
             })
             .collect()
     }

@@ -46,6 +46,17 @@ pub struct Page {
     pub next: EventId,
 }
 
+/// Events before an id, backwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backwards {
+    /// They, the newest first.
+    pub items: Vec<Arc<PublicEvent>>,
+    /// Where to go on backwards; `None` at the beginning of what is kept.
+    pub next: Option<EventId>,
+    /// Whether events of any task are not kept any more, so that the beginning may not be the first.
+    pub forgotten: bool,
+}
+
 /// The id cannot be gone on from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lost {
@@ -225,6 +236,31 @@ impl EventLog {
         let full = items.len() >= limit;
         let next = items.last().filter(|_| full).map_or(newest, |event| event.id);
         Ok(Page { items, next })
+    }
+
+    /// At most `limit` events of a topic before an id, or the last ones; the newest first.
+    pub fn before(&self, topic: &Topic, before: Option<EventId>, limit: usize) -> Backwards {
+        let kept = self.kept();
+        let end = before.map_or(kept.events.len(), |id| kept.events.partition_point(|event| event.id < id));
+        let mut items: Vec<Arc<PublicEvent>> = match topic {
+            Topic::All => kept.events.iter().take(end).rev().take(limit + 1).cloned().collect(),
+            Topic::Project(_) | Topic::Task(_) | Topic::Pledge(..) => {
+                let numbers = match topic {
+                    Topic::Project(project) => kept.projects.get(project),
+                    Topic::Task(charter) | Topic::Pledge(charter, _) => kept.tasks.get(charter),
+                    Topic::All => None,
+                };
+                let first_beyond = kept.forgotten + u64::try_from(end).expect("a length fits");
+                let numbers =
+                    numbers.into_iter().flatten().rev().skip_while(|number| **number >= first_beyond);
+                let events = numbers.filter_map(|number| kept.numbered(*number));
+                events.filter(|event| topic.has(event)).take(limit + 1).cloned().collect()
+            }
+        };
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(|event| event.id);
+        Backwards { items, next, forgotten: kept.forgotten > 0 }
     }
 
     /// The last `limit` events of a topic, oldest first.

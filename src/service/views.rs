@@ -1,14 +1,17 @@
 //! What the service tells: one struct a resource, written by the API and read back by the client. Amounts
 //! are satoshis, times Unix seconds of the chain's median time past.
 
+mod arbiter;
 mod ballot;
 mod page;
 mod pledges;
 mod projects;
 mod settlements;
+mod signers;
 mod tasks;
 mod wishes;
 
+pub use arbiter::{ArbiterTask, ArbiterView, CaseView, OutcomeView};
 pub use ballot::{ReceiptView, SubmissionView, votes};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page};
 pub use pledges::{OutpointView, PledgeView, payment_uri};
@@ -17,6 +20,7 @@ pub use settlements::{
     FormView, OutputView, PsbtView, SettlementInputView, SettlementProgress, SettlementPsbts,
     SettlementTransactionView, SettlementView,
 };
+pub use signers::{SignerView, WaitingView, WayView};
 pub use tasks::{BadCursor, TaskQuery, TaskSort};
 pub use wishes::{
     ClaimView, LeaderView, ReservationView, WishCharter, WishQuery, WishSummary, WishView, WordView,
@@ -160,6 +164,9 @@ pub struct TaskView {
     pub submissions: Vec<SubmissionView>,
     /// Settlements.
     pub settlements: Vec<SettlementView>,
+    /// The three signers and what waits for each; empty while the chain is not known.
+    #[serde(default)]
+    pub signers: Vec<SignerView>,
     /// The tip all this was computed under.
     #[schema(required)]
     pub tip: Option<Tip>,
@@ -205,6 +212,7 @@ impl TaskView {
             gifts: at(crate::escrow::descriptor::OPEN_INDEX),
             submissions: task.submissions().iter().map(|s| SubmissionView::new(task, s, tip)).collect(),
             settlements: task.settlements().values().map(|s| SettlementView::new(task, s, tip)).collect(),
+            signers: SignerView::of(task, tip),
             tip: tip.copied(),
         }
     }

@@ -1,5 +1,6 @@
 //! `/api/v1`: one file a group of resources. `docs/API.md` describes it.
 
+mod arbiters;
 mod ballot;
 mod events;
 mod feeds;
@@ -10,6 +11,8 @@ mod settlements;
 mod tasks;
 mod webhooks;
 pub(super) mod wishes;
+
+pub(super) use arbiters::view as arbiter;
 
 use super::App;
 use crate::service::views::StatusView;
@@ -42,6 +45,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         .routes(routes!(ballot::accept))
         .routes(routes!(ballot::rule))
         .routes(routes!(ballot::give_evidence))
+        .routes(routes!(arbiters::show))
         .routes(routes!(settlements::list, settlements::propose))
         .routes(routes!(settlements::show))
         .routes(routes!(settlements::psbts))

@@ -3,6 +3,7 @@
 //! Pages decide nothing and read without JavaScript.
 
 mod about;
+mod arbiter;
 mod badge;
 mod charter;
 mod checkout;
@@ -27,6 +28,7 @@ pub mod stage_words;
 pub mod standing;
 mod submission;
 mod task;
+mod timeline;
 mod vote;
 mod wish;
 mod wishes;
@@ -58,13 +60,16 @@ pub fn router() -> Router<App> {
         .route("/new/preview", get(new_task::again).post(new_task::preview))
         .route("/tasks", get(explore::show))
         .route("/tasks/{charter}", get(task::show))
+        .route("/tasks/{charter}/timeline", get(timeline::of_task))
         .route("/tasks/{charter}/charter", get(charter::show))
         .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
+        .route("/arbiters/{fingerprint}", get(arbiter::show))
         .route("/projects", get(project::list))
         .route("/projects/{project}", get(project::show))
         .route("/wishes", get(wishes::list))
         .route("/wishes/new", get(wishes::new))
         .route("/wishes/{wish}", get(wish::show))
+        .route("/projects/{project}/timeline", get(timeline::of_project))
         .route("/how-it-works", get(about::how_it_works))
         .route("/risks", get(about::risks))
         .route("/recover", get(about::recover))

@@ -91,6 +91,7 @@ fn event(seq: u64, task: u8, reached: bool) -> PublicEvent {
         what: if reached { What::TargetReached(funding) } else { What::TargetLost(funding) },
         charter: CharterId([task; 32]),
         pledge: None,
+        signed_by: None,
         project: ProjectId::of("https://example.org/repository"),
         repository: Repository::new("https://example.org/repository"),
         at: Some(At { height: 1, mtp_secs: 2 }),

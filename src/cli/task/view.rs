@@ -4,7 +4,7 @@ use crate::cli::text::{Rows, groups, inert, percent, sat, span, when};
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{Choice, Role};
 use crate::service::views::{
-    OutpointView, PledgeView, SettlementProgress, SettlementView, SubmissionView, TaskView,
+    OutpointView, PledgeView, SettlementProgress, SettlementView, SignerView, SubmissionView, TaskView,
 };
 use serde::Serialize;
 use std::fmt;
@@ -89,7 +89,9 @@ impl fmt::Display for TaskReport {
             view.gifts.iter().try_for_each(|gift| write!(f, "{}", outpoint_rows(gift)))?;
         }
         view.submissions.iter().try_for_each(|submission| write!(f, "\n{}", submission_words(submission)))?;
-        view.settlements.iter().try_for_each(|settlement| write!(f, "\n{}", settlement_line(settlement)))
+        view.settlements.iter().try_for_each(|settlement| write!(f, "\n{}", settlement_line(settlement)))?;
+        let waited_for = view.signers.iter().filter(|signer| signer.waited_for());
+        waited_for.into_iter().try_for_each(|signer| write!(f, "\n{}", signer_words(signer)))
     }
 }
 
@@ -244,6 +246,29 @@ pub fn submission_words(view: &SubmissionView) -> String {
     if let Some(window) = &view.window {
         let review = u32::try_from(window.closes_secs.saturating_sub(window.opens_secs.into()));
         rows.row("  review", review.map_or_else(|_| String::new(), span));
+    }
+    rows.to_string()
+}
+
+/// What waits for a signer, and what the others can do where the signer is silent about it.
+fn signer_words(signer: &SignerView) -> String {
+    let mut rows = Rows::new();
+    rows.row(signer.role.name(), if signer.silent { "silent" } else { "waited for" });
+    for wait in &signer.waiting {
+        rows.row("  waited for to", inert(&wait.words));
+        rows.row("    since", when(wait.since_secs));
+        rows.row(
+            if wait.silent { "    silent since" } else { "    silent after" },
+            when(wait.silent_after_secs),
+        );
+        for way in wait.others_can.iter().filter(|_| wait.silent) {
+            let bound = match (way.until_secs, way.after_secs) {
+                (Some(until), _) => format!(" Until {}.", when(until)),
+                (None, Some(after)) => format!(" After {}.", when(after)),
+                (None, None) => String::new(),
+            };
+            rows.row("    the others can", format!("{}{bound}", inert(&way.words)));
+        }
     }
     rows.to_string()
 }

@@ -18,6 +18,7 @@ fn event(seq: u64, place: u32) -> PublicEvent {
         what: What::StageChanged { from: Stage::Draft, to: Stage::Open },
         charter: CharterId([1; 32]),
         pledge: None,
+        signed_by: None,
         project: ProjectId::of(repository),
         repository: Repository::new(repository),
         at: None,

@@ -59,6 +59,7 @@ fn count(charter: &Charter, weights: &[(u32, u64, u32)], votes: &[CastVote]) -> 
             pledge: *pledge,
             amount: Amount::from_sat(*amount_sat),
             height: *height,
+            moved_height: None,
         })
         .collect();
     tally(charter, &submission, Some(&Window::new(charter, OPENS)), &electorate, votes)

@@ -283,6 +283,10 @@ fn conflicts(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, find
         else {
             continue;
         };
+        // Where each outpoint has a transaction of its own, whichever spends it first replaces the other.
+        if state.plan.terms().kind().one_by_one() {
+            continue;
+        }
         if !proof.fully_signed() || !state.plan.outpoints().any(|outpoint| ours.contains(&outpoint)) {
             continue;
         }

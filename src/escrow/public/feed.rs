@@ -2,6 +2,7 @@
 //! append and its tip together is told once, at its end. Under a new tip only those tasks are looked at that
 //! the tip can change: each says between which heights and median times past nothing happens by itself.
 
+use super::signer;
 use super::told::{self, Told};
 use super::{At, EventId, Payment, ProjectId, PublicEvent, Repository, What};
 use crate::escrow::book::Book;
@@ -119,7 +120,8 @@ impl Feed {
             source.told.forget_settlement(&terms.id());
         }
         if let Some((pledge, what)) = said(task, event, &source.told) {
-            self.telling.push(source.event(entry, charter, &self.telling, pledge, what));
+            let told = source.event(entry, charter, &self.telling, pledge, what);
+            self.telling.push(PublicEvent { signed_by: signer::of_record(task, event), ..told });
         }
         // These change nothing that is told from comparing.
         let only_said = match event {
@@ -171,8 +173,9 @@ impl Feed {
             let now = Told::of(task, tip);
             let (source_was, telling) = (&*source, &mut self.telling);
             source_was.told.tell(&now, task, (self.tip.as_ref(), tip), &mut |pledge, what| {
+                let signed_by = signer::of_told(task, &what);
                 let event = source_was.event(entry, charter, telling, pledge, what);
-                telling.push(event);
+                telling.push(PublicEvent { signed_by, ..event });
             });
             self.heights.set(charter, source.told.heights, now.heights);
             self.mtps.set(charter, source.told.mtps, now.mtps);
@@ -208,6 +211,7 @@ impl Source {
             what,
             charter,
             pledge: pledge.filter(|index| *index != OPEN_INDEX),
+            signed_by: None,
             project: self.project,
             repository: self.repository.clone(),
             at: None,

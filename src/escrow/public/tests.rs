@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod shape;
+mod signers;
 
 fn sat(sat: u64) -> Amount {
     Amount::from_sat(sat)
@@ -401,7 +402,9 @@ fn nothing_private_is_told() {
     let pledge = &task.pledges()[&index];
     assert!(!text.contains(&pledge.signature.to_string()));
     assert!(!text.contains(&pledge.refund_address.to_string()));
-    assert!(!text.contains(&pledge.sponsor_key.to_string()));
+    // Who signed is told, as the pledge itself tells it; what was signed with it is not.
+    assert!(text.contains(&pledge.sponsor_key.to_string()));
+    assert!(!text.contains(&task.submissions()[0].votes[0].vote.signature.to_string()));
     for form in &task.settlements()[&id].plan.chunks()[0].forms {
         assert!(!text.contains(&form.txid.to_string()), "not before it went out");
     }

@@ -337,7 +337,7 @@ fn one(
     }
     let address = input.return_address.as_ref().ok_or(StaysOut::NoReturnAddress)?;
     let dust =
-        if kind.leaves_remainder() { fee::REMAINDER_DUST } else { fee::dust(&address.script_pubkey()) };
+        if kind.leaves_remainder() { fee::LEAST_REMAINDER } else { fee::dust(&address.script_pubkey()) };
     if returned >= dust {
         return Ok(InputShare { fee, pay: paid, returned });
     }

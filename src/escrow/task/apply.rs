@@ -86,6 +86,7 @@ impl Task {
             origins: BTreeMap::new(),
             mtp_secs: 0,
             drafted_by: None,
+            acts: super::Acts::default(),
             secp,
         })
     }
@@ -275,6 +276,7 @@ impl Task {
                 state.broadcasts.insert(*chunk, (*form, *height));
             }
         }
+        self.acts.note(event, self.mtp_secs);
         Ok(())
     }
 

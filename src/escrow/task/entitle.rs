@@ -1,7 +1,7 @@
 //! What a settlement may do: which outpoints, with which share paid, for which reason. Proposals are
 //! made from it, and checked against it again whenever somebody signs.
 
-use super::part::{Judged, Part};
+use super::part::{Judged, Origin, Part};
 use super::{Refused, SettlementState, SubmissionState, Task};
 use crate::escrow::ballot::{self, Verdict};
 use crate::escrow::charter::{self, Bps, Payee};
@@ -268,7 +268,7 @@ impl Task {
     /// transactions of `terms` would make in its escrow.
     fn refunds_prepared(&self, terms: &Terms, holder: &Task) -> bool {
         let Ok(plan) = settlement::plan(&self.secp, &self.charter, &self.contract, terms) else { return false };
-        plan.made().all(|(input, made)| {
+        !self.pays_another(&plan) && plan.made().all(|(input, made)| {
             let slot = made.slot.or_else(|| self.moves_to(input.term.outpoint, holder.id()));
             slot.is_some_and(|slot| holder.prepared(&(made.outpoint, slot, made.amount)).is_some())
         })
@@ -424,9 +424,25 @@ impl Task {
                         fate = Fate::Conflicted;
                     }
                 }
+                if outpoints_of(chunk).any(|outpoint| self.never_comes(outpoint, tip)) {
+                    fate = Fate::Conflicted;
+                }
                 fate
             })
             .collect()
+    }
+
+    /// Whether an outpoint is a rest that is not there, and what it was to be split off from was spent otherwise,
+    /// deep enough: by another form, or by a refund.
+    fn never_comes(&self, outpoint: OutPoint, tip: &Tip) -> bool {
+        let Some(held) = self.outpoints.get(&outpoint).filter(|held| !held.present) else { return false };
+        let Some(Origin { from, .. }) = self.origin(held) else { return false };
+        let spend = self.outpoints.get(from).and_then(|from| from.spend);
+        let otherwise = spend.is_some_and(|spend| {
+            let depth = spend.confirmation.map_or(0, |at| at.depth(tip));
+            spend.txid != outpoint.txid && depth >= self.charter.fields().depth
+        });
+        otherwise || self.never_comes(*from, tip)
     }
 
     /// No settlement may share an outpoint with one that two have signed (any form), unless it spends an
@@ -443,6 +459,11 @@ impl Task {
                 continue;
             }
             if !settlement.plan.outpoints().any(|outpoint| outpoints.contains(&outpoint)) {
+                continue;
+            }
+            // Where each outpoint has a transaction of its own, whichever spends it first replaces the other, and
+            // the rest goes on: who prepared nothing at a higher feerate holds nobody else up.
+            if settlement.plan.terms().kind().one_by_one() {
                 continue;
             }
             let fates = self.chunk_fates(settlement, tip);

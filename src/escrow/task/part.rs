@@ -4,7 +4,7 @@
 //! What that rest still owes follows from where it comes from; nothing of it is stored.
 
 use super::entitle::Ballot;
-use super::{Refused, SubmissionState, Task};
+use super::{Refused, SettlementState, SubmissionState, Task};
 use crate::escrow::ballot::Verdict;
 use crate::escrow::charter::{Bps, address};
 use crate::escrow::facts::Tip;
@@ -144,10 +144,22 @@ impl Task {
         for (input, made) in plan.made() {
             let Some(slot) = made.slot else { continue };
             let origin = Origin { from: input.term.outpoint, submission, slot };
-            self.origins.insert(made.outpoint, origin);
+            // What was said first stays: nobody may say later that the same transaction pays another milestone.
+            self.origins.entry(made.outpoint).or_insert(origin);
             let latest = self.generations.entry(slot.index).or_default();
             *latest = (*latest).max(slot.generation);
         }
+    }
+
+    /// Whether a transaction of `plan` is known to pay another milestone: where two milestones have equal shares,
+    /// their transactions at one feerate are the same, and only one of the two may be meant.
+    pub(super) fn pays_another(&self, plan: &Plan) -> bool {
+        let Kind::Milestone { submission } = plan.terms().kind() else { return false };
+        let milestone = |id: &SubmissionId| self.submission(id).map(SubmissionState::milestone);
+        let known = |made: OutPoint| self.origins.get(&made).map(|origin| origin.submission);
+        plan.made().any(|(_, made)| {
+            known(made.outpoint).is_some_and(|other| milestone(&other) != milestone(&submission))
+        })
     }
 
     /// Everything that settlements left in escrow.
@@ -168,6 +180,28 @@ impl Task {
             held = before;
         }
         Some(held)
+    }
+
+    /// Height at which what is left of a payment moved to another charter: from then on it speaks there, not here.
+    pub(super) fn moved_height(&self, root: &Outpoint) -> Option<u32> {
+        let mut held = root;
+        // Each step is a generation higher, so this ends.
+        loop {
+            let spend = held.spend?;
+            let at = spend.confirmation?;
+            let moves = |state: &SettlementState| {
+                matches!(state.plan.terms().kind(), Kind::Move { .. }) && state.plan.has_transaction(&spend.txid)
+            };
+            if !self.moves.is_empty() && self.settlements.values().any(moves) {
+                return Some(at.height);
+            }
+            let rest = |later: &&Outpoint| {
+                later.outpoint.txid == spend.txid
+                    && later.slot.generation > held.slot.generation
+                    && self.origin(later).is_some_and(|origin| origin.from == held.outpoint)
+            };
+            held = self.outpoints.values().find(rest)?;
+        }
     }
 
     /// The milestones whose shares an outpoint still holds, in order; none for what is no remainder.
@@ -213,7 +247,11 @@ impl Task {
             return own.next().map_or(Part::Pending, |judged| self.said(judged, asked));
         }
         // Who is paid for another milestone must be the same people: one transaction has one list of payees.
-        let same = |judged: &&Judged<'_>| judged.submission.signed.statement.named == of.signed.statement.named;
+        // Who named them does not matter.
+        let payees = |state: &SubmissionState| {
+            state.signed.statement.named.as_ref().map(|named| named.payees.clone())
+        };
+        let same = |judged: &&Judged<'_>| payees(judged.submission) == payees(of);
         let said: Vec<Part> = of_it().filter(same).map(|judged| self.said(judged, asked)).collect();
         if let Some(paid) = said.iter().copied().find(|part| part.paid()) {
             return paid;
@@ -224,6 +262,10 @@ impl Task {
         let may_be_submitted =
             self.charter.milestone(number).is_some_and(|milestone| tip.mtp_secs <= milestone.due);
         let may_be_decided = of_it().any(|judged| match self.window(judged.submission) {
+            // Noes of a submission that names payees get no ruling: it must not hold others up until there could be one.
+            Some(window) if judged.submission.signed.statement.named.is_some() => {
+                !window.closed(tip.mtp_secs)
+            }
             Some(window) => !window.ruling_over(tip.mtp_secs),
             None => tip.mtp_secs <= self.charter.confirmation_deadline_secs(),
         });

@@ -2,6 +2,9 @@
 //! wholly on the chain in memory.
 
 mod arrivals;
+mod attacks;
+mod audit;
+mod cases;
 mod confirm;
 mod evidence;
 mod faults;
@@ -11,6 +14,9 @@ mod milestones;
 mod missed;
 pub(in crate::escrow) mod random;
 mod refusals;
+mod times;
+mod silent;
+mod table;
 mod watched;
 
 use crate::escrow::charter::CharterFields;

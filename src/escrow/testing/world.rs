@@ -11,7 +11,7 @@ use crate::escrow::event::{Command, Record};
 use crate::escrow::network::{DAY_SECS, Network};
 use crate::escrow::pledge::{Standing, Totals};
 use crate::escrow::refund::{RefundBundle, RefundTarget};
-use crate::escrow::settlement::{self, Kind, Plan, RoleSignatures};
+use crate::escrow::settlement::{self, ChunkInput, Kind, Made, Plan, RoleSignatures};
 use crate::escrow::statement::{
     Acceptance, Attest, CharterId, Choice, Confirmed, Digest, Evidence, EvidenceKind, MergeConfirmation,
     Party, Pledge, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission, SubmissionId, Vote,
@@ -276,20 +276,28 @@ impl World {
         id
     }
 
-    /// The sponsor's refunds of everything that a plan's transactions would keep in escrow, for each form, handed in
-    /// with the task that keeps it.
-    pub fn prepare(&mut self, plan: &Plan, at: CharterId) -> Result<usize, Refused> {
-        let from = self.task().clone();
-        let mut count = 0;
-        for (input, made) in plan.made() {
-            let slot = made.slot.or_else(|| from.moves_to(input.term.outpoint, at)).expect("it stays somewhere");
-            let holder = self.book.task(&at).expect("known");
+    /// The sponsor's refunds of everything that a plan's transactions would keep in escrow, for each form: for the
+    /// task that keeps it.
+    pub fn prepare_commands(&self, plan: &Plan, at: CharterId) -> Vec<Command> {
+        let holder = self.book.task(&at).expect("known");
+        let command = |(input, made): (&ChunkInput, Made)| {
+            let moved = || self.task().moves_to(input.term.outpoint, at);
+            let slot = made.slot.or_else(moved).expect("it stays somewhere");
             let refund_address = &holder.pledges()[&slot.index].refund_address;
             let output = holder.output(slot).expect("an address");
             let target = RefundTarget::new(output, made.outpoint, made.amount, refund_address).expect("a pledge");
             let key = self.sponsor(input.term.slot.index);
             let refund = RefundBundle::sign(&self.secp, target, &key).expect("the sponsor's key");
-            let command = Command::PrepareRefund { slot, refund: refund.signatures().clone() };
+            Command::PrepareRefund { slot, refund: refund.signatures().clone() }
+        };
+        plan.made().map(command).collect()
+    }
+
+    /// The same, handed in.
+    pub fn prepare(&mut self, plan: &Plan, at: CharterId) -> Result<usize, Refused> {
+        let mut count = 0;
+        for command in self.prepare_commands(plan, at) {
+            let holder = self.book.task(&at).expect("known");
             let records = self.book.decide(holder, &command)?;
             count += self.keep(records);
         }
@@ -426,7 +434,7 @@ impl World {
     pub fn propose(&mut self, kind: Kind, feerate_sat_per_vb: u64) -> Result<SettlementId, Refused> {
         let tip = *self.book.tip().ok_or(Refused::NoTip)?;
         self.give(&Command::ProposeSettlement { kind, feerate_sat_per_vb })?;
-        self.task().proposal_id(kind, feerate_sat_per_vb, None, &tip)
+        self.task().proposal_id(kind, feerate_sat_per_vb, self.book.destination(&kind), &tip)
     }
 
     /// The transactions of a settlement.

@@ -10,6 +10,7 @@ fn event(seq: u64, place: u32, task: u8, pledge: Option<u32>) -> PublicEvent {
         what: What::TaskOpened { open_address: String::new() },
         charter: CharterId([task; 32]),
         pledge,
+        signed_by: None,
         project: ProjectId::of(&repository),
         repository: Repository::new(&repository),
         at: None,
@@ -62,6 +63,39 @@ fn a_topic_has_its_own_events_and_goes_on_from_the_newest_of_all() {
     let last: Vec<EventId> = log.last(&Topic::All, 2).iter().map(|event| event.id).collect();
     assert_eq!(last, [EventId { seq: 5, place: 0 }, EventId { seq: 7, place: 0 }]);
     assert_eq!(log.last(&Topic::Task(CharterId([1; 32])), 1)[0].id.seq, 7);
+}
+
+#[test]
+fn backwards_pages_go_from_the_newest_to_the_first_without_gap_or_repetition() {
+    let log = log(100);
+    let ids = |page: &Backwards| page.items.iter().map(|event| event.id.to_string()).collect::<Vec<_>>();
+    let walk = |log: &EventLog, topic: Topic| {
+        let (mut seen, mut before) = (Vec::new(), None);
+        loop {
+            let page = log.before(&topic, before, 2);
+            assert!(page.items.len() <= 2);
+            seen.extend(ids(&page));
+            match page.next {
+                Some(next) => before = Some(next),
+                None => return (seen, page.forgotten),
+            }
+        }
+    };
+    assert_eq!(walk(&log, Topic::All).0, ["7-0", "5-0", "2-1", "2-0", "1-0"]);
+    assert_eq!(walk(&log, Topic::Task(CharterId([1; 32]))).0, ["7-0", "1-0"]);
+    assert_eq!(walk(&log, Topic::Project(ProjectId::of("https://example.org/1"))).0, ["7-0", "5-0", "1-0"]);
+    assert_eq!(walk(&log, Topic::Pledge(CharterId([2; 32]), 2)).0, ["2-1"]);
+    assert_eq!(walk(&log, Topic::Task(CharterId([9; 32]))), (vec![], false));
+    // From any place between, also one that no event has; and where the oldest are gone, that is said.
+    let page = log.before(&Topic::All, Some(EventId { seq: 3, place: 0 }), 9);
+    assert_eq!(
+        (ids(&page), page.next, page.forgotten),
+        (vec!["2-1".into(), "2-0".into(), "1-0".into()], None, false)
+    );
+    assert_eq!(log.before(&Topic::All, Some(EventId::default()), 9).items, []);
+    let cut = super::tests::log(2);
+    assert_eq!(walk(&cut, Topic::All), (vec!["7-0".into(), "5-0".into()], true));
+    assert_eq!(walk(&cut, Topic::Task(CharterId([1; 32]))), (vec!["7-0".into()], true));
 }
 
 #[test]

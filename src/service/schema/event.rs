@@ -12,6 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 mirrored! {
     public::PublicEvent => PublicEvent,
     public::At => At,
+    public::SignedBy => SignedBy,
 }
 
 /// Something that happened.
@@ -30,6 +31,9 @@ struct PublicEvent {
     /// The pledge it is about; left out where it is about the task, or a gift.
     #[schema(value_type = Option<PledgeIndex>, nullable = false)]
     pledge: Option<u32>,
+    /// Who signed it; left out where nobody did: what the chain, the rules or the service say.
+    #[schema(nullable = false)]
+    signed_by: Option<SignedBy>,
     /// The project.
     project: public::ProjectId,
     /// The project's repository, as the charter names it.
@@ -73,4 +77,21 @@ struct At {
     /// Its median time past (BIP113).
     #[schema(value_type = UnixSeconds)]
     mtp_secs: u32,
+}
+
+/// Who signed what an event tells. The signatures are in the proof document.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct SignedBy {
+    /// In which part: `developer`, `representative`, `arbiter` (a seat), or `sponsor` (of the event's pledge). There may be
+    /// more in a newer service.
+    part: String,
+    /// What kind of signature: `bip340` or `bip322` (a statement), `transaction` (each input with a key of its own).
+    form: String,
+    /// Key that it verifies under; left out where each input of a transaction has its own.
+    #[schema(value_type = Option<PublicKey>, nullable = false)]
+    key: Option<String>,
+    /// Fingerprint of the root key that the seat's account is declared to come from (BIP32); left out for sponsors.
+    #[schema(value_type = Option<Fingerprint>, nullable = false)]
+    fingerprint: Option<String>,
 }

@@ -67,6 +67,8 @@ macro_rules! number {
 pub enum PublicKey {}
 /// A BIP340 signature.
 pub enum Signature {}
+/// Fingerprint of a root key.
+pub enum Fingerprint {}
 /// An outpoint.
 pub enum Outpoint {}
 /// A txid.
@@ -109,6 +111,8 @@ text! {
         `upfront/wish` of the wish's lines), or chosen by whoever drafts it.";
     Digest, "Digest", HASH, ID, "SHA-256 of some content, or the digest of a statement, hex.";
     PublicKey, "PublicKey", HASH, KEY, "X-only public key (BIP340), hex.";
+    Fingerprint, "Fingerprint", "^[0-9a-f]{8}$", "73c5da0a", "Fingerprint of a root key (BIP32), hex: declared by whoever \
+        wrote the key expression, and not proved.";
     Signature, "Signature", "^[0-9a-f]{128}$", format!("{KEY}{ID}"), "BIP340 signature, hex.";
     StatementSignature, "StatementSignature", "^([0-9a-f]{128}|(smp|ful)?[A-Za-z0-9+/]{4,}={0,2})$", format!("{KEY}{ID}"),
         "Signature over a statement: BIP340 (128 hex digits), or BIP322 by the key's Taproot address (`smp` and base64; \

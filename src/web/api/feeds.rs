@@ -5,7 +5,7 @@ use super::super::body::Params;
 use super::super::{ApiError, App, etag, openapi};
 use super::paths::{ProjectPath, TaskPath};
 use crate::escrow::charter::inert;
-use crate::escrow::public::{EventId, ProjectId, PublicEvent, in_words};
+use crate::escrow::public::{EventId, ProjectId, PublicEvent, in_words, source_in_words};
 use crate::escrow::statement::CharterId;
 use crate::escrow::task::title;
 use crate::service::events::Topic;
@@ -99,6 +99,7 @@ fn document(base: &str, about: &About, events: &[&PublicEvent]) -> Feed {
         links: vec![
             link("self", format!("{resource}/feed.atom"), "application/atom+xml"),
             link("alternate", resource, "application/json"),
+            link("alternate", format!("{base}/{}/timeline", about.path), "text/html"),
         ],
         generator: Some(generator),
         entries: events.iter().map(|event| entry(base, event)).collect(),
@@ -111,7 +112,7 @@ fn entry(base: &str, event: &PublicEvent) -> Entry {
     let task = format!("{base}{}/tasks/{}", openapi::BASE, event.charter);
     let address = event.pledge.map_or_else(|| task.clone(), |index| format!("{task}/pledges/{index}"));
     let content = Content {
-        value: Some(format!("{words}.\nTask {}", event.charter)),
+        value: Some(format!("{words}.\n{}{}.\nTask {}", source_in_words(event), key(event), event.charter)),
         content_type: Some("text".into()),
         ..Content::default()
     };
@@ -121,10 +122,22 @@ fn entry(base: &str, event: &PublicEvent) -> Entry {
         updated: time(event.recorded_secs),
         published: Some(time(event.recorded_secs)),
         categories: vec![Category { term: event.what.kind().to_owned(), ..Category::default() }],
-        links: vec![link("alternate", address, "application/json")],
+        links: vec![
+            link("alternate", address, "application/json"),
+            link(
+                "alternate",
+                format!("{base}/tasks/{}/timeline#event-{}", event.charter, event.id),
+                "text/html",
+            ),
+        ],
         content: Some(content),
         ..Entry::default()
     }
+}
+
+/// The key that an act was signed with, where it is one.
+fn key(event: &PublicEvent) -> String {
+    event.signed_by.and_then(|signed| signed.key).map(|key| format!(", key {key}")).unwrap_or_default()
 }
 
 fn link(rel: &str, href: String, media_type: &str) -> Link {

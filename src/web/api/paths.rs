@@ -66,6 +66,16 @@ pub(super) struct WishPath {
     wish: TaskId,
 }
 
+/// Names an arbiter.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code)]
+pub(super) struct ArbiterPath {
+    /// Fingerprint of the root that the arbiter's keys are declared to come from.
+    #[param(value_type = schema::Fingerprint)]
+    fingerprint: String,
+}
+
 /// Names a webhook.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]

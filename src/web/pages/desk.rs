@@ -11,10 +11,12 @@ use super::super::{ApiError, App};
 use super::pieces::{encoded, title};
 use super::{Asked, Site, show as respond, stage_words, words};
 use crate::escrow::book::Book;
+use crate::escrow::facts::Tip;
 use crate::escrow::keys::SignerKey;
 use crate::escrow::network::Network;
 use crate::escrow::statement::{CharterId, Role};
 use crate::escrow::task::{Stage, Task};
+use crate::service::views::SignerView;
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
@@ -121,8 +123,33 @@ struct Desk {
     due: Vec<Waiting>,
     /// What is only to be watched, or another can do.
     others: Vec<Waiting>,
+    /// Signers of these tasks who have left something waiting for too long.
+    silent: Vec<SilentSeat>,
     /// Every task with the key in this seat.
     tasks: Vec<DeskTask>,
+}
+
+/// A signer who is silent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct SilentSeat {
+    charter: CharterId,
+    title: String,
+    /// Whether it is the desk's own seat.
+    own: bool,
+    signer: SignerView,
+}
+
+impl SilentSeat {
+    fn of(task: &Task, own: Role, tip: Option<&Tip>) -> Vec<SilentSeat> {
+        let silent = SignerView::of(task, tip).into_iter().filter(|signer| signer.silent);
+        let seat = |signer: SignerView| SilentSeat {
+            charter: task.id(),
+            title: title(task.text()),
+            own: signer.role == own,
+            signer,
+        };
+        silent.map(seat).collect()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -144,9 +171,10 @@ async fn desk(
     let role = seat(&role)?;
     let site = Site::new(&app);
     let key = parse(query.key.as_deref(), site.network)?;
-    let (mut all, tasks) = app.service.read(|book| {
+    let (mut all, silent, tasks) = app.service.read(|book| {
         let tasks = of_seat(book, role, key.as_ref());
         let all: Vec<Waiting> = tasks.iter().flat_map(|task| waiting(task, role, book.tip())).collect();
+        let silent = tasks.iter().flat_map(|task| SilentSeat::of(task, role, book.tip())).collect();
         let shown = tasks.into_iter().map(|task| DeskTask {
             charter: task.id(),
             title: title(task.text()),
@@ -155,11 +183,11 @@ async fn desk(
             target_sat: task.charter().fields().target_sat,
             refund_time: task.charter().refund_time_secs(),
         });
-        (all, shown.collect())
+        (all, silent, shown.collect())
     });
     all.sort_by_key(|wait| (wait.deadline_secs.unwrap_or(u32::MAX), wait.what));
     let (due, others) = all.into_iter().partition(|wait| wait.due);
-    respond(asked, &Desk { site, role, key: key.as_ref().map(KeyShown::new), due, others, tasks })
+    respond(asked, &Desk { site, role, key: key.as_ref().map(KeyShown::new), due, others, silent, tasks })
 }
 
 /// The seat that a path names.

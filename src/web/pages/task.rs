@@ -16,6 +16,7 @@ use crate::escrow::public::ProjectId;
 use crate::escrow::statement::{CharterId, TaskId};
 use crate::escrow::task::{Stage, Task};
 use crate::service::events::Topic;
+use crate::service::views::SignerView;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
@@ -86,6 +87,8 @@ struct TaskPage {
     left_sat: u64,
     totals: Totals,
     holders: Vec<Holder>,
+    /// The same three, and what waits for them.
+    signers: Vec<SignerView>,
     /// Two seats that the same words named.
     same_nominator: bool,
     terms: Terms,
@@ -181,6 +184,7 @@ fn page(
         left_sat,
         totals: tip.map(|tip| task.totals(tip)).unwrap_or_default(),
         holders: holders(task),
+        signers: SignerView::of(task, tip),
         same_nominator: seats.windows(2).any(|pair| pair[0] == pair[1]),
         terms: Terms::of(charter),
         chart: tip.and_then(|tip| Chart::of(task, tip)),

@@ -156,6 +156,7 @@ fn filled(path: &str) -> String {
         .replace("{submission}", &digits)
         .replace("{settlement}", &digits)
         .replace("{project}", &"0".repeat(32))
+        .replace("{fingerprint}", "00000000")
         .replace("{index}", "1")
 }
 

@@ -3,6 +3,7 @@
 mod desks;
 mod new;
 mod public;
+mod seen;
 mod sponsor;
 
 use super::fakes::World;

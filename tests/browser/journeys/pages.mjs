@@ -27,7 +27,9 @@ function site(stage) {
     const list = await stage.service.get('/projects');
     const project = /"\/projects\/([^"/?]+)"/.exec(await (await fetch(`${stage.url}/projects`)).text())?.[1];
     assert.ok(project, JSON.stringify(list));
-    return { charter: task.id, draft: draft.id, index: yes.index, submission, settlement, project };
+    const arbiter = /"\/arbiters\/([0-9a-f]{8})"/.exec(await (await fetch(`${stage.url}/tasks/${task.id}`)).text())?.[1];
+    assert.ok(arbiter, 'a task leads to its arbiter');
+    return { charter: task.id, draft: draft.id, index: yes.index, submission, settlement, project, arbiter };
   })();
   return made;
 }

@@ -1,7 +1,7 @@
 // Every page there is, for whoever walks through all of them.
 
-/** Path of each page by name. The ids are those of one task: charter, index of a pledge, submission, settlement, project. */
-export function pages({ charter, draft, index, submission, settlement, project }) {
+/** Path of each page by name. The ids are those of one task: charter, index of a pledge, submission, settlement, project, fingerprint of the arbiter. */
+export function pages({ charter, draft, index, submission, settlement, project, arbiter }) {
   const task = `/tasks/${charter}`;
   return {
     front: '/',
@@ -9,6 +9,7 @@ export function pages({ charter, draft, index, submission, settlement, project }
     'explore-nothing': '/tasks?q=nosuchtask',
     task,
     'task-draft': `/tasks/${draft}`,
+    timeline: `${task}/timeline`,
     charter: `${task}/charter`,
     'charter-draft': `/tasks/${draft}/charter`,
     checkout: `${task}/pledge`,
@@ -21,7 +22,9 @@ export function pages({ charter, draft, index, submission, settlement, project }
     'wish-new': '/wishes/new',
     projects: '/projects',
     project: `/projects/${project}`,
+    'project-timeline': `/projects/${project}/timeline`,
     new: '/new',
+    arbiter: `/arbiters/${arbiter}`,
     desk: '/desk',
     'desk-developer': '/desk/developer',
     'desk-representative': '/desk/representative',

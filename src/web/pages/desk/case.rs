@@ -241,7 +241,7 @@ impl Case {
 fn weights(task: &Task, state: &SubmissionState, tip: Option<&Tip>) -> BTreeMap<u32, Amount> {
     let mut weights = BTreeMap::new();
     for weight in tip.map(|tip| task.electorate(tip)).unwrap_or_default() {
-        if weight.height <= state.signed.statement.block_height {
+        if weight.counts_at(state.signed.statement.block_height) {
             *weights.entry(weight.pledge).or_insert(Amount::ZERO) += weight.amount;
         }
     }

@@ -29,6 +29,13 @@ pub struct Holder {
     pub statement_key: String,
 }
 
+impl Holder {
+    /// Whether there is a record of what this seat ruled.
+    pub fn is_arbiter(&self) -> bool {
+        self.role == Role::Arbiter
+    }
+}
+
 /// The three of a task.
 pub fn holders(task: &Task) -> Vec<Holder> {
     let fields = task.charter().fields();

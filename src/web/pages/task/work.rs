@@ -2,7 +2,7 @@
 
 use crate::escrow::ballot::Tally;
 use crate::escrow::facts::Tip;
-use crate::escrow::public::{PublicEvent, What, in_words};
+use crate::escrow::public::{PublicEvent, What, in_words, source_in_words};
 use crate::escrow::statement::{Confirmed, SettlementId, SubmissionId};
 use crate::escrow::task::{SettlementState, SubmissionState, Task};
 use crate::service::views::{SettlementProgress, SettlementView};
@@ -176,6 +176,8 @@ pub struct EventRow {
     pub height: Option<u32>,
     /// Where there is more about it.
     pub href: Option<String>,
+    /// Who signed it, where somebody did.
+    pub signed: Option<String>,
 }
 
 impl EventRow {
@@ -195,6 +197,7 @@ impl EventRow {
             at_secs: event.at.map(|at| at.mtp_secs),
             height: event.at.map(|at| at.height),
             href,
+            signed: event.signed_by.map(|_| source_in_words(event)),
         }
     }
 }

@@ -20,7 +20,7 @@ impl World {
     }
 
     /// Two pledges, work, a yes and a no; voting is over and the work accepted.
-    async fn voted() -> (World, SubmissionId) {
+    pub(super) async fn voted() -> (World, SubmissionId) {
         let mut world = World::new(None, |fields| fields.minimum_pledge_sat = 50_000).await;
         for index in 1..=2 {
             world.fund(index, 100_000 * u64::from(index)).await;
@@ -31,7 +31,7 @@ impl World {
         (world, submission)
     }
 
-    async fn close_vote(&mut self) {
+    pub(super) async fn close_vote(&mut self) {
         self.advance_to(self.tip().mtp_secs + self.charter.fields().review_secs + 1).await;
     }
 

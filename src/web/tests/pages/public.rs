@@ -20,7 +20,7 @@ fn assert_light(html: &str) {
 }
 
 impl World {
-    fn task_path(&self, rest: &str) -> String {
+    pub(super) fn task_path(&self, rest: &str) -> String {
         format!("/tasks/{}{rest}", self.id)
     }
 
@@ -36,7 +36,7 @@ impl World {
         charter.id().to_string()
     }
 
-    async fn missing(&self, path: &str) {
+    pub(super) async fn missing(&self, path: &str) {
         let (status, _, html) = self.browse(path).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}: {html}");
         assert!(html.contains("<h1>"), "{path}: a page, not a document");
@@ -44,7 +44,7 @@ impl World {
 }
 
 #[track_caller]
-fn assert_has(html: &str, parts: &[&str]) {
+pub(super) fn assert_has(html: &str, parts: &[&str]) {
     for part in parts {
         assert!(html.contains(part), "no {part:?} in {html}");
     }
@@ -215,7 +215,7 @@ async fn long_lists_are_cut_and_can_be_had_whole() {
     assert_light(&html);
     assert_eq!((json["pledges"].as_array().unwrap().len(), &json["pledges"][0]["index"]), (10, &json!(16)));
     assert_eq!(json["pledges"][9]["index"], 7);
-    assert_has(&html, &["All 16 pledges", "promised, nothing arrived", "Everything</a>"]);
+    assert_has(&html, &["All 16 pledges", "promised, nothing arrived", "The whole timeline</a>"]);
     let (_, json) = world.page(&world.task_path("?all=1")).await;
     assert_eq!(json["pledges"].as_array().unwrap().len(), 16);
     assert_eq!(json["more_events"], false);

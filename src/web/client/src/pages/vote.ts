@@ -293,6 +293,10 @@ async function askOwnWallet(form: HTMLFormElement): Promise<void> {
 }
 
 maybe('no-script')?.remove();
+// Nothing is typed here before there is work; once there is, the page is read anew, with all that voting needs.
+fresh.after = (changed) => {
+  if (shownWork() === '' && changed.some(({ id: part }) => part === 'vote-none')) location.reload();
+};
 fresh.start(page.dataset.follow ?? '');
 if (shownWork() !== '') {
   start();
