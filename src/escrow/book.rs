@@ -174,10 +174,11 @@ impl Book {
                 if !events.is_empty() {
                     self.check_destination(task, consent, to)?;
                     let slot = Slot::pledge(consent.statement.to_index);
-                    let mut arrives = task.late_bundle(consent, refund)?.ladder().into_iter().map(|(_, rung)| {
-                        let outpoint = OutPoint { txid: rung.compute_txid(), vout: 0 };
-                        (outpoint, slot, rung.output[0].value)
-                    });
+                    let mut arrives =
+                        task.late_bundle(consent, refund)?.ladder().into_iter().map(|(_, rung)| {
+                            let outpoint = OutPoint { txid: rung.compute_txid(), vout: 0 };
+                            (outpoint, slot, rung.output[0].value)
+                        });
                     if !arrives.all(|arrives| to.prepared(&arrives).is_some()) {
                         let reason = "prepare a refund under the other charter for each rung first";
                         return Err(Refused::MoveTarget { reason });
@@ -222,7 +223,9 @@ impl Book {
         let held = from.outpoints().get(&said.outpoint);
         let own = held.and_then(|held| from.pledges().get(&held.slot.index));
         if own.is_none_or(|own| own.sponsor_key != pledge.sponsor_key) {
-            return refused("the pledge under the other charter has another sponsor key: pledge there with the same");
+            return refused(
+                "the pledge under the other charter has another sponsor key: pledge there with the same",
+            );
         }
         to.may_pledge(self.tip().ok_or(Refused::NoTip)?)
     }

@@ -20,10 +20,10 @@ mod stage;
 pub use apply::ApplyError;
 pub use cases::{Case, CaseState, NoesFate, NoesMoved};
 pub use decide::draft;
-pub use part::Origin;
 pub use entitle::{Entitlement, Fate, GRACE_SECS, Reason};
 pub(in crate::escrow) use evidence::check_words;
 pub use evidence::{MAX_ATTACHMENTS, MAX_EVIDENCE, MAX_EVIDENCE_BYTES};
+pub use part::Origin;
 pub use refused::Refused;
 pub use silent::{Acts, Bound, SeatState, Wait, Waiting, Way};
 pub use stage::Stage;
@@ -34,8 +34,8 @@ use super::descriptor::{Contract, DescriptorError, EscrowOutput, OPEN_INDEX, Slo
 use super::event::Event;
 use super::facts::Tip;
 use super::pledge::{self, Outpoint, Pledge, Standing, Totals};
-use super::refund::RefundTarget;
 use super::refund::RefundBundle;
+use super::refund::RefundTarget;
 use super::settlement::{Kind, Plan, Signatures, TermInput};
 use super::signature::{Speaker, StatementSignature};
 use super::statement::{
@@ -327,10 +327,12 @@ impl Task {
     pub fn totals_of(&self, standings: &BTreeMap<OutPoint, Standing>) -> Totals {
         let mut totals = pledge::totals(&self.outpoints, standings, &self.remainders());
         // What moved on is raised where it moved to.
-        let moved = self.settlements.values().filter(|state| matches!(state.plan.terms().kind(), Kind::Move { .. }));
+        let moved =
+            self.settlements.values().filter(|state| matches!(state.plan.terms().kind(), Kind::Move { .. }));
         for input in moved.flat_map(|state| state.plan.chunks().iter().map(move |chunk| (state, chunk))) {
             let (state, chunk) = input;
-            let spent = |outpoint| self.outpoints.get(&outpoint).and_then(|held| Some((held.amount, held.spend?)));
+            let spent =
+                |outpoint| self.outpoints.get(&outpoint).and_then(|held| Some((held.amount, held.spend?)));
             for (amount, spend) in chunk.inputs.iter().filter_map(|input| spent(input.term.outpoint)) {
                 if spend.confirmation.is_some() && state.plan.has_transaction(&spend.txid) {
                     totals.raised = totals.raised.checked_sub(amount).unwrap_or(Amount::ZERO);

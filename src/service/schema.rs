@@ -15,8 +15,8 @@ mod wish;
 pub(crate) use scalar::text;
 pub use scalar::*;
 pub use statement::{
-    FateIfKnown, SignedAcceptance, SignedConfirmation, SignedEvidence, SignedMove, SignedReceipt, SignedRuling,
-    SignedSubmission, SignedVote, StandingIfKnown,
+    FateIfKnown, SignedAcceptance, SignedConfirmation, SignedEvidence, SignedMove, SignedReceipt,
+    SignedRuling, SignedSubmission, SignedVote, StandingIfKnown,
 };
 
 pub use wish::{SignedProject, SignedWish};

@@ -10,14 +10,14 @@ use std::cell::Cell;
 use upfront::escrow::charter::{Charter, CharterFields, Seat};
 use upfront::escrow::descriptor::{Contract, EscrowOutput, Slot};
 use upfront::escrow::network::Network;
-use upfront::escrow::recovery::{Origin, RecoveryFile};
 use upfront::escrow::proof::{Beside, allowed_beside};
+use upfront::escrow::recovery::{Origin, RecoveryFile};
 use upfront::escrow::refund::{RefundBundle, RefundSignatures, RefundTarget};
 use upfront::escrow::settlement::{self, Kind, Plan};
 use upfront::escrow::signature::StatementSignature;
 use upfront::escrow::statement::{
-    Acceptance, Attest, CharterId, Choice, Digest, Move, Pledge, Role, Ruling, SettlementId, Signed, Statement,
-    Submission, SubmissionId, Vote,
+    Acceptance, Attest, CharterId, Choice, Digest, Move, Pledge, Role, Ruling, SettlementId, Signed,
+    Statement, Submission, SubmissionId, Vote,
 };
 use upfront::escrow::testing;
 use upfront::keys::{Phrase, SignerKeys, SponsorKeys};
@@ -442,8 +442,7 @@ impl Task {
             Kind::Move { to } => Some(api.proof(&to)?),
             _ => None,
         };
-        let beside =
-            Beside { refunds: &refunds, destination: destination.as_ref(), ..Beside::default() };
+        let beside = Beside { refunds: &refunds, destination: destination.as_ref(), ..Beside::default() };
         let explained = allowed_beside(&proof, &served, role, &beside)
             .unwrap_or_else(|findings| panic!("the {role} refuses: {findings:?}"));
         assert_eq!(explained.settlement, *id);

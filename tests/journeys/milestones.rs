@@ -21,7 +21,8 @@ fn sat(amount: u64) -> Amount {
 /// What a pledge has in escrow now.
 fn now(world: &World, task: &Task, pledge: &Pledged) -> (OutPoint, Amount) {
     let held = task.outpoints(&world.api(), pledge);
-    let mut left = held.iter().filter(|view| view.ended.is_none() && view.standing == Some(Standing::Credited));
+    let mut left =
+        held.iter().filter(|view| view.ended.is_none() && view.standing == Some(Standing::Credited));
     let view = left.next().unwrap_or_else(|| panic!("pledge {} has something left: {held:?}", pledge.index));
     assert!(view.secured, "{view:?}");
     (view.outpoint, sat(view.amount_sat))
@@ -34,7 +35,8 @@ fn settle(world: &World, task: &Task, kind: Kind, signers: [Role; 2]) -> Settlem
     for role in signers {
         task.sign(&api, &view.id, role).unwrap();
     }
-    let txids: BTreeSet<Txid> = view.transactions.iter().map(|transaction| transaction.forms[0].txid).collect();
+    let txids: BTreeSet<Txid> =
+        view.transactions.iter().map(|transaction| transaction.forms[0].txid).collect();
     wait_until("all of it is in the mempool", || {
         let there: BTreeSet<Txid> = world.node.mempool().into_iter().collect();
         txids.is_subset(&there).then_some(())

@@ -19,7 +19,10 @@ pub(super) fn refundable(task: &Task, plan: &Plan, beside: &Beside<'_>, findings
             None => return findings.add("destination", "the document of the task it moves to is missing"),
             Some(Err(wrong)) => {
                 let named = |Finding { field, problem }| (format!("destination/{field}"), problem);
-                return wrong.into_iter().map(named).for_each(|(field, problem)| findings.add(field, problem));
+                return wrong
+                    .into_iter()
+                    .map(named)
+                    .for_each(|(field, problem)| findings.add(field, problem));
             }
             Some(Ok(Checked { task, .. })) if task.id() != to => {
                 return findings.add("destination", format!("it is of charter {}, not of {to}", task.id()));

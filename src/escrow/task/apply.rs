@@ -12,8 +12,8 @@ use crate::escrow::pledge::{Outpoint, Pledge};
 use crate::escrow::refund::{BundleError, RefundBundle, RefundSignatures, RefundTarget};
 use crate::escrow::settlement::{self, PlanError, SignatureError, Signatures, Terms};
 use crate::escrow::statement::{BadSignature, Digest, NamedBy, Role, Submission};
-use bitcoin::{Amount, OutPoint};
 use bitcoin::secp256k1::{Secp256k1, XOnlyPublicKey};
+use bitcoin::{Amount, OutPoint};
 use std::collections::BTreeMap;
 
 /// Unsigned proposals kept of one purpose and feerate: an offline signer may still bring back one of these when

@@ -13,8 +13,8 @@ use crate::escrow::pledge::{self, Pledge};
 use crate::escrow::refund::{RefundBundle, RefundSignatures, RefundTarget};
 use crate::escrow::settlement::{self, Kind, RoleSignatures};
 use crate::escrow::statement::{
-    Acceptance, CharterId, Digest, Evidence, MergeConfirmation, Move, Named, Receipt, Role, Ruling, SettlementId,
-    Signed, Statement, Submission, SubmissionId, Vote,
+    Acceptance, CharterId, Digest, Evidence, MergeConfirmation, Move, Named, Receipt, Role, Ruling,
+    SettlementId, Signed, Statement, Submission, SubmissionId, Vote,
 };
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Amount, BlockHash};
@@ -254,7 +254,9 @@ impl Task {
         }
         let bundle = self.late_bundle(consent, refund)?;
         if bundle.pair_only() {
-            return Err(Refused::MoveTarget { reason: "what is sent from T on needs a ladder of its own fees" });
+            return Err(Refused::MoveTarget {
+                reason: "what is sent from T on needs a ladder of its own fees",
+            });
         }
         Ok(vec![Event::LateMoveSigned { consent: consent.clone(), refund: refund.clone() }])
     }

@@ -66,10 +66,9 @@ impl Task {
             (_, Standing::Vanished | Standing::Seen | Standing::Confirming { .. }) => None,
             (Kind::EarlyReturn, Standing::Credited) => back(Reason::EarlyReturn),
             (Kind::EarlyReturn, Standing::Gift) => self.charter.pot().and_then(|_| back(Reason::EarlyReturn)),
-            (
-                Kind::Move { to },
-                Standing::Credited | Standing::Surplus { .. } | Standing::BelowMinimum,
-            ) => self.moves.get(&(held.outpoint, *to)).and_then(|_| back(Reason::Moved)),
+            (Kind::Move { to }, Standing::Credited | Standing::Surplus { .. } | Standing::BelowMinimum) => {
+                self.moves.get(&(held.outpoint, *to)).and_then(|_| back(Reason::Moved))
+            }
             (Kind::EarlyReturn | Kind::Payout { .. }, Standing::Surplus { .. }) => back(Reason::Surplus),
             (Kind::EarlyReturn | Kind::Payout { .. }, Standing::BelowMinimum) => back(Reason::BelowMinimum),
             (Kind::Payout { .. }, Standing::Gift) => {
@@ -215,13 +214,8 @@ impl Task {
         let inputs = settlement::worthwhile(&self.charter, &shares, kind, feerate_sat_per_vb, inputs).joins;
         let holder = if matches!(kind, Kind::Move { .. }) { destination } else { Some(self) };
         let secured = |input: &TermInput| {
-            let terms = Terms::naming(
-                self.id(),
-                kind,
-                feerate_sat_per_vb,
-                payees.clone(),
-                vec![input.clone()],
-            );
+            let terms =
+                Terms::naming(self.id(), kind, feerate_sat_per_vb, payees.clone(), vec![input.clone()]);
             terms.is_ok_and(|terms| holder.is_some_and(|holder| self.refunds_prepared(&terms, holder)))
         };
         let inputs: Vec<TermInput> =
@@ -267,11 +261,14 @@ impl Task {
     /// Whether `holder` (this task, or the one that money moves to) has a refund of everything that the
     /// transactions of `terms` would make in its escrow.
     fn refunds_prepared(&self, terms: &Terms, holder: &Task) -> bool {
-        let Ok(plan) = settlement::plan(&self.secp, &self.charter, &self.contract, terms) else { return false };
-        !self.pays_another(&plan) && plan.made().all(|(input, made)| {
-            let slot = made.slot.or_else(|| self.moves_to(input.term.outpoint, holder.id()));
-            slot.is_some_and(|slot| holder.prepared(&(made.outpoint, slot, made.amount)).is_some())
-        })
+        let Ok(plan) = settlement::plan(&self.secp, &self.charter, &self.contract, terms) else {
+            return false;
+        };
+        !self.pays_another(&plan)
+            && plan.made().all(|(input, made)| {
+                let slot = made.slot.or_else(|| self.moves_to(input.term.outpoint, holder.id()));
+                slot.is_some_and(|slot| holder.prepared(&(made.outpoint, slot, made.amount)).is_some())
+            })
     }
 
     /// The address under another charter that an outpoint's sponsor signed it over to.

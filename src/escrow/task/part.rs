@@ -7,9 +7,9 @@ use super::entitle::Ballot;
 use super::{Refused, SettlementState, SubmissionState, Task};
 use crate::escrow::ballot::Verdict;
 use crate::escrow::charter::{Bps, address};
+use crate::escrow::descriptor::Slot;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::Outpoint;
-use crate::escrow::descriptor::Slot;
 use crate::escrow::settlement::{self, Kind, Plan, TermInput, Terms};
 use crate::escrow::statement::{Choice, Move, SubmissionId};
 use bitcoin::{Address, OutPoint};
@@ -132,8 +132,7 @@ impl Task {
             pay,
             return_address,
         };
-        let terms =
-            Terms::naming(self.id(), kind, feerate_sat_per_vb, self.payees(&kind)?, vec![input]);
+        let terms = Terms::naming(self.id(), kind, feerate_sat_per_vb, self.payees(&kind)?, vec![input]);
         let terms = terms.map_err(Refused::Terms)?;
         Ok(settlement::plan(&self.secp, &self.charter, &self.contract, &terms)?)
     }
@@ -190,7 +189,8 @@ impl Task {
             let spend = held.spend?;
             let at = spend.confirmation?;
             let moves = |state: &SettlementState| {
-                matches!(state.plan.terms().kind(), Kind::Move { .. }) && state.plan.has_transaction(&spend.txid)
+                matches!(state.plan.terms().kind(), Kind::Move { .. })
+                    && state.plan.has_transaction(&spend.txid)
             };
             if !self.moves.is_empty() && self.settlements.values().any(moves) {
                 return Some(at.height);
@@ -248,9 +248,8 @@ impl Task {
         }
         // Who is paid for another milestone must be the same people: one transaction has one list of payees.
         // Who named them does not matter.
-        let payees = |state: &SubmissionState| {
-            state.signed.statement.named.as_ref().map(|named| named.payees.clone())
-        };
+        let payees =
+            |state: &SubmissionState| state.signed.statement.named.as_ref().map(|named| named.payees.clone());
         let same = |judged: &&Judged<'_>| payees(judged.submission) == payees(of);
         let said: Vec<Part> = of_it().filter(same).map(|judged| self.said(judged, asked)).collect();
         if let Some(paid) = said.iter().copied().find(|part| part.paid()) {
@@ -303,9 +302,8 @@ impl Task {
         }
         let own = self.part(judged, of, of.milestone(), asked, tip);
         if matches!(kind, Kind::Milestone { .. }) {
-            let paid = self.weighed(&open, |number| {
-                if number == of.milestone() { Bps::ALL } else { Bps::NONE }
-            });
+            let paid =
+                self.weighed(&open, |number| if number == of.milestone() { Bps::ALL } else { Bps::NONE });
             return (own == Part::Yes && open.len() > 1).then_some((paid, own));
         }
         let parts: Vec<(u32, Part)> =

@@ -22,12 +22,6 @@ pub enum Refused {
         /// Most accepted.
         max: usize,
     },
-    /// The charter asks for something this version cannot do.
-    #[error("{feature} cannot be carried out by this version; leave it out of the charter")]
-    NotSupported {
-        /// What.
-        feature: &'static str,
-    },
     /// The vote waits for a word that nobody can give.
     #[error(
         "vote_opens asks for a confirmation by the project's leader, and the charter names none: name a leader (its share may be 0), or set vote_opens to none"
@@ -359,7 +353,9 @@ pub enum Refused {
     #[error("named payees: {0}")]
     NamedPayees(CharterError),
     /// To others only yes pays.
-    #[error("the submission names other payees than the charter: only yes votes pay them, and there is no ruling")]
+    #[error(
+        "the submission names other payees than the charter: only yes votes pay them, and there is no ruling"
+    )]
     NoRulingForNamed,
     /// A move that leads nowhere.
     #[error("the move cannot be made: {reason}")]
@@ -419,7 +415,6 @@ impl Refused {
             Refused::Charter(error) | Refused::RefundAddress(error) => error.code(),
             Refused::TextHash => "text_hash",
             Refused::TextTooLong { .. } => "text_too_long",
-            Refused::NotSupported { .. } => "not_supported",
             Refused::NobodyToConfirm => "nobody_to_confirm",
             Refused::TooFarAhead { .. } => "refund_time_too_far",
             Refused::AlreadyClosed { .. } => "funding_close_past",

@@ -14,9 +14,9 @@ mod milestones;
 mod missed;
 pub(in crate::escrow) mod random;
 mod refusals;
-mod times;
 mod silent;
 mod table;
+mod times;
 mod watched;
 
 use crate::escrow::charter::CharterFields;

@@ -285,7 +285,8 @@ impl World {
             let slot = made.slot.or_else(moved).expect("it stays somewhere");
             let refund_address = &holder.pledges()[&slot.index].refund_address;
             let output = holder.output(slot).expect("an address");
-            let target = RefundTarget::new(output, made.outpoint, made.amount, refund_address).expect("a pledge");
+            let target =
+                RefundTarget::new(output, made.outpoint, made.amount, refund_address).expect("a pledge");
             let key = self.sponsor(input.term.slot.index);
             let refund = RefundBundle::sign(&self.secp, target, &key).expect("the sponsor's key");
             Command::PrepareRefund { slot, refund: refund.signatures().clone() }

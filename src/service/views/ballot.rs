@@ -87,8 +87,7 @@ impl SubmissionView {
     pub fn new(task: &Task, submission: &SubmissionState, tip: Option<&Tip>) -> SubmissionView {
         let window = task.window(submission);
         let tally = tip.map(|tip| task.tally(submission, tip));
-        let counted =
-            tip.map(|tip| (task.verdicts(submission, tip), task.silence_pays(submission, tip)));
+        let counted = tip.map(|tip| (task.verdicts(submission, tip), task.silence_pays(submission, tip)));
         let (verdicts, silence_pays) = counted.unwrap_or_default();
         SubmissionView {
             id: submission.id,

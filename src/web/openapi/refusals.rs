@@ -96,7 +96,6 @@ const DRAFT: Codes = &[
     "not_a_drafter",
     "text_hash",
     "text_too_long",
-    "not_supported",
     "nobody_to_confirm",
     "refund_time_too_far",
     "funding_close_past",
@@ -119,14 +118,8 @@ const PLEDGE: Codes = &[
     "below_minimum",
 ];
 const REFUND: Codes = &["chain_unknown", "unknown_outpoint", "gift_has_no_refund", "bad_refund"];
-const MOVE: Codes = &[
-    "unknown_outpoint",
-    "gift_has_no_refund",
-    "move_target",
-    "move_signed",
-    "not_open",
-    "funding_closed",
-];
+const MOVE: Codes =
+    &["unknown_outpoint", "gift_has_no_refund", "move_target", "move_signed", "not_open", "funding_closed"];
 const SUBMIT: Codes = &[
     "milestone_number",
     "milestone_overdue",

@@ -111,14 +111,12 @@ impl Offer {
             Some(step) if kind.one_by_one() => step,
             _ => feerate_sat_per_vb,
         };
-        let tried = task
-            .propose(kind, feerate_sat_per_vb, destination, tip)
-            .and_then(|events| {
-                let plan = task.preview(kind, feerate_sat_per_vb, None, destination, tip)?;
-                let proposed = !events.iter().any(|event| matches!(event, Event::SettlementProposed { .. }));
-                let moves = Moves::new(task.charter(), &plan);
-                Ok(Would { settlement: plan.id(), moves, proposed })
-            });
+        let tried = task.propose(kind, feerate_sat_per_vb, destination, tip).and_then(|events| {
+            let plan = task.preview(kind, feerate_sat_per_vb, None, destination, tip)?;
+            let proposed = !events.iter().any(|event| matches!(event, Event::SettlementProposed { .. }));
+            let moves = Moves::new(task.charter(), &plan);
+            Ok(Would { settlement: plan.id(), moves, proposed })
+        });
         let (would, refused) = match tried {
             Ok(would) => (Some(would), None),
             Err(refused) => (None, Some(Refusal::new(&refused))),

@@ -236,7 +236,8 @@ fn vote(cast: &CastVote, view: &SubmissionView, state: &SubmissionState) -> Vote
 
 /// The newest settlement that pays or rules on a submission.
 fn settlement(task: &Task, submission: SubmissionId) -> Option<SettlementId> {
-    let about = |settlement: &&SettlementState| settlement.plan.terms().kind().submission() == Some(submission);
+    let about =
+        |settlement: &&SettlementState| settlement.plan.terms().kind().submission() == Some(submission);
     let all = task.settlements().values().filter(about);
     all.max_by_key(|settlement| settlement.number).map(|settlement| settlement.plan.id())
 }

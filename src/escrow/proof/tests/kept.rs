@@ -116,7 +116,10 @@ fn a_signer_splits_only_what_its_sponsor_can_take_back() {
     // A pair alone is enough.
     let pairs: Vec<_> =
         refunds.iter().map(|refund| RefundSignatures { ladder: Vec::new(), ..refund.clone() }).collect();
-    assert_eq!(found(&document, &psbts, &Beside { refunds: &pairs, ..Beside::default() }), Vec::<String>::new());
+    assert_eq!(
+        found(&document, &psbts, &Beside { refunds: &pairs, ..Beside::default() }),
+        Vec::<String>::new()
+    );
     // A no that the service hides keeps the money.
     let mut hidden = life.clone();
     hidden.vote(1, Choice::No, 2);
@@ -157,7 +160,8 @@ fn a_signer_moves_only_to_the_sponsors_own_pledge_under_an_attested_charter() {
     let terms = plan.terms().clone();
     assert_eq!(terms.kind(), kind);
     let (document, destination) = (life.document(), there.document());
-    let beside = |refunds, destination| Beside { terms: Some(&terms), refunds, destination, ..Beside::default() };
+    let beside =
+        |refunds, destination| Beside { terms: Some(&terms), refunds, destination, ..Beside::default() };
     let none: &[RefundSignatures] = &[];
     assert_eq!(found(&document, &[], &beside(&refunds, Some(&destination))), Vec::<String>::new());
     assert_eq!(found(&document, &[], &beside(&refunds, None)), ["destination"]);
@@ -165,7 +169,10 @@ fn a_signer_moves_only_to_the_sponsors_own_pledge_under_an_attested_charter() {
     assert_eq!(found(&document, &[], &beside(&refunds, Some(&document))), ["destination"]);
     let mut unattested = destination.clone();
     unattested.attestations.remove(&Role::Arbiter);
-    assert_eq!(found(&document, &[], &beside(&refunds, Some(&unattested))), ["destination/attestations/arbiter"]);
+    assert_eq!(
+        found(&document, &[], &beside(&refunds, Some(&unattested))),
+        ["destination/attestations/arbiter"]
+    );
     named(&document, "moves/0", |document| document.moves[0].statement.to_index = 2);
     named(&document, "moves/0/statement/outpoint", |document| {
         document.moves[0].statement.outpoint.vout = 9;

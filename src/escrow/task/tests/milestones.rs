@@ -38,7 +38,8 @@ fn returned_to(world: &World, index: u32) -> Amount {
 
 /// What a pledge has unspent, and where.
 fn now(world: &World, index: u32) -> (OutPoint, Slot, Amount) {
-    let mut held = world.task().outpoints().values().filter(|held| held.slot.index == index && held.unspent());
+    let mut held =
+        world.task().outpoints().values().filter(|held| held.slot.index == index && held.unspent());
     let held = held.next().expect("it is there");
     (held.outpoint, held.slot, held.amount)
 }
@@ -51,7 +52,9 @@ fn close(world: &mut World) {
 fn fees(world: &World) -> Amount {
     let spent = world.chain.mined_transactions().filter(|tx| !tx.is_coinbase());
     spent
-        .filter(|tx| tx.input.iter().all(|input| world.task().outpoints().contains_key(&input.previous_output)))
+        .filter(|tx| {
+            tx.input.iter().all(|input| world.task().outpoints().contains_key(&input.previous_output))
+        })
         .map(|tx| {
             let ins: Amount =
                 tx.input.iter().map(|input| world.chain.output(&input.previous_output).unwrap().value).sum();
@@ -108,7 +111,11 @@ fn three_milestones_pay_the_willing_as_they_come_and_the_silent_at_the_end() {
     // The second milestone: a third of all is two thirds of what is left.
     let two = world.submit_milestone(1);
     let tally = world.task().tally(world.task().submission(&two).unwrap(), world.book.tip().unwrap());
-    assert_eq!(tally.electorate, sat(1_000_001), "votes weigh what was pledged, also when part of it is paid");
+    assert_eq!(
+        tally.electorate,
+        sat(1_000_001),
+        "votes weigh what was pledged, also when part of it is paid"
+    );
     world.vote_and_prepare(two, first, 1);
     let earlier = paid(&world);
     world.settle(Kind::Milestone { submission: two }, TWO).unwrap();
@@ -324,8 +331,10 @@ fn named(world: &mut World, by: NamedBy, share_bps: u16) -> Result<SubmissionId,
         NamedBy::Leader => testing::sponsor(90),
     };
     let block = world.chain.block(submission.block_height);
-    let command =
-        crate::escrow::event::Command::SubmitWork { submission: Signed::new(&world.secp, submission, &key), block };
+    let command = crate::escrow::event::Command::SubmitWork {
+        submission: Signed::new(&world.secp, submission, &key),
+        block,
+    };
     world.give(&command).map(|_| id)
 }
 
@@ -538,14 +547,19 @@ fn from_t_on_a_sponsor_moves_alone_with_the_refund_ready_there() {
     assert!(matches!(world.give(&late(back)), Err(Refused::Bundle(_))));
     let pair = RefundSignatures { ladder: Vec::new(), ..bundle.signatures().clone() };
     assert_eq!(world.give(&late(pair)).unwrap_err().code(), "move_target");
-    assert_eq!(world.give(&late(bundle.signatures().clone())).unwrap_err().code(), "move_target", "unprepared");
+    assert_eq!(
+        world.give(&late(bundle.signatures().clone())).unwrap_err().code(),
+        "move_target",
+        "unprepared"
+    );
     for (_, rung) in bundle.ladder() {
         let arrives = OutPoint { txid: rung.compute_txid(), vout: 0 };
         let value = rung.output[0].value;
         let address = &there.refund_address;
         let target = RefundTarget::new(there.output.clone(), arrives, value, address).unwrap();
         let refund = RefundBundle::sign(&world.secp, target, &world.sponsor(index)).unwrap();
-        let command = Command::PrepareRefund { slot: Slot::pledge(to.1), refund: refund.signatures().clone() };
+        let command =
+            Command::PrepareRefund { slot: Slot::pledge(to.1), refund: refund.signatures().clone() };
         let holder = world.book.task(&to.0).unwrap();
         let records = world.book.decide(holder, &command).unwrap();
         records.iter().for_each(|record| world.book.apply(record).unwrap());

@@ -153,7 +153,8 @@ fn the_representative_is_waited_for_from_the_close_of_the_vote_where_the_word_wo
     idle(&judged, &Role::ALL);
     assert_eq!(judged.task().acts().judged_secs(&submission), Some(mtp(&judged)));
     // The time for a ruling passes, and with the cut-off nothing waits any more.
-    let ends = u32::try_from(world.task().window(&world.task().submissions()[0]).unwrap().ruling_ends_secs).unwrap();
+    let ends =
+        u32::try_from(world.task().window(&world.task().submissions()[0]).unwrap().ruling_ends_secs).unwrap();
     world.advance_to(ends);
     assert_eq!(names(&only(&world, Role::Representative)), ["pay", "ruling", "return", "refunds"]);
     world.advance_to(ends + 1);
@@ -211,7 +212,8 @@ fn the_arbiter_is_waited_for_while_noes_lie_there_and_a_ruling_may_be_given() {
     ruled.rule(submission, 5_000).unwrap();
     assert_eq!(ruled.task().acts().ruled_secs(&submission), Some(mtp(&ruled)));
     idle(&ruled, &Role::ALL);
-    let ends = u32::try_from(world.task().window(&world.task().submissions()[0]).unwrap().ruling_ends_secs).unwrap();
+    let ends =
+        u32::try_from(world.task().window(&world.task().submissions()[0]).unwrap().ruling_ends_secs).unwrap();
     world.advance_to(ends);
     assert!(only(&world, Role::Arbiter).silent);
     world.advance_to(ends + 1);

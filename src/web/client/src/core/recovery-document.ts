@@ -17,6 +17,8 @@ export interface SignedRung extends SignedPart {
 export interface Entry {
   readonly outpoint: string;
   readonly amount_sat: number;
+  /** Of the pledge's address that it pays: absent for the first. */
+  readonly generation?: number;
   readonly pair: SignedPart;
   readonly ladder: readonly SignedRung[];
 }
@@ -44,7 +46,7 @@ export interface RecoveryDocument {
   readonly outpoints: readonly Entry[];
 }
 
-type Shape = 'text' | 'maybe' | 'u32' | 'sat' | readonly [Shape] | { readonly [key: string]: Shape };
+type Shape = 'text' | 'maybe' | 'u32' | 'sat' | 'later' | readonly [Shape] | { readonly [key: string]: Shape };
 
 const PART = { lock_time: 'u32', signature: 'text', transaction: 'text' } as const;
 const SHAPE: Shape = {
@@ -64,7 +66,7 @@ const SHAPE: Shape = {
   address: 'text',
   descriptor: 'text',
   private_descriptor: 'maybe',
-  outpoints: [{ outpoint: 'text', amount_sat: 'sat', pair: PART, ladder: [{ sat_per_vb: 'sat', ...PART }] }],
+  outpoints: [{ outpoint: 'text', amount_sat: 'sat', generation: 'later', pair: PART, ladder: [{ sat_per_vb: 'sat', ...PART }] }],
 };
 
 const no = (field: string): never =>
@@ -77,6 +79,7 @@ function read(shape: Shape, value: Json | undefined, path: string): Json {
   if (shape === 'text') return typeof value === 'string' ? value : no(path);
   if (shape === 'maybe') return value === undefined || value === null ? null : read('text', value, path);
   if (shape === 'u32') return whole(0xffff_ffff);
+  if (shape === 'later') return value === 0 ? no(path) : whole(999);
   if (shape === 'sat') return whole(Number.MAX_SAFE_INTEGER);
   if (Array.isArray(shape)) {
     const [inner] = shape as readonly [Shape];
@@ -88,7 +91,7 @@ function read(shape: Shape, value: Json | undefined, path: string): Json {
   const stray = Object.keys(given).find((key) => !Object.hasOwn(shape, key));
   if (stray !== undefined) no(join(stray.slice(0, 80)));
   return Object.fromEntries(
-    Object.entries(shape).map(([key, inner]) => [key, read(inner as Shape, Object.hasOwn(given, key) ? given[key] : undefined, join(key))]),
+    Object.entries(shape).filter(([key, inner]) => inner !== 'later' || Object.hasOwn(given, key)).map(([key, inner]) => [key, read(inner as Shape, Object.hasOwn(given, key) ? given[key] : undefined, join(key))]),
   );
 }
 

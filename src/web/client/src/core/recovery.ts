@@ -114,8 +114,7 @@ export class RecoveryFile extends Refunds {
       address: output.address,
       descriptor: output.descriptor,
       private_descriptor: this.privateDescriptor(),
-      // The file is of the pledge's first address; what settlements left at later ones is found by its words or key.
-      outpoints: this.bundles.filter(({ target }) => target.output.slot.generation === 0).map(entryOf),
+      outpoints: this.bundles.map(entryOf),
     };
   }
 
@@ -236,6 +235,10 @@ function checkPhrase(file: RecoveryFile): void {
 }
 
 function bundleOf(file: RecoveryFile, entry: Entry, field: string): RefundBundle {
+  const generation = entry.generation ?? 0;
+  if (generation > 0) {
+    file.locate(entry.outpoint, file.contract.pledge({ ...file.output.slot, generation }, file.parts.sponsorKey));
+  }
   const target = file.target(entry.outpoint, sat(entry.amount_sat, `${field}.amount_sat`), `${field}.outpoint`);
   const ladder = entry.ladder.map((rung) => rung.signature);
   return target.check({ outpoint: entry.outpoint, amount_sat: entry.amount_sat, pair: entry.pair.signature, ladder }, field);
@@ -244,9 +247,11 @@ function bundleOf(file: RecoveryFile, entry: Entry, field: string): RefundBundle
 function entryOf(bundle: RefundBundle): Entry {
   const { outpoint, amount_sat, pair, ladder } = bundle.signatures;
   const whole = bundle.pair();
+  const { generation } = bundle.target.output.slot;
   return {
     outpoint,
     amount_sat,
+    ...(generation === 0 ? {} : { generation }),
     pair: { lock_time: whole.lockTime, signature: pair, transaction: transactionHex(whole) },
     ladder: bundle.ladder().map(({ rung, transaction }, at) => ({
       sat_per_vb: rung.satPerVb,
