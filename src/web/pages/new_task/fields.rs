@@ -243,7 +243,7 @@ const DETAILS: Section = Section {
     ],
 };
 
-const fn times(refund_hint: &'static str, reviews: Windows, rulings: Windows) -> [Field; 5] {
+const fn times(refund_hint: &'static str, reviews: Windows, rulings: Windows) -> [Field; 6] {
     [
         needed("refund_time", "Refund time T", refund_hint, Input::When),
         field(
@@ -257,6 +257,12 @@ const fn times(refund_hint: &'static str, reviews: Windows, rulings: Windows) ->
             "Work is due",
             "Left empty: the latest that leaves time to vote, to rule and to pay before T.",
             Input::When,
+        ),
+        field(
+            "milestones",
+            "In parts",
+            "Shares and dates, apart by commas: 50%:2027-01-11, 30%:2027-02-08, 20%. Each part is handed in, voted on and paid by itself; the last may leave its date out. Left empty: all of it at once.",
+            Input::Line,
         ),
         field(
             "review",
@@ -275,12 +281,12 @@ const fn times(refund_hint: &'static str, reviews: Windows, rulings: Windows) ->
 
 type Windows = &'static [(&'static str, &'static str)];
 
-static WEEKLY: [Field; 5] = times(
+static WEEKLY: [Field; 6] = times(
     "From here on every sponsor can take back alone what was not paid, and it goes back by itself. A Monday, 00:00 UTC.",
     REVIEWS,
     RULINGS,
 );
-static QUICK: [Field; 5] = times(
+static QUICK: [Field; 6] = times(
     "From here on every sponsor can take back alone what was not paid, and it goes back by itself. From now: 1h, 90m, 2d.",
     MINUTES,
     MINUTES,

@@ -314,7 +314,7 @@ impl Form {
             }),
             yes_waits: self.read("yes_waits", |given| given.parse::<bool>().map_err(|_| "true or false")),
             payees,
-            milestones: Vec::new(),
+            milestones: self.milestones(),
             leader_address,
             leader_share_bps,
             leader_key,
@@ -378,6 +378,11 @@ impl Form {
         others += payees.iter().map(|(_, share)| u32::from(share.unwrap_or(0))).sum::<u32>();
         let rest = u16::try_from(ALL_BPS.saturating_sub(others)).unwrap_or(0);
         payees.into_iter().map(|(to, share)| format!("{to}:{}", share.unwrap_or(rest))).collect()
+    }
+
+    fn milestones(&mut self) -> Vec<String> {
+        let given = self.given("milestones").unwrap_or_default();
+        given.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
     }
 
     fn leader(&mut self) -> (Option<String>, Option<u16>, Option<String>) {
@@ -496,6 +501,21 @@ mod tests {
             let charter = drafted.unwrap().charter;
             assert!(network.on_grid(charter.refund_time_secs()));
             assert_eq!(charter.fields().work_deadline, 1_799_625_600, "2027-01-11, 00:00 UTC");
+            // In parts, and what is wrong with them beside them.
+            form.values.insert("milestones", "50%:2026-12-28, 30% : 2027-01-04,20%".to_owned());
+            assert!(form.draft(&ground).is_none());
+            assert!(form.errors().contains_key("milestones"), "{:?}", form.errors());
+            form.errors.clear();
+            form.values.insert("milestones", "50%:2026-12-28, 30%:2027-01-04,20%".to_owned());
+            let charter = form.draft(&ground).unwrap_or_else(|| panic!("{:?}", form.errors())).charter;
+            let parts: Vec<u16> = charter.fields().milestones.iter().map(|part| part.share_bps).collect();
+            assert_eq!(parts, [5_000, 3_000, 2_000]);
+            assert_eq!(charter.fields().milestones[2].due, charter.fields().work_deadline);
+            form.values.insert("milestones", "50%:2026-12-28, 40%".to_owned());
+            assert!(form.draft(&ground).is_none());
+            assert!(form.errors().contains_key("milestones"), "{:?}", form.errors());
+            form.errors.clear();
+            form.values.remove("milestones");
             // A Tuesday is rounded up by the rules of the draft, never down.
             form.values.insert("refund_time", "2027-03-30".to_owned());
             let charter = form.draft(&ground).unwrap().charter;
