@@ -659,6 +659,19 @@ impl Service {
                 step_at_or_above(estimated).unwrap_or(estimated)
             }
         };
+        // Which feerate most sponsors signed refunds for takes a while to find out: nobody waits for it.
+        let prepared = if kind.one_by_one() && feerate_sat_per_vb.is_none() {
+            let copies = self.read(|book| {
+                let task = book.task(charter)?.clone();
+                Some((task, book.destination(&kind).cloned(), book.tip().copied()?))
+            });
+            copies.and_then(|(task, destination, tip)| {
+                let step = || task.prepared_step(kind, estimated, destination.as_ref(), &tip);
+                tokio::task::block_in_place(step)
+            })
+        } else {
+            None
+        };
         self.commit(|book| {
             let task = book.task(charter).ok_or(ServiceError::UnknownTask { charter: *charter })?;
             let tip = book.tip().ok_or(Refused::NoTip)?;
@@ -667,9 +680,7 @@ impl Service {
             let wanted = step_at_or_below(estimated.clamp(1, cap)).unwrap_or(1);
             let destination = book.destination(&kind);
             // Refunds of what stays in escrow were signed for the feerates that sponsors took.
-            let feerate_sat_per_vb = feerate_sat_per_vb
-                .or_else(|| task.prepared_step(kind, wanted, destination, tip))
-                .unwrap_or(wanted);
+            let feerate_sat_per_vb = feerate_sat_per_vb.or(prepared).unwrap_or(wanted);
             let records = book.decide(task, &Command::ProposeSettlement { kind, feerate_sat_per_vb })?;
             let proposed = records.iter().find_map(|record| match record {
                 Record::Task { event: Event::SettlementProposed { terms }, .. } => Some(terms.id()),

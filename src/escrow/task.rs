@@ -36,7 +36,7 @@ use super::facts::Tip;
 use super::pledge::{self, Outpoint, Pledge, Standing, Totals};
 use super::refund::RefundBundle;
 use super::refund::RefundTarget;
-use super::settlement::{Kind, Plan, Signatures, TermInput};
+use super::settlement::{Plan, Signatures, TermInput};
 use super::signature::{Speaker, StatementSignature};
 use super::statement::{
     Acceptance, CharterId, Confirmed, Evidence, EvidenceKind, MergeConfirmation, Move, Party, Role, Ruling,
@@ -137,8 +137,9 @@ pub struct Task {
     /// What settlements would leave here, by the outpoint it would have. Also of proposals that were dropped since:
     /// the same transactions can still be signed.
     origins: BTreeMap<OutPoint, Origin>,
-    /// The latest generation of a pledge's address that a settlement was proposed to leave money at.
-    generations: BTreeMap<u32, u32>,
+    /// Addresses of later generations that settlements were proposed to leave money at. Derived once: they are asked
+    /// for with every look at the chain.
+    later: BTreeMap<Slot, EscrowOutput>,
     /// Median time past of the last tip applied; settles when a proposal was made.
     mtp_secs: u32,
     drafted_by: Option<XOnlyPublicKey>,
@@ -231,6 +232,9 @@ impl Task {
         if slot.generation == 0 {
             return Some(pledge.output.clone());
         }
+        if let Some(output) = self.later.get(&slot) {
+            return Some(output.clone());
+        }
         self.contract.pledge(&self.secp, slot, pledge.sponsor_key).ok()
     }
 
@@ -243,19 +247,19 @@ impl Task {
         scripts.extend(
             self.pledges.values().map(|pledge| (pledge.output.script_pubkey.clone(), pledge.output.slot)),
         );
-        scripts.extend(self.later_outputs().map(|output| (output.script_pubkey, output.slot)));
+        scripts.extend(self.later_outputs().map(|output| (output.script_pubkey.clone(), output.slot)));
         scripts
     }
 
     /// The addresses of later generations that settlements were proposed to leave money at.
-    pub fn later_outputs(&self) -> impl Iterator<Item = EscrowOutput> {
-        self.generations.keys().flat_map(|index| self.later_outputs_of(*index))
+    pub fn later_outputs(&self) -> impl Iterator<Item = &EscrowOutput> {
+        self.later.values()
     }
 
     /// Those of one pledge, by generation.
-    pub fn later_outputs_of(&self, index: u32) -> impl Iterator<Item = EscrowOutput> {
-        let latest = self.generations.get(&index).copied().unwrap_or_default();
-        (1..=latest).filter_map(move |generation| self.output(Slot { index, generation }))
+    pub fn later_outputs_of(&self, index: u32) -> impl Iterator<Item = &EscrowOutput> {
+        let slot = |generation| Slot { index, generation };
+        self.later.range(slot(0)..=slot(u32::MAX)).map(|(_, output)| output)
     }
 
     /// The scripts that an event which was just folded issued, each to be watched from now on.
@@ -325,21 +329,7 @@ impl Task {
 
     /// The same, with the standings at hand.
     pub fn totals_of(&self, standings: &BTreeMap<OutPoint, Standing>) -> Totals {
-        let mut totals = pledge::totals(&self.outpoints, standings, &self.remainders());
-        // What moved on is raised where it moved to.
-        let moved =
-            self.settlements.values().filter(|state| matches!(state.plan.terms().kind(), Kind::Move { .. }));
-        for input in moved.flat_map(|state| state.plan.chunks().iter().map(move |chunk| (state, chunk))) {
-            let (state, chunk) = input;
-            let spent =
-                |outpoint| self.outpoints.get(&outpoint).and_then(|held| Some((held.amount, held.spend?)));
-            for (amount, spend) in chunk.inputs.iter().filter_map(|input| spent(input.term.outpoint)) {
-                if spend.confirmation.is_some() && state.plan.has_transaction(&spend.txid) {
-                    totals.raised = totals.raised.checked_sub(amount).unwrap_or(Amount::ZERO);
-                }
-            }
-        }
-        totals
+        pledge::totals(&self.outpoints, standings, &self.remainders())
     }
 
     /// The electorate: every credited outpoint of a pledge as it was paid in, also when it has since been paid out

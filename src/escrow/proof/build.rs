@@ -184,7 +184,7 @@ fn outputs(task: &Task) -> Vec<EscrowOutput> {
     let open = task.opened().then(|| task.open_output().clone());
     let pledges = task.pledges().values().map(|pledge| pledge.output.clone());
     let mut outputs: Vec<EscrowOutput> =
-        open.into_iter().chain(pledges).chain(task.later_outputs()).collect();
+        open.into_iter().chain(pledges).chain(task.later_outputs().cloned()).collect();
     outputs.sort_by_key(|output| output.slot);
     outputs
 }

@@ -30,11 +30,21 @@ pub(super) fn refundable(task: &Task, plan: &Plan, beside: &Beside<'_>, findings
             Some(Ok(Checked { task, .. })) if !task.opened() => {
                 return findings.add("destination", "its charter is not attested by all three");
             }
-            Some(Ok(Checked { task, .. })) => Some(task),
+            Some(Ok(Checked { task, tip, .. })) => {
+                if let Err(refused) = task.may_pledge(&tip) {
+                    findings.add("destination", format!("it would not count there: {refused}"));
+                }
+                Some(task)
+            }
         },
         Kind::Payout { .. } | Kind::EarlyReturn | Kind::Ruling { .. } | Kind::Milestone { .. } => None,
     };
     for (input, made) in plan.made() {
+        let least = destination.as_ref().map(|to| to.charter().minimum_pledge());
+        if least.is_some_and(|least| made.amount < least) {
+            let problem = format!("{} of {} is below the least pledge there", made.amount, made.outpoint);
+            findings.add("destination", problem);
+        }
         match place(task, destination.as_ref(), input, &made) {
             Ok((output, refund_address)) => {
                 refund(&secp, &made, output, &refund_address, beside, findings);

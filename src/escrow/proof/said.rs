@@ -452,6 +452,12 @@ fn ruling(
         "another submission",
     );
     findings.unless(statement.pay_bps <= 10_000, format!("{field}/statement/pay_bps"), "more than 10000");
+    let named = ground
+        .document
+        .submissions
+        .iter()
+        .any(|proof| proof.id == *submission && proof.submission.statement.named.is_some());
+    findings.unless(!named, field, "the submission names payees: nobody rules on it");
     if let Err(error) = signed.verify(&ground.secp, &ground.charter.speaker(Role::Arbiter)) {
         findings.add(field, error);
     }

@@ -78,6 +78,8 @@ impl From<Standing> for Counts {
 struct PaymentTold {
     pledge: u32,
     amount_sat: u64,
+    /// Not what a settlement left: that weighed when it was paid in.
+    paid_in: bool,
     counts: Counts,
     block: Option<Block>,
     spend: Option<SpendTold>,
@@ -170,6 +172,7 @@ impl Told {
     pub(super) fn weight_sat(&self, pledge: u32, height: u32) -> u64 {
         let counts = |told: &&PaymentTold| {
             told.pledge == pledge
+                && told.paid_in
                 && told.counts == Counts::Credited
                 && told.block.is_some_and(|block| block.height <= height)
         };
@@ -255,6 +258,7 @@ fn payment(task: &Task, held: &Outpoint, standing: Standing) -> PaymentTold {
     PaymentTold {
         pledge: held.slot.index,
         amount_sat: held.amount.to_sat(),
+        paid_in: held.slot.generation == 0,
         counts: standing.into(),
         block: held.confirmation.map(block_of),
         spend,

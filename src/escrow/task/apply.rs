@@ -11,7 +11,7 @@ use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Pledge};
 use crate::escrow::refund::{BundleError, RefundBundle, RefundSignatures, RefundTarget};
 use crate::escrow::settlement::{self, PlanError, SignatureError, Signatures, Terms};
-use crate::escrow::statement::{BadSignature, Digest, NamedBy, Role, Submission};
+use crate::escrow::statement::{BadSignature, Digest, NamedBy, Role, SettlementId, Submission};
 use bitcoin::secp256k1::{Secp256k1, XOnlyPublicKey};
 use bitcoin::{Amount, OutPoint};
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ impl Task {
             settlements: BTreeMap::new(),
             prepared: BTreeMap::new(),
             moves: BTreeMap::new(),
-            generations: BTreeMap::new(),
+            later: BTreeMap::new(),
             origins: BTreeMap::new(),
             mtp_secs: 0,
             drafted_by: None,
@@ -286,7 +286,11 @@ impl Task {
     pub fn drop_unsigned(&mut self, terms: &Terms) {
         let same = |state: &SettlementState| {
             let other = state.plan.terms();
+            // Two may have signed it elsewhere: what explains a spend is never forgotten.
+            let explains =
+                |held: &Outpoint| held.spend.is_some_and(|spend| state.plan.has_transaction(&spend.txid));
             state.signatures.is_empty()
+                && !self.outpoints.values().any(explains)
                 && other.kind() == terms.kind()
                 && other.feerate_sat_per_vb() == terms.feerate_sat_per_vb()
         };
@@ -295,7 +299,13 @@ impl Task {
         numbers.sort_unstable();
         let Some(at) = numbers.len().checked_sub(MAX_UNSIGNED + 1) else { return };
         let last_dropped = numbers[at];
-        self.settlements.retain(|_, state| !same(state) || state.number > last_dropped);
+        let dropped: Vec<SettlementId> = self
+            .settlements
+            .iter()
+            .filter(|(_, state)| same(state) && state.number <= last_dropped)
+            .map(|(id, _)| *id)
+            .collect();
+        dropped.iter().for_each(|id| drop(self.settlements.remove(id)));
     }
 
     /// What refunding an output that does not exist yet means; `None` where there is no such pledge.

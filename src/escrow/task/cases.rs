@@ -6,9 +6,9 @@ use crate::escrow::facts::{SpendPath, Tip};
 use crate::escrow::pledge::{Outpoint, Standing};
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{Choice, SettlementId, SubmissionId};
-use bitcoin::{Amount, Txid};
+use bitcoin::{Amount, OutPoint, Txid};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How the arbiter's part in a submission stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,11 +94,16 @@ impl Task {
         let window = self.window(submission)?;
         let tally = self.tally(submission, tip);
         let standings = self.standings(tip);
+        let rests = self.outpoints.values().filter(|held| held.present && held.confirmation.is_some());
+        let split: BTreeSet<OutPoint> =
+            rests.filter_map(|held| self.origin(held)).map(|origin| origin.from).collect();
         let noes: Vec<&Outpoint> = self
             .outpoints
             .values()
             .filter(|held| standings.get(&held.outpoint) == Some(&Standing::Credited))
             .filter(|held| tally.choice(held.slot.index) == Some(Choice::No))
+            // What was split is there as its rest.
+            .filter(|held| !split.contains(&held.outpoint))
             .collect();
         let state = match &submission.ruling {
             Some(ruling) => {
@@ -107,6 +112,8 @@ impl Task {
                 CaseState::Ruled { pay_bps: ruling.statement.pay_bps, at_secs, took_secs: at_secs.map(took) }
             }
             None if !window.closed(tip.mtp_secs) => CaseState::Voting,
+            // To payees that a submission names only a yes pays: nobody could rule.
+            None if submission.signed.statement.named.is_some() => CaseState::NotNeeded,
             None if window.ruling_over(tip.mtp_secs) => {
                 // What two signers moved before could be ruled on no more.
                 let lay = |held: &&Outpoint| !moved_by(held, window.ruling_ends_secs);

@@ -138,10 +138,13 @@ impl Task {
 
     pub(super) fn ballot(&self, submission: &SubmissionState, tip: &Tip) -> Ballot {
         let tally = self.tally(submission, tip);
-        let words = self.words(submission, tip);
+        let mut words = self.words(submission, tip);
         let Submission { block_height, named, .. } = &submission.signed.statement;
-        // To others than the charter names only a yes pays.
+        // To others than the charter names only a yes pays, and nobody rules.
         let named = named.is_some();
+        if named {
+            words.ruling = None;
+        }
         let silence_pays = !named && ballot::silence_pays(&self.charter, &tally, &words);
         Ballot { tally, words, silence_pays, named, block_height: *block_height }
     }
@@ -261,6 +264,15 @@ impl Task {
     /// Whether `holder` (this task, or the one that money moves to) has a refund of everything that the
     /// transactions of `terms` would make in its escrow.
     fn refunds_prepared(&self, terms: &Terms, holder: &Task) -> bool {
+        // Planning takes long; most pledges have nothing prepared at all.
+        let index = |input: &TermInput| match terms.kind() {
+            Kind::Move { .. } => self.moves_to(input.outpoint, holder.id()).map(|slot| slot.index),
+            _ => Some(input.slot.index),
+        };
+        let any = |index: u32| holder.all_prepared().keys().any(|(_, slot, _)| slot.index == index);
+        if !terms.inputs().iter().all(|input| index(input).is_some_and(any)) {
+            return false;
+        }
         let Ok(plan) = settlement::plan(&self.secp, &self.charter, &self.contract, terms) else {
             return false;
         };

@@ -145,8 +145,13 @@ impl Task {
             let origin = Origin { from: input.term.outpoint, submission, slot };
             // What was said first stays: nobody may say later that the same transaction pays another milestone.
             self.origins.entry(made.outpoint).or_insert(origin);
-            let latest = self.generations.entry(slot.index).or_default();
-            *latest = (*latest).max(slot.generation);
+            for generation in 1..=slot.generation {
+                let slot = Slot { generation, ..slot };
+                if !self.later.contains_key(&slot) {
+                    let output = self.output(slot);
+                    self.later.extend(output.map(|output| (slot, output)));
+                }
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use crate::escrow::event::Event;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Standing};
 use crate::escrow::settlement::Kind;
-use crate::escrow::statement::{Choice, Role, SettlementId, SubmissionId};
+use crate::escrow::statement::{Choice, NamedBy, Role, SettlementId, SubmissionId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acts {
     attested: BTreeMap<Role, u32>,
-    submitted: BTreeMap<SubmissionId, u32>,
     judged: BTreeMap<SubmissionId, u32>,
     ruled: BTreeMap<SubmissionId, u32>,
     signed: BTreeMap<SettlementId, BTreeMap<Role, u32>>,
@@ -40,10 +39,11 @@ impl Acts {
                 self.attested.entry(*role).or_insert(mtp_secs);
                 *role
             }
-            Event::WorkSubmitted { submission, .. } => {
-                self.submitted.insert(submission.statement.id(), mtp_secs);
-                Role::Developer
-            }
+            Event::WorkSubmitted { submission, .. } => match submission.statement.named.as_ref() {
+                None => Role::Developer,
+                Some(named) if named.by == NamedBy::Representative => Role::Representative,
+                Some(_) => return,
+            },
             Event::WorkJudged { acceptance } => {
                 self.judged.insert(acceptance.statement.submission, mtp_secs);
                 Role::Representative
@@ -60,11 +60,6 @@ impl Acts {
             _ => return,
         };
         self.last.insert(role, mtp_secs);
-    }
-
-    /// When work was handed in, as the chain told the time then.
-    pub fn submitted_secs(&self, submission: &SubmissionId) -> Option<u32> {
-        self.submitted.get(submission).copied()
     }
 
     /// When the representative spoke.
@@ -288,7 +283,8 @@ impl Task {
 
     /// Whether the representative's yes would free money that nothing else frees.
     fn acceptance_waits(&self, submission: &SubmissionState, tip: &Tip) -> bool {
-        if self.may_judge(submission, true).is_err() {
+        let named = submission.signed.statement.named.is_some();
+        if named || self.may_judge(submission, true).is_err() {
             return false;
         }
         let tally = self.tally(submission, tip);

@@ -118,6 +118,7 @@ const PLEDGE: Codes = &[
     "below_minimum",
 ];
 const REFUND: Codes = &["chain_unknown", "unknown_outpoint", "gift_has_no_refund", "bad_refund"];
+const PREPARE: Codes = &["unknown_pledge", "bad_refund", "unknown_outpoint", "too_many_prepared"];
 const MOVE: Codes =
     &["unknown_outpoint", "gift_has_no_refund", "move_target", "move_signed", "not_open", "funding_closed"];
 const SUBMIT: Codes = &[
@@ -248,7 +249,7 @@ fn own(operation: &str) -> &'static [Codes] {
         "getProof" => &[PROOF],
         "issuePledge" => &[ADDRESS, PLEDGE],
         "secureRefund" => &[REFUND],
-        "prepareRefund" => &[&["unknown_pledge", "bad_refund", "unknown_outpoint", "too_many_prepared"]],
+        "prepareRefund" => &[PREPARE],
         "signMove" => &[SAID, ADDRESS, MOVE],
         "signLateMove" => &[SAID, ADDRESS, MOVE, &["bad_refund"]],
         "submitWork" => &[SAID, SUBMIT],
@@ -335,6 +336,8 @@ pub(in crate::web) fn named() -> std::collections::BTreeSet<&'static str> {
         DRAFT,
         PLEDGE,
         REFUND,
+        PREPARE,
+        MOVE,
         SUBMIT,
         CONFIRM,
         VOTE,

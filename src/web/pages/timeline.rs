@@ -10,6 +10,7 @@ use super::{Asked, Site, show as respond, words};
 use crate::escrow::public::{EventId, ProjectId, PublicEvent, Source, source, source_in_words};
 use crate::escrow::statement::CharterId;
 use crate::service::events::{Backwards, Topic};
+use crate::service::views::repository_of;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -94,16 +95,13 @@ pub(super) async fn of_project(
     Query(query): Query<TimelineQuery>,
 ) -> Result<Response, ApiError> {
     let titles = app.service.read(|book| {
+        // A project may have wishes or a leader, and no task yet: then nothing has happened.
+        let repository = repository_of(book, project)?.to_owned();
         let tasks = book.tasks().values();
         let ours = tasks.filter(|task| ProjectId::of(&task.charter().fields().repository) == project);
-        let mut repository = None;
-        let titles: BTreeMap<CharterId, String> = ours
-            .map(|task| {
-                repository = Some(task.charter().fields().repository.clone());
-                (task.id(), pieces::title(task.text()))
-            })
-            .collect();
-        repository.map(|repository| (repository, titles))
+        let titles: BTreeMap<CharterId, String> =
+            ours.map(|task| (task.id(), pieces::title(task.text()))).collect();
+        Some((repository, titles))
     });
     let (repository, titles) = titles.ok_or(ApiError::missing("project"))?;
     let told = app.service.events().before(&Topic::Project(project), query.before, EVENTS);

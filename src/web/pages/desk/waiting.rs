@@ -150,6 +150,10 @@ impl Seat<'_> {
         if self.role != Role::Representative || self.task.may_judge(submission, true).is_err() {
             return None;
         }
+        // Under a submission that names payees silence pays nothing, whatever this word is.
+        if submission.signed.statement.named.is_some() {
+            return None;
+        }
         // The word is taken for ever; a desk keeps it only while money may move on it.
         if self.past(u64::from(self.task.charter().cutoff_secs())) {
             return None;
