@@ -47,10 +47,14 @@ impl Task {
     /// Whether a return to all sponsors is proposed, and may still be signed or confirm.
     pub fn return_proposed(&self, tip: &Tip) -> bool {
         // One that leaves small pledges out by a high feerate is none: somebody else may have proposed it.
-        let all = self.terms(Kind::EarlyReturn, 1, None, tip).map_or(0, |terms| terms.inputs().len());
+        let returned = |feerate_sat_per_vb| {
+            let terms = self.terms(Kind::EarlyReturn, feerate_sat_per_vb, None, tip);
+            terms.map_or(0, |terms| terms.inputs().len())
+        };
         self.settlements.values().any(|state| {
-            state.plan.terms().kind() == Kind::EarlyReturn
-                && (state.can_go_out() || state.plan.terms().inputs().len() >= all)
+            let terms = state.plan.terms();
+            terms.kind() == Kind::EarlyReturn
+                && (state.can_go_out() || returned(terms.feerate_sat_per_vb()) >= returned(1))
                 && self.chunk_fates(state, tip).contains(&Fate::Pending)
                 && self.may_be_signed(state, tip).is_ok()
         })
