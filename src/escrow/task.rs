@@ -36,7 +36,7 @@ use super::facts::Tip;
 use super::pledge::{self, Outpoint, Pledge, Standing, Totals};
 use super::refund::RefundTarget;
 use super::refund::RefundBundle;
-use super::settlement::{Kind, Plan, Signatures, TermInput};
+use super::settlement::{Plan, Signatures, TermInput};
 use super::signature::{Speaker, StatementSignature};
 use super::statement::{
     Acceptance, CharterId, Confirmed, Evidence, EvidenceKind, MergeConfirmation, Move, Party, Role, Ruling,
@@ -326,16 +326,15 @@ impl Task {
     /// The same, with the standings at hand.
     pub fn totals_of(&self, standings: &BTreeMap<OutPoint, Standing>) -> Totals {
         let mut totals = pledge::totals(&self.outpoints, standings, &self.remainders());
-        // What moved on is raised where it moved to.
-        let moved = self.settlements.values().filter(|state| matches!(state.plan.terms().kind(), Kind::Move { .. }));
-        for input in moved.flat_map(|state| state.plan.chunks().iter().map(move |chunk| (state, chunk))) {
-            let (state, chunk) = input;
-            let spent = |outpoint| self.outpoints.get(&outpoint).and_then(|held| Some((held.amount, held.spend?)));
-            for (amount, spend) in chunk.inputs.iter().filter_map(|input| spent(input.term.outpoint)) {
-                if spend.confirmation.is_some() && state.plan.has_transaction(&spend.txid) {
-                    totals.raised = totals.raised.checked_sub(amount).unwrap_or(Amount::ZERO);
-                }
-            }
+        // What moved on is raised where it moved to. Several settlements may have the same transaction, and what was
+        // beyond the cap was never raised here.
+        let moved = |held: &&Outpoint| {
+            let counted = standings.get(&held.outpoint) == Some(&Standing::Credited);
+            counted
+                && held.spend.is_some_and(|spend| spend.confirmation.is_some() && self.moves_on(&spend.txid))
+        };
+        for held in self.outpoints.values().filter(moved) {
+            totals.raised = totals.raised.checked_sub(held.amount).unwrap_or(Amount::ZERO);
         }
         totals
     }
