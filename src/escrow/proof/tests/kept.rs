@@ -85,7 +85,7 @@ fn a_split_is_proved_and_each_lie_about_it_found() {
         };
     });
     named(&document, &format!("outpoints/{rest}/index"), |document| document.outpoints[rest].generation = 2);
-    named(&document, "addresses/2", |document| document.addresses[2].generation = 3);
+    named(&document, "addresses/2/generation", |document| document.addresses[2].generation = 3);
     named(&document, "submissions/0/submission/statement/milestone", |document| {
         document.submissions[0].submission.statement.milestone = None;
     });
