@@ -329,7 +329,23 @@ impl Task {
 
     /// The same, with the standings at hand.
     pub fn totals_of(&self, standings: &BTreeMap<OutPoint, Standing>) -> Totals {
-        pledge::totals(&self.outpoints, standings, &self.remainders())
+        let mut totals = pledge::totals(&self.outpoints, standings, &self.remainders());
+        // What moved on is raised where it moved to. Several settlements may have the same transaction, and what was
+        // beyond the cap was never raised here.
+        let moved = |held: &&Outpoint| {
+            let counted = standings.get(&held.outpoint) == Some(&Standing::Credited);
+            counted
+                && held.spend.is_some_and(|spend| spend.confirmation.is_some() && self.moves_on(&spend.txid))
+        };
+        for held in self.outpoints.values().filter(moved) {
+            totals.raised = totals.raised.checked_sub(held.amount).unwrap_or(Amount::ZERO);
+        }
+        totals
+    }
+
+    /// What counted towards the target, also where it moved on since: a target that was met stays met.
+    pub(super) fn ever_raised(&self, standings: &BTreeMap<OutPoint, Standing>) -> Amount {
+        pledge::totals(&self.outpoints, standings, &self.remainders()).raised
     }
 
     /// The electorate: every credited outpoint of a pledge as it was paid in, also when it has since been paid out

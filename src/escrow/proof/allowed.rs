@@ -135,6 +135,11 @@ pub fn allowed_beside(
         compare_psbt(&format!("psbts/{at}"), &plan, psbt, &mut findings);
     }
     settled::terms(&task, &tip, "terms", plan.terms(), &mut findings);
+    findings.unless(
+        !task.pays_another(&plan),
+        "terms/for",
+        "its transactions are those of a settlement that was proposed before, for another milestone",
+    );
     heard::direct(&task, &tip, &plan, beside.votes, &mut findings);
     kept::refundable(&task, &plan, beside, &mut findings);
     timely(document, &task, &tip, &plan, &mut findings);
@@ -163,7 +168,9 @@ pub fn allowed_beside(
 fn find(task: &Task, psbts: &[Psbt]) -> Option<Plan> {
     let plans = || task.settlements().values().map(|state| &state.plan);
     let txids: Vec<Txid> = psbts.iter().map(|psbt| psbt.unsigned_tx.compute_txid()).collect();
-    let exact = plans().find(|plan| txids.iter().any(|txid| plan.has_transaction(txid)));
+    let has = |plan: &&Plan| txids.iter().any(|txid| plan.has_transaction(txid));
+    // Of two that have the same transaction, the one that it pays.
+    let exact = plans().filter(has).find(|plan| !task.pays_another(plan)).or_else(|| plans().find(has));
     // A changed output changes the txid; the signer is told which if the inputs are a settlement's.
     let alike = || {
         let first = &psbts.first()?.unsigned_tx;

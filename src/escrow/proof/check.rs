@@ -158,7 +158,10 @@ fn fold(document: &ProofDocument, findings: &mut Findings) -> Option<Task> {
             findings.add(field, error);
         }
     }
-    for (at, proof) in document.settlements.iter().enumerate() {
+    // What was proposed first says where a rest comes from; documents list settlements by id.
+    let mut proposed: Vec<_> = document.settlements.iter().enumerate().collect();
+    proposed.sort_by_key(|(_, proof)| proof.proposed_mtp_secs);
+    for (at, proof) in proposed {
         task.apply_tip(&Tip { mtp_secs: proof.proposed_mtp_secs, ..document.tip });
         if let Err(error) = task.apply(&Event::SettlementProposed { terms: proof.terms.clone() }) {
             findings.add(format!("settlements/{at}/terms"), error);

@@ -8,7 +8,7 @@ use super::super::signature::Speaker;
 use super::Findings;
 use crate::escrow::ballot::CastVote;
 use crate::escrow::facts::Tip;
-use crate::escrow::settlement::{Kind, Plan};
+use crate::escrow::settlement::{Kind, Plan, TermInput};
 use crate::escrow::statement::{Choice, Receipt, Signed, Statement};
 use crate::escrow::task::{SubmissionState, Task};
 use bitcoin::secp256k1::{Secp256k1, Verification};
@@ -36,7 +36,8 @@ pub(super) fn direct(task: &Task, tip: &Tip, plan: &Plan, votes: &[CastVote], fi
         if in_time(&secp, task, submission, cast) {
             let problem = format!("the service left out {field}, for which it signed a receipt in time");
             findings.add(format!("submissions/{number}/votes"), problem);
-        } else if binds(task, tip, submission, cast, votes) && pays(plan, submission, said.pledge) {
+        } else if binds(task, tip, submission, cast, votes) && pays(task, tip, plan, submission, said.pledge)
+        {
             let problem =
                 format!("the sponsor of pledge {} says no: its money is not to be paid", said.pledge);
             findings.add(field, problem);
@@ -81,11 +82,15 @@ fn binds(task: &Task, tip: &Tip, submission: &SubmissionState, cast: &CastVote, 
 }
 
 /// Whether `plan` pays money of `pledge` for what was said about this submission. A ruling is over noes
-/// anyway.
-fn pays(plan: &Plan, submission: &SubmissionState, pledge: u32) -> bool {
-    let terms = plan.terms();
+/// anyway, but pays other milestones by their votes.
+fn pays(task: &Task, tip: &Tip, plan: &Plan, submission: &SubmissionState, pledge: u32) -> bool {
+    let (terms, kind) = (plan.terms(), plan.terms().kind());
     let (paid, split) =
         (Kind::Payout { submission: submission.id }, Kind::Milestone { submission: submission.id });
-    (terms.kind() == paid || terms.kind() == split)
-        && terms.inputs().iter().any(|input| input.slot.index == pledge && input.pays())
+    let rests_on_it = |input: &TermInput| {
+        let held = task.outpoints().get(&input.outpoint);
+        held.is_some_and(|held| task.paying_for(&kind, held, tip).contains(&submission.id))
+    };
+    let mut inputs = terms.inputs().iter().filter(|input| input.slot.index == pledge && input.pays());
+    inputs.any(|input| kind == paid || kind == split || rests_on_it(input))
 }

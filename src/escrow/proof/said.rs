@@ -218,6 +218,18 @@ fn submission(
     let deadline = ground.charter.fields().work_deadline;
     let in_time = proof.block_mtp_secs <= deadline || proof.block_hash != statement.block_hash;
     findings.unless(in_time, format!("{said}/block_height"), format!("past the work deadline {deadline}"));
+    let due = ground
+        .charter
+        .milestone(statement.milestone.unwrap_or(0))
+        .map_or(deadline, |milestone| milestone.due);
+    let due_kept = ground.charter.milestones() == 1
+        || proof.block_mtp_secs <= due
+        || proof.block_hash != statement.block_hash;
+    findings.unless(
+        due_kept,
+        format!("{said}/block_height"),
+        format!("past {due}, when the milestone is due"),
+    );
     let opened = opening(ground, field, proof, findings);
     for (at, cast) in proof.votes.iter().enumerate() {
         let field = format!("{field}/votes/{at}");

@@ -444,8 +444,15 @@ impl Task {
     /// Whether an outpoint is a rest that is not there, and what it was to be split off from was spent otherwise,
     /// deep enough: by another form, or by a refund.
     fn never_comes(&self, outpoint: OutPoint, tip: &Tip) -> bool {
-        let Some(held) = self.outpoints.get(&outpoint).filter(|held| !held.present) else { return false };
-        let Some(Origin { from, .. }) = self.origin(held) else { return false };
+        // A proof document leaves out what vanished.
+        let held = self.outpoints.get(&outpoint);
+        if held.is_some_and(|held| held.present) {
+            return false;
+        }
+        let Some(Origin { from, slot, .. }) = self.origins.get(&outpoint) else { return false };
+        if held.is_some_and(|held| held.slot != *slot) {
+            return false;
+        }
         let spend = self.outpoints.get(from).and_then(|from| from.spend);
         let otherwise = spend.is_some_and(|spend| {
             let depth = spend.confirmation.map_or(0, |at| at.depth(tip));

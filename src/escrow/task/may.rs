@@ -50,7 +50,7 @@ impl Task {
             return Err(Refused::TooManySubmissions { max: MAX_SUBMISSIONS });
         }
         if fields.submissions_open == SubmissionsOpen::WhenTargetCredited {
-            let raised = self.totals(tip).raised;
+            let raised = self.ever_raised(&self.standings(tip));
             if let Some(missing) = self.charter.target().checked_sub(raised).filter(|m| *m > Amount::ZERO) {
                 return Err(Refused::TargetMissing { missing });
             }

@@ -24,7 +24,7 @@ impl Task {
                     && held.confirmation.is_some_and(|at| !fields.funding_closed(at.mtp_secs))
             })
         };
-        let raised = || self.totals_of(standings).raised;
+        let raised = || self.ever_raised(standings);
         self.opened && fields.funding_closed(tip.mtp_secs) && raised() < self.charter.target() && !may_count()
     }
 

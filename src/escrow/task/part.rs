@@ -12,7 +12,7 @@ use crate::escrow::facts::Tip;
 use crate::escrow::pledge::Outpoint;
 use crate::escrow::settlement::{self, Kind, Plan, TermInput, Terms};
 use crate::escrow::statement::{Choice, Move, SubmissionId};
-use bitcoin::{Address, OutPoint};
+use bitcoin::{Address, OutPoint, Txid};
 use std::collections::BTreeSet;
 
 /// Where a remainder comes from.
@@ -66,6 +66,14 @@ impl Judged<'_> {
     /// Which milestone it is for.
     pub fn milestone(&self) -> u32 {
         self.submission.milestone()
+    }
+
+    /// Whether it may be paid for in a settlement for `of`: one transaction has one list of payees. Who named them does
+    /// not matter.
+    fn pays_as(&self, of: &SubmissionState) -> bool {
+        let payees =
+            |state: &SubmissionState| state.signed.statement.named.as_ref().map(|named| named.payees.clone());
+        payees(self.submission) == payees(of)
     }
 }
 
@@ -157,7 +165,7 @@ impl Task {
 
     /// Whether a transaction of `plan` is known to pay another milestone: where two milestones have equal shares,
     /// their transactions at one feerate are the same, and only one of the two may be meant.
-    pub(super) fn pays_another(&self, plan: &Plan) -> bool {
+    pub(in crate::escrow) fn pays_another(&self, plan: &Plan) -> bool {
         let Kind::Milestone { submission } = plan.terms().kind() else { return false };
         let milestone = |id: &SubmissionId| self.submission(id).map(SubmissionState::milestone);
         let known = |made: OutPoint| self.origins.get(&made).map(|origin| origin.submission);
@@ -186,6 +194,14 @@ impl Task {
         Some(held)
     }
 
+    /// Whether a transaction moves pledges to another charter.
+    pub(super) fn moves_on(&self, txid: &Txid) -> bool {
+        let moves = |state: &SettlementState| {
+            matches!(state.plan.terms().kind(), Kind::Move { .. }) && state.plan.has_transaction(txid)
+        };
+        !self.moves.is_empty() && self.settlements.values().any(moves)
+    }
+
     /// Height at which what is left of a payment moved to another charter: from then on it speaks there, not here.
     pub(super) fn moved_height(&self, root: &Outpoint) -> Option<u32> {
         let mut held = root;
@@ -193,11 +209,7 @@ impl Task {
         loop {
             let spend = held.spend?;
             let at = spend.confirmation?;
-            let moves = |state: &SettlementState| {
-                matches!(state.plan.terms().kind(), Kind::Move { .. })
-                    && state.plan.has_transaction(&spend.txid)
-            };
-            if !self.moves.is_empty() && self.settlements.values().any(moves) {
+            if self.moves_on(&spend.txid) {
                 return Some(at.height);
             }
             let rest = |later: &&Outpoint| {
@@ -251,12 +263,8 @@ impl Task {
             let mut own = of_it().filter(|judged| judged.submission.id == of.id);
             return own.next().map_or(Part::Pending, |judged| self.said(judged, asked));
         }
-        // Who is paid for another milestone must be the same people: one transaction has one list of payees.
-        // Who named them does not matter.
-        let payees =
-            |state: &SubmissionState| state.signed.statement.named.as_ref().map(|named| named.payees.clone());
-        let same = |judged: &&Judged<'_>| payees(judged.submission) == payees(of);
-        let said: Vec<Part> = of_it().filter(same).map(|judged| self.said(judged, asked)).collect();
+        let said: Vec<Part> =
+            of_it().filter(|judged| judged.pays_as(of)).map(|judged| self.said(judged, asked)).collect();
         if let Some(paid) = said.iter().copied().find(|part| part.paid()) {
             return paid;
         }
@@ -274,6 +282,27 @@ impl Task {
             None => tip.mtp_secs <= self.charter.confirmation_deadline_secs(),
         });
         if may_be_submitted || may_be_decided { Part::Pending } else { Part::Lost }
+    }
+
+    /// The submissions whose verdicts pay a part of an outpoint in a settlement of this kind.
+    pub(in crate::escrow) fn paying_for(&self, kind: &Kind, held: &Outpoint, tip: &Tip) -> Vec<SubmissionId> {
+        let Some(of) = kind.submission().and_then(|id| self.submission(&id)) else { return Vec::new() };
+        if matches!(kind, Kind::Milestone { .. }) {
+            return vec![of.id];
+        }
+        let Some(at) = self.root(held).and_then(|root| root.confirmation) else { return Vec::new() };
+        let asked = Some((held.slot.index, at.height));
+        let judged = self.judged(&of.id, tip);
+        let pays = |number: u32| {
+            let speaks = |judged: &&Judged<'_>| {
+                let own = of.milestone() == number;
+                judged.milestone() == number
+                    && if own { judged.submission.id == of.id } else { judged.pays_as(of) }
+            };
+            let mut speaking = judged.iter().filter(speaks);
+            speaking.find(|judged| self.said(judged, asked).paid()).map(|judged| judged.submission.id)
+        };
+        self.uncovered(held).into_iter().filter_map(pays).collect()
     }
 
     /// What a submission says about one pledge's money (index and height of what was paid in), or about gifts.

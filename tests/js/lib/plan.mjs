@@ -5,6 +5,8 @@ import { memo } from './keys.mjs';
 
 const FACTORS = [1n, 2n, 4n];
 const ALL = 10_000n;
+// What stays in escrow must bear its refund's first rung, 138 vB at 1 sat/vB, for at most a tenth.
+const LEAST_REMAINDER = 1_380n;
 
 const ceil = (value, by) => (value + by - 1n) / by;
 const feeAt = (rate, weight) => ceil(rate * weight, 4n);
@@ -40,7 +42,7 @@ function one(kind, input, rate, pay, fee) {
   const paid = of(pay, net);
   if (pay === 10_000) return { fee, pay: net, returned: 0n };
   const returned = net - paid;
-  if (returned >= dust(input.script)) return { fee, pay: paid, returned };
+  if (returned >= (kind === 'milestone' ? LEAST_REMAINDER : dust(input.script))) return { fee, pay: paid, returned };
   if (pay === 0 || kind === 'milestone') throw new Out('return_dust', { feerate_sat_per_vb: rate, returned_sat: returned });
   return { fee, pay: net, returned: 0n };
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::escrow::ballot::CastVote;
 use crate::escrow::charter::Milestone;
 use crate::escrow::descriptor::Slot;
-use crate::escrow::event::Command;
+use crate::escrow::event::{Command, Event};
 use crate::escrow::network::DAY_SECS;
 use crate::escrow::refund::{RefundSignatures, RefundTarget};
 use crate::escrow::settlement::Plan;
@@ -134,6 +134,106 @@ fn a_signer_splits_only_what_its_sponsor_can_take_back() {
     let more = Beside { terms: Some(&terms), refunds: &refunds, ..Beside::default() };
     let problems = found(&document, &[], &more);
     assert!(problems.contains(&"terms/inputs/0/pay_bps".to_owned()), "{problems:?}");
+}
+
+/// Two halves of one pledge, a yes to each, and the second closes the pledge.
+fn closing() -> (Life, SettlementId) {
+    let mut fields = testing::fields(NETWORK);
+    let half = |due| Milestone { share_bps: 5_000, due };
+    fields.milestones = vec![half(fields.work_deadline - DAY_SECS), half(fields.work_deadline)];
+    let mut life = Life::open_under(Charter::from_fields(fields).unwrap());
+    fund(&mut life, &[(1, 300_000), (2, 200_000)]);
+    life.submit(Some(0));
+    life.vote(1, Choice::Yes, 1);
+    let review = life.task.charter().fields().review_secs;
+    life.mine_empty(12, review / 4);
+    life.submit(Some(1));
+    let last = life.task.submissions()[1].id;
+    let mut vote = life.task.submissions()[0].votes[0].vote.statement.clone();
+    vote.submission = last;
+    let vote = Signed::new(&life.secp, vote, &testing::sponsor(1));
+    let receipt = receipt(&life.secp, &vote.statement, &life.tip(), &testing::receipt_keypair());
+    life.command(&Command::CastVote { vote, receipt });
+    let id = life.propose(Kind::Payout { submission: last }, 2);
+    (life, id)
+}
+
+#[test]
+fn a_no_to_an_earlier_milestone_handed_over_directly_is_heard_at_the_closing_payout() {
+    let (life, id) = closing();
+    let (document, psbts) = (life.document(), life.plan(id).psbts());
+    assert_eq!(found(&document, &psbts, &Beside::default()), Vec::<String>::new());
+    for at in [0, 1] {
+        let mut said = life.task.submissions()[at].votes[0].vote.statement.clone();
+        (said.choice, said.counter) = (Choice::No, 2);
+        let vote = Signed::new(&life.secp, said, &testing::sponsor(1));
+        let votes = [CastVote { vote, receipt: None }];
+        let heard = Beside { votes: &votes, ..Beside::default() };
+        assert_eq!(found(&document, &psbts, &heard), ["votes/0"], "submission {at}");
+    }
+}
+
+#[test]
+fn two_milestones_of_equal_shares_have_one_transaction_and_the_first_proposed_is_meant() {
+    let (life, _) = closing();
+    let outpoint = life.outpoint_of(1);
+    let [first, second] = [0, 1].map(|at| {
+        let submission = life.task.submissions()[at].id;
+        life.task.split_off(&submission, outpoint, 2).unwrap()
+    });
+    assert_ne!(first.id(), second.id());
+    assert_eq!(first.forms().next().unwrap().2.txid, second.forms().next().unwrap().2.txid);
+    let beside = refunds(&life, &life.task, &first);
+    for (meant, other) in [(&first, &second), (&second, &first)] {
+        let mut document = life.document();
+        document.settlements.clear();
+        let mut proposed = |plan: &Plan, proposed_mtp_secs| {
+            document.settlements.push(crate::escrow::proof::SettlementProof {
+                id: plan.id(),
+                terms: plan.terms().clone(),
+                signed_by: Vec::new(),
+                proposed_mtp_secs,
+                transactions: crate::escrow::proof::build::form_claims(plan),
+            });
+        };
+        let now = life.tip().mtp_secs;
+        proposed(other, now);
+        proposed(meant, now - 1);
+        document.addresses = {
+            let mut known = life.document().addresses;
+            let output = life.task.contract().pledge(
+                &life.secp,
+                Slot { index: 1, generation: 1 },
+                life.task.pledges()[&1].sponsor_key,
+            );
+            known.insert(2, crate::escrow::proof::build::address_claim(&output.unwrap()));
+            known
+        };
+        let with = |terms| Beside { terms, refunds: &beside, ..Beside::default() };
+        assert_eq!(found(&document, &meant.psbts(), &with(None)), Vec::<String>::new());
+        let told = allowed_beside(&document, &other.psbts(), Role::Developer, &with(None)).unwrap();
+        assert_eq!(told.plan.id(), meant.id());
+        assert_eq!(found(&document, &[], &with(Some(other.terms()))), ["terms/for"]);
+    }
+}
+
+#[test]
+fn what_is_submitted_after_its_milestone_is_due_is_found() {
+    let (life, _) = closing();
+    let due = life.task.charter().fields().milestones[0].due;
+    let mut late = life.clone();
+    let time = late.header(late.tip().height).unwrap().time;
+    late.mine_empty(1, due + 60 - time);
+    late.mine_empty(6, 60);
+    assert!(late.tip().mtp_secs > due);
+    let tip = late.tip();
+    let mut said = late.task.submissions()[0].signed.statement.clone();
+    (said.number, said.block_height, said.block_hash) = (2, tip.height, tip.hash);
+    let key = testing::statement_keypair(NETWORK, Role::Developer);
+    let submission = Signed::new(&late.secp, said, &key);
+    let event = Event::WorkSubmitted { submission, block_mtp_secs: tip.mtp_secs };
+    late.task.apply(&event).unwrap();
+    assert_eq!(fields(&late.document()), ["submissions/2/submission/statement/block_height"]);
 }
 
 #[test]

@@ -55,6 +55,7 @@ interface Submitted {
   readonly votes: Json[];
   acceptance: Json;
   ruling: Json;
+  confirmation: { readonly statement: Json; readonly signature: string; readonly height: number } | null;
 }
 
 type Change = { -readonly [K in keyof CharterFields]?: CharterFields[K] };
@@ -66,7 +67,7 @@ export class Life {
   readonly pledges: Pledged[] = [];
   readonly paid: Paid[] = [];
   readonly submissions: Submitted[] = [];
-  readonly settlements: { terms: TermsDocument; plan: Plan; signedBy: Role[] }[] = [];
+  readonly settlements: { terms: TermsDocument; plan: Plan; signedBy: Role[]; at: number }[] = [];
   readonly moves: Json[] = [];
   private readonly headers: { hex: string; hash: string; time: number }[] = [];
   private readonly mined = new Map<string, Mined>();
@@ -178,7 +179,7 @@ export class Life {
     const words = statement.submission({ ...said, blockHeight: said.block_height, blockHash: said.block_hash });
     const key = named === null ? accountOf('developer').statementKey : named.by === 'leader' ? leaderKey : accountOf('representative').statementKey;
     const id = hex(words.digest);
-    this.submissions.push({ id, statement: said, signature: signStatement(words, key), height: this.height, votes: [], acceptance: null, ruling: null });
+    this.submissions.push({ id, statement: said, signature: signStatement(words, key), height: this.height, votes: [], acceptance: null, ruling: null, confirmation: null });
     return id;
   }
 
@@ -202,6 +203,14 @@ export class Life {
     this.submission(submission).votes.push({ ...cast, receipt: { statement: receipt, signature: signStatement(words, receiptKey) } });
   }
 
+  /** The leader says that it is merged. */
+  confirm(submission: string): void {
+    const { network } = this.charter.fields;
+    const said = { network, charter: this.charter.id, submission, confirmed: 'merged', block_height: this.height, block_hash: this.headers.at(-1)!.hash } as const;
+    const words = statement.confirmation({ ...said, blockHeight: said.block_height, blockHash: said.block_hash });
+    this.submission(submission).confirmation = { statement: said, signature: signStatement(words, leaderKey), height: this.height };
+  }
+
   accept(submission: string): void {
     const said = { network: this.charter.fields.network, charter: this.charter.id, submission, accepted: true };
     this.submission(submission).acceptance = { statement: said, signature: signStatement(statement.acceptance(said), accountOf('representative').statementKey) };
@@ -213,10 +222,10 @@ export class Life {
     this.submission(submission).ruling = { statement: { ...said, pay_bps: bps }, signature: signStatement(words, accountOf('arbiter').statementKey) };
   }
 
-  move(index: number, to: Life, toIndex: number): void {
+  move(index: number, to: Life, toIndex: number, generation = 0): void {
     const { network } = this.charter.fields;
     const said = {
-      network, charter: this.charter.id, outpoint: this.outpointOf(index).outpoint, to_charter: to.charter.id, to_index: toIndex,
+      network, charter: this.charter.id, outpoint: this.outpointOf(index, generation).outpoint, to_charter: to.charter.id, to_index: toIndex,
       to_address: to.outputAt(toIndex, 0).address,
     };
     const words = statement.move({ ...said, toCharter: said.to_charter, toIndex, toAddress: said.to_address });
@@ -240,7 +249,7 @@ export class Life {
 
   propose(terms: TermsDocument, signedBy: Role[] = []): Plan {
     const plan = makePlan(this.charter, outputsOf(this.contract), readTerms(terms, 'terms'), 'terms');
-    this.settlements.push({ terms, plan, signedBy });
+    this.settlements.push({ terms, plan, signedBy, at: this.mtp });
     return plan;
   }
 
@@ -295,13 +304,17 @@ export class Life {
       transactions: Object.fromEntries([...ids].map((id) => [id, at(id)])),
       headers: Object.fromEntries(this.headers.map((header, number) => [String(FIRST_HEIGHT + number), header.hex])),
       ...(this.moves.length === 0 ? {} : { moves: this.moves }),
-      submissions: this.submissions.map(({ id, statement: said, signature, height, votes, acceptance, ruling }) => ({
+      submissions: this.submissions.map(({ id, statement: said, signature, height, votes, acceptance, ruling, confirmation: known }) => ({
         id, submission: { statement: said as Json, signature }, block_hash: this.headers[height - FIRST_HEIGHT]!.hash, block_mtp_secs: this.median(height),
         votes, acceptance, ruling,
+        ...(known === null ? {} : { confirmation: {
+          confirmation: { statement: known.statement, signature: known.signature },
+          block_hash: this.headers[known.height - FIRST_HEIGHT]!.hash, block_mtp_secs: this.median(known.height),
+        } }),
         tally: { electorate_sat: 0, yes_sat: 0, no_sat: 0, quorum_met: false, threshold_reached: false, choices: {}, late: {} },
       })),
-      settlements: this.settlements.map(({ terms, plan, signedBy }) => ({
-        id: plan.id, terms: terms as unknown as Json, signed_by: signedBy, proposed_mtp_secs: START, transactions: plan.chunks.map(() => []),
+      settlements: [...this.settlements].sort((a, b) => (a.plan.id < b.plan.id ? -1 : 1)).map(({ terms, plan, signedBy, at: proposed }) => ({
+        id: plan.id, terms: terms as unknown as Json, signed_by: signedBy, proposed_mtp_secs: proposed, transactions: plan.chunks.map(() => []),
       })),
       totals: Object.fromEntries(['seen', 'awaiting_depth', 'credited', 'gifts', 'surplus', 'below_minimum', 'raised', 'settled', 'refunded', 'secured']
         .map((name) => [`${name}_sat`, 0])),

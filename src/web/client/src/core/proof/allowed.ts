@@ -8,7 +8,7 @@ import type { Psbt } from '../psbt.ts';
 import type { Role } from '../signer-key.ts';
 import { formsOf, type Chunk, type Form, type Plan, type Placed } from '../settlement/plan.ts';
 import { comparePsbt, placeOf, sharedInputs } from '../settlement/psbts.ts';
-import { isGift, sameKind, type Kind, type TermInput } from '../settlement/terms.ts';
+import { isGift, isSplit, sameKind, type Kind, type TermInput } from '../settlement/terms.ts';
 import type { RefundSignatures } from '../refund.ts';
 import { txid, type TxOut } from '../tx.ts';
 import { percent, satWords } from '../words.ts';
@@ -89,6 +89,7 @@ export function allowed(
     for (const { field, problem } of comparePsbt(plan, psbt)) findings.add(`psbts/${at}/${field}`, problem);
   });
   checkTerms(task, plan.terms, 'terms', findings);
+  findings.unless(!task.paysAnother(plan), 'terms/for', 'its transactions are those of a settlement that was proposed before, for another milestone');
   hear(task, plan, votes, findings);
   timely(document, task, plan, findings);
   checkConflicts(document, task, plan, findings);
@@ -108,6 +109,8 @@ export function allowed(
 /** The document's settlement that some PSBT belongs to, or that is most like the first. */
 function find(task: Task, psbts: readonly Psbt[]): Plan | undefined {
   const plans = [...task.settlements.values()].map((state) => state.plan).sort((a, b) => (a.id < b.id ? -1 : 1));
+  // Of two that have the same transaction, the one that it pays.
+  plans.sort((a, b) => Number(task.paysAnother(a)) - Number(task.paysAnother(b)));
   const ids = psbts.map((psbt) => txid(psbt.unsignedTx));
   const exact = plans.find((plan) => ids.some((id) => placeOf(plan, id) !== undefined));
   const first = psbts[0]?.unsignedTx;
@@ -139,12 +142,13 @@ function timely(document: ProofDocument, task: Task, plan: Plan, findings: Findi
   );
 }
 
-/** No settlement may start for an outpoint that another one, signed by two, still spends. */
+/** No settlement may start for an outpoint that another one, signed by two, still spends. Where each outpoint has a
+ * transaction of its own, whichever spends it first replaces the other, and the rest goes on. */
 export function checkConflicts(document: ProofDocument, task: Task, plan: Plan, findings: Findings): void {
   const ours = outpointsOf(plan.terms);
   document.settlements.forEach((proof, at) => {
     const state = [...task.settlements.values()].find((known) => known.proof === proof);
-    if (state === undefined || state.plan.id === plan.id || !fullySigned(proof)) return;
+    if (state === undefined || state.plan.id === plan.id || !fullySigned(proof) || isSplit(state.plan.terms.kind)) return;
     const touched = (chunk: Chunk): boolean => chunk.inputs.some(({ term }) => ours.has(term.outpoint));
     if (!state.plan.chunks.some(touched)) return;
     const fates = task.fates(state.plan);

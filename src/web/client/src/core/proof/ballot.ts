@@ -41,7 +41,13 @@ export interface Weight {
   readonly pledge: number;
   readonly amount: bigint;
   readonly height: number;
+  /** Height at which it moved to another charter, if it did. */
+  readonly movedHeight: number | null;
 }
+
+/** Whether it weighs for a submission that names the block at `height`: it was there, and had not moved on. */
+const countsAt = (weight: Weight, height: number): boolean =>
+  weight.height <= height && (weight.movedHeight === null || weight.movedHeight > height);
 
 export interface Tally {
   readonly electorate: bigint;
@@ -96,8 +102,8 @@ export function tallyOf(
   rules: VotingRules, blockHeight: number, window: Window | null, electors: readonly Weight[], votes: readonly Cast[],
 ): Tally {
   const weights = new Map<number, bigint>();
-  for (const { pledge, amount, height } of electors) {
-    if (height <= blockHeight) weights.set(pledge, (weights.get(pledge) ?? 0n) + amount);
+  for (const elector of electors) {
+    if (countsAt(elector, blockHeight)) weights.set(elector.pledge, (weights.get(elector.pledge) ?? 0n) + elector.amount);
   }
   // Without a window nobody was asked yet: nothing is counted.
   const closesSecs = window?.closesSecs ?? -1;

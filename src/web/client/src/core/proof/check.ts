@@ -128,7 +128,10 @@ function fold(
   }));
   const settlements = new Map<string, SettlementState>();
   const outputAt = outputsOf(contract, outputs);
-  document.settlements.forEach((proof, at) => {
+  // What was proposed first says where a rest comes from; documents list settlements by id.
+  const proposed = document.settlements.map((proof, at) => ({ proof, at }))
+    .sort((a, b) => a.proof.proposed_mtp_secs - b.proof.proposed_mtp_secs || a.at - b.at);
+  proposed.forEach(({ proof, at }) => {
     const field = `settlements/${at}/terms`;
     try {
       const plan = makePlan(charter, outputAt, readTerms(proof.terms, field), field);

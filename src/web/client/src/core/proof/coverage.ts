@@ -11,20 +11,25 @@ export interface Coverage {
   readonly covered: ReadonlySet<number>;
   /** The outpoint of generation 0 that it comes from: its own for that one. */
   readonly origin: string;
+  /** The outpoint that it was split off from; null for one of generation 0. */
+  readonly from: string | null;
 }
 
 export type Coverages = ReadonlyMap<string, Coverage>;
 
 /** An output of a milestone's settlement that stays in escrow. */
-interface Left {
+export interface Left {
   readonly from: string;
   readonly index: number;
   readonly generation: number;
   readonly submission: string;
 }
 
-/** Everything that settlements leave in escrow, by outpoint. */
-function remaindersIn(plans: Iterable<Plan>): Map<string, Left> {
+export type Remainders = ReadonlyMap<string, Left>;
+
+/** Everything that settlements leave in escrow, by outpoint. `plans` stand in the order in which they were proposed: what
+ * was said first stays, or one could say later that the same transaction pays another milestone. */
+export function remaindersIn(plans: Iterable<Plan>): Remainders {
   const found = new Map<string, Left>();
   for (const plan of plans) {
     const submission = submissionOf(plan.terms.kind);
@@ -33,7 +38,8 @@ function remaindersIn(plans: Iterable<Plan>): Map<string, Left> {
       form.outputs.forEach((output, vout) => {
         if (output.kind !== 'remainder') return;
         const { outpoint: from, index, generation } = output;
-        found.set(`${form.txid}:${vout}`, { from, index, generation, submission });
+        const made = `${form.txid}:${vout}`;
+        if (!found.has(made)) found.set(made, { from, index, generation, submission });
       });
     }
   }
@@ -42,14 +48,13 @@ function remaindersIn(plans: Iterable<Plan>): Map<string, Left> {
 
 /** Coverage of every outpoint of generation 0, and of every remainder of a known settlement; index 0 has none.
  * `milestoneOf` gives a submission's milestone. */
-export function coveragesOf(outpoints: readonly Held[], plans: readonly Plan[], milestoneOf: (submission: string) => number | undefined): Coverages {
-  const left = remaindersIn(plans);
+export function coveragesOf(outpoints: readonly Held[], left: Remainders, milestoneOf: (submission: string) => number | undefined): Coverages {
   const found = new Map<string, Coverage>();
   // A remainder's origin is of the generation before it.
   for (const held of [...outpoints].sort((a, b) => a.generation - b.generation)) {
     if (held.index === 0) continue;
     if (held.generation === 0) {
-      found.set(held.outpoint, { covered: new Set(), origin: held.outpoint });
+      found.set(held.outpoint, { covered: new Set(), origin: held.outpoint, from: null });
       continue;
     }
     const of = left.get(held.outpoint);
@@ -57,7 +62,7 @@ export function coveragesOf(outpoints: readonly Held[], plans: readonly Plan[], 
     const [before, milestone] = [found.get(of.from), milestoneOf(of.submission)];
     if (before === undefined) continue;
     const covered = new Set(milestone === undefined ? before.covered : [...before.covered, milestone]);
-    found.set(held.outpoint, { covered, origin: before.origin });
+    found.set(held.outpoint, { covered, origin: before.origin, from: of.from });
   }
   return found;
 }

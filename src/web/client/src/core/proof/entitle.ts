@@ -25,11 +25,12 @@ type Decided =
 
 const ALL = 10_000;
 
-/** One transaction has one list of payees: who is paid for another milestone must be the same people. */
+/** One transaction has one list of payees: who is paid for another milestone must be the same people. Who named them does
+ * not matter. */
 function samePeople(a: SubmissionState, b: SubmissionState): boolean {
   const [left, right] = [a.proof.submission.statement.named, b.proof.submission.statement.named];
   if (left === null || right === null) return left === right;
-  return left.by === right.by && left.payees.length === right.payees.length &&
+  return left.payees.length === right.payees.length &&
     left.payees.every(({ address, share_bps: share }, at) => right.payees[at]?.address === address && right.payees[at].share_bps === share);
 }
 
@@ -46,8 +47,10 @@ function isPending(task: Task, submission: SubmissionState, milestone: number, o
   const due = task.charter.fields.milestones[milestone]?.due ?? 0;
   return now <= due || of.some((other) => {
     const window: Window | null = task.window(other);
-    // What is not voted on yet may still be.
-    return window === null || now <= window.rulingEndsSecs;
+    // What is not voted on yet may be as long as a merge or release can be confirmed.
+    if (window === null) return now <= task.charter.confirmationDeadline;
+    // Noes of a submission that names payees get no ruling: it holds others up only until its review closes.
+    return now <= (other.proof.submission.statement.named === null ? window.rulingEndsSecs : window.closesSecs);
   });
 }
 
@@ -56,7 +59,7 @@ function decided(task: Task, submission: SubmissionState, milestone: number, hel
   const same = of.filter((other) => samePeople(other, submission));
   const paid = same.find((other) => task.verdict(other, held) === 'pay');
   if (paid !== undefined) return { is: 'paid', by: paid };
-  const ruled = same.findLast((other) => other.proof.ruling !== null && task.choice(other, held.index) === 'no');
+  const ruled = same.findLast((other) => other.proof.ruling !== null && task.verdict(other, held) === 'contested');
   if (ruled?.proof.ruling) return { is: 'ruled', by: ruled, bps: ruled.proof.ruling.statement.pay_bps };
   return { is: isPending(task, submission, milestone, of) ? 'pending' : 'lost' };
 }

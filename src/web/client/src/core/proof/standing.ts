@@ -91,8 +91,10 @@ export function standingsOf(
 }
 
 /** Sums over all outpoints, by what they count as; as JSON, which is what the document claims. What settlements
- * left in escrow was raised once, and did not leave. */
-export function totalsOf(outpoints: readonly Held[], standings: Standings, coverages: Coverages = new Map()): Record<string, number> {
+ * left in escrow was raised once, and did not leave; what moved on is raised where it moved to. */
+export function totalsOf(
+  outpoints: readonly Held[], standings: Standings, coverages: Coverages = new Map(), movedOn: (held: Held) => boolean = () => false,
+): Record<string, number> {
   const sums = {
     seen_sat: 0n, awaiting_depth_sat: 0n, credited_sat: 0n, gifts_sat: 0n, surplus_sat: 0n, below_minimum_sat: 0n,
     raised_sat: 0n, settled_sat: 0n, refunded_sat: 0n, secured_sat: 0n,
@@ -101,13 +103,15 @@ export function totalsOf(outpoints: readonly Held[], standings: Standings, cover
     seen: 'seen_sat', confirming: 'awaiting_depth_sat', credited: 'credited_sat', gift: 'gifts_sat',
     surplus: 'surplus_sat', below_minimum: 'below_minimum_sat',
   } as const;
-  let stayed = 0n;
+  let [stayed, moved] = [0n, 0n];
   for (const held of outpoints) {
     const standing = standings.get(held.outpoint)?.standing;
     if (standing === undefined || standing === 'vanished') continue;
     const remainder = held.generation > 0 && coverages.has(held.outpoint);
     if (remainder && held.confirmation !== null) stayed += held.amount;
     if ((standing === 'credited' && !remainder) || standing === 'gift') sums.raised_sat += held.amount;
+    // What was beyond the cap was never raised here.
+    if (standing === 'credited' && movedOn(held)) moved += held.amount;
     // A spend that is not mined has not moved anything yet.
     if (held.spend?.confirmation) {
       sums[held.spend.path === 'refund' ? 'refunded_sat' : 'settled_sat'] += held.amount;
@@ -116,6 +120,8 @@ export function totalsOf(outpoints: readonly Held[], standings: Standings, cover
     sums[places[standing]] += held.amount;
     if (held.secured && standing !== 'seen') sums.secured_sat += held.amount;
   }
-  sums.settled_sat = sums.settled_sat > stayed ? sums.settled_sat - stayed : 0n;
+  const less = (sum: bigint, by: bigint): bigint => (sum > by ? sum - by : 0n);
+  sums.settled_sat = less(sums.settled_sat, stayed);
+  sums.raised_sat = less(sums.raised_sat, moved);
   return Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, Number(sum)]));
 }

@@ -3,14 +3,15 @@
 
 import type { Charter } from '../charter.ts';
 import type { EscrowOutput } from '../output.ts';
-import type { Chunk, Plan } from '../settlement/plan.ts';
+import { formsOf, type Chunk, type Plan } from '../settlement/plan.ts';
+import { madeBy } from '../settlement/prepared.ts';
 import type { NamedPayee } from '../statement.ts';
-import { submissionOf, type Kind, type TermInput, type Terms } from '../settlement/terms.ts';
+import { submissionOf, txidOf, type Kind, type TermInput, type Terms } from '../settlement/terms.ts';
 import {
   choiceOf, silencePays, tallyOf, verdictOf, windowOf, type Cast, type Choice, type Tally, type Verdict, type VotingRules,
   type Window, type Words,
 } from './ballot.ts';
-import { coveragesOf, type Coverages } from './coverage.ts';
+import { coveragesOf, remaindersIn, type Coverages, type Remainders } from './coverage.ts';
 import type { MoveDocument, PledgeProof, SettlementProof, SubmissionProof, TipDocument } from './document.ts';
 import { entitlementOf, type Entitlement } from './entitle.ts';
 import { depthOf, standingsOf, totalsOf, type FundingRules, type Held, type Standings } from './standing.ts';
@@ -46,11 +47,17 @@ export class Task {
   readonly submissions: readonly SubmissionState[];
   /** What sponsors let go to another task. */
   readonly moves: readonly MoveDocument[];
-  /** By id. */
+  /** By id, in the order in which they were proposed. */
   readonly settlements: Map<string, SettlementState>;
+  /** Where everything comes from that settlements would leave in escrow. */
+  private readonly remainders: Remainders;
   readonly coverages: Coverages;
   readonly standings: Standings;
   private readonly voting: VotingRules;
+  /** Transactions that move pledges to another charter. */
+  private readonly moving: ReadonlySet<string>;
+  /** What was split off, by what it was split off from. */
+  private readonly rests = new Map<string, Held>();
   /** Each outpoint asks for them. */
   private readonly tallies = new Map<SubmissionState, Tally>();
 
@@ -81,7 +88,14 @@ export class Task {
       const submission = this.submission(id);
       return submission === undefined ? undefined : milestoneIn(submission);
     };
-    this.coverages = coveragesOf(given.outpoints, this.plans, milestoneOf);
+    const moves = this.plans.filter((plan) => plan.terms.kind.kind === 'move');
+    this.moving = new Set(moves.flatMap((plan) => formsOf(plan).map(({ form }) => form.txid)));
+    this.remainders = remaindersIn(this.plans);
+    this.coverages = coveragesOf(given.outpoints, this.remainders, milestoneOf);
+    for (const held of given.outpoints) {
+      const from = this.coverages.get(held.outpoint)?.from;
+      if (typeof from === 'string' && this.outpoints.get(from)?.spend?.txid === txidOf(held.outpoint)) this.rests.set(from, held);
+    }
     this.standings = standingsOf(funding, this.tip, given.outpoints, this.coverages);
   }
 
@@ -91,7 +105,33 @@ export class Task {
 
   /** Sums over all outpoints, as JSON. */
   get totals(): Record<string, number> {
-    return totalsOf([...this.outpoints.values()], this.standings, this.coverages);
+    const movedOn = (held: Held): boolean => held.spend?.confirmation != null && this.moving.has(held.spend.txid);
+    return totalsOf([...this.outpoints.values()], this.standings, this.coverages, movedOn);
+  }
+
+  /** Height at which what is left of a payment moved to another charter: from then on it speaks there, not here. */
+  private movedHeight(root: Held): number | null {
+    // Each step is a generation higher, so this ends.
+    for (let held: Held | undefined = root; held !== undefined; held = this.rests.get(held.outpoint)) {
+      if (!held.spend?.confirmation) return null;
+      if (this.moving.has(held.spend.txid)) return held.spend.confirmation.height;
+    }
+    return null;
+  }
+
+  /** Whether a transaction of `plan` is known to pay another milestone: where two have equal shares, their transactions at
+   * one feerate are the same, and only the one that was proposed first is meant. */
+  paysAnother(plan: Plan): boolean {
+    const { kind } = plan.terms;
+    if (kind.kind !== 'milestone') return false;
+    const milestone = (id: string): number | null => {
+      const submission = this.submission(id);
+      return submission === undefined ? null : milestoneIn(submission);
+    };
+    return madeBy(plan).some(({ outpoint }) => {
+      const known = this.remainders.get(outpoint)?.submission;
+      return known !== undefined && milestone(known) !== milestone(kind.submission);
+    });
   }
 
   /** Milestones, from 0, that an outpoint of a pledge has not paid yet. */
@@ -143,7 +183,7 @@ export class Task {
   count(submission: SubmissionState, votes: readonly Cast[]): Tally {
     const electors = [...this.outpoints.values()].flatMap((held) =>
       held.generation === 0 && held.confirmation !== null && this.standings.get(held.outpoint)?.standing === 'credited'
-        ? [{ pledge: held.index, amount: held.amount, height: held.confirmation.height }]
+        ? [{ pledge: held.index, amount: held.amount, height: held.confirmation.height, movedHeight: this.movedHeight(held) }]
         : []);
     const { block_height: height } = submission.proof.submission.statement;
     return tallyOf(this.voting, height, this.window(submission), electors, votes);
@@ -212,7 +252,17 @@ export class Task {
       if (chunk.forms.some((form) => form.txid === spend.txid)) return 'confirmed';
       if (depthOf(spend.confirmation, this.tip) >= this.charter.fields.depth) fate = 'conflicted';
     }
-    return fate;
+    return chunk.inputs.some(({ term }) => this.neverComes(term.outpoint)) ? 'conflicted' : fate;
+  }
+
+  /** Whether an outpoint is a rest that is not there, and what it was to be split off from was spent otherwise, deep
+   * enough: by another form, or by a refund. */
+  private neverComes(outpoint: string): boolean {
+    const from = this.outpoints.has(outpoint) ? undefined : this.remainders.get(outpoint)?.from;
+    if (from === undefined) return false;
+    const spend = this.outpoints.get(from)?.spend;
+    const at = spend?.txid === txidOf(outpoint) ? null : spend?.confirmation;
+    return (at != null && depthOf(at, this.tip) >= this.charter.fields.depth) || this.neverComes(from);
   }
 }
 

@@ -12,6 +12,8 @@ const FORM_FACTORS = [1, 2, 4] as const;
 const WORTH = 3n;
 /** A milestone's share must pay ten times the fee of the transaction that splits it off. */
 const WORTH_SPLITTING = 10n;
+/** Least that stays in escrow: what can still bear the first rung of its refund, 138 vB at 1 sat/vB for at most a tenth. */
+const LEAST_REMAINDER = 1_380n;
 /** Weights (BIP141) of an input by the two-of-three leaf: of a pledge, and of the open address with its shorter proof. */
 const PLEDGE_INPUT = 4 * 41 + 1 + 65 + 65 + 1 + 105 + 66;
 const OPEN_INPUT = 4 * 41 + 1 + 65 + 65 + 1 + 105 + 34;
@@ -198,7 +200,8 @@ function one(input: BudgetInput, kind: Kind, feerate: number, bps: number, fee: 
   const pay = shareOf(bps, net);
   const returned = net - pay;
   if (input.restScript === null) return 'it would return, and there is no address for that';
-  if (returned >= dust(input.restScript)) return { fee, pay, returned };
+  const least = kind.kind === 'milestone' ? LEAST_REMAINDER : dust(input.restScript);
+  if (returned >= least) return { fee, pay, returned };
   // What is to stay in escrow is never paid instead.
   if (bps === 0 || kind.kind === 'milestone') return `at ${feerate} sat/vB only ${returned} sat would return, which nodes do not relay`;
   // Too little to come back: better the payees have it than the miners.
