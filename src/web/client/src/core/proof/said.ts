@@ -164,6 +164,9 @@ export class Said {
     if (proof.ruling !== null) {
       const closed = opened !== null && document.tip.mtp_secs > opened + charter.fields.review_secs;
       findings.unless(closed, `${field}/ruling`, 'it comes after voting has closed, which it has not');
+      findings.unless(
+        proof.submission.statement.named === null, `${field}/ruling`, 'the submission names payees: nobody rules on it',
+      );
       this.ruling(proof.ruling, `${field}/ruling`, id);
     }
   }
