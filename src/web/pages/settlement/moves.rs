@@ -73,12 +73,14 @@ impl Moves {
         let mut paid: BTreeMap<usize, Paid> = BTreeMap::new();
         let mut returned: Vec<Returned> = Vec::new();
         let mut kept_sat = 0;
+        // Those that the terms name, where they do: each is paid by the plan's own count.
+        let shares = charter.shares_for(plan.terms().payees()).unwrap_or_default();
         for form in lowest() {
             for (kind, output) in form.outputs.iter().zip(&form.transaction.output) {
                 let (to, amount_sat) = (address(charter, &output.script_pubkey), output.value.to_sat());
                 match kind {
                     OutputKind::Payee { name, share } => {
-                        let place = charter.shares().iter().position(|each| each.name == *name);
+                        let place = shares.iter().position(|each| each.name == *name);
                         let entry = paid.entry(place.unwrap_or(usize::MAX)).or_insert_with(|| Paid {
                             name: name.clone(),
                             share_bps: share.get(),

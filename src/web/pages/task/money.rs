@@ -111,7 +111,8 @@ impl Chart {
         let mut payments: Vec<(u32, u64)> = task
             .outpoints()
             .values()
-            .filter(|held| counts(standings.get(&held.outpoint)))
+            // What a payout left in escrow was confirmed before, as part of what was paid in.
+            .filter(|held| held.slot.generation == 0 && counts(standings.get(&held.outpoint)))
             .filter_map(|held| Some((held.confirmation?.mtp_secs, held.amount.to_sat())))
             .collect();
         payments.sort_unstable();
