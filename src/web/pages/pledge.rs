@@ -98,9 +98,11 @@ impl PledgePage {
             refund_address: &pledge.refund_address,
             mtp_secs: tip.map(|tip| tip.mtp_secs),
         };
-        let said: Vec<(OutpointView, Words)> = pledge
-            .outpoints
-            .iter()
+        // What was paid in, then what payouts left of it.
+        let mut outpoints: Vec<&OutpointView> = pledge.outpoints.iter().collect();
+        outpoints.sort_by_key(|held| held.generation);
+        let said: Vec<(OutpointView, Words)> = outpoints
+            .into_iter()
             .map(|held| {
                 let settled = held.ended.and_then(|ended| settled(task, held.outpoint, ended.txid));
                 (held.clone(), case.payment(held, settled))
@@ -118,7 +120,7 @@ impl PledgePage {
             .submissions()
             .iter()
             .any(|submission| submission.votes.iter().any(|cast| cast.vote.statement.pledge == index));
-        let steps = steps(&said, voting, voted, case.refundable());
+        let steps = steps(&said, &headline, voting, voted, case.refundable());
         let remarks = case.remarks(&pledge.outpoints);
         let wanted = matches!(headline.state, "waiting" | "lapsed" | "replaced");
         let payments = said
@@ -144,7 +146,13 @@ impl PledgePage {
 }
 
 /// The way of the money, as far as it has come.
-fn steps(payments: &[(OutpointView, Words)], voting: bool, voted: bool, over: bool) -> Vec<Step> {
+fn steps(
+    payments: &[(OutpointView, Words)],
+    headline: &Words,
+    voting: bool,
+    voted: bool,
+    over: bool,
+) -> Vec<Step> {
     let present: Vec<&OutpointView> = payments
         .iter()
         .map(|(held, _)| held)
@@ -157,6 +165,7 @@ fn steps(payments: &[(OutpointView, Words)], voting: bool, voted: bool, over: bo
     let secured = !present.is_empty() && present.iter().all(|held| held.secured || held.ended.is_some());
     let last = payments.iter().rev().find(|(held, _)| held.ended.is_some());
     let end = match last {
+        _ if ended => headline.title.as_str(),
         _ if left => "Part is paid. The rest: to the developer, or back to you.",
         Some((_, words)) => words.title.as_str(),
         None => "To the developer, or back to you.",

@@ -129,7 +129,9 @@ pub fn arrival(outpoint: &OutpointView) -> String {
     }
     match &outpoint.standing {
         None => "the chain is not known".to_owned(),
-        Some(Standing::Seen | Standing::Confirming { .. } | Standing::Credited) if outpoint.generation > 0 => {
+        Some(Standing::Seen | Standing::Confirming { .. } | Standing::Credited)
+            if outpoint.generation > 0 =>
+        {
             "left by a payout, stays in escrow".to_owned()
         }
         Some(standing) => self::standing(standing),

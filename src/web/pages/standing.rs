@@ -163,7 +163,9 @@ impl Case<'_> {
                 "replaced",
                 "",
                 "Not this one",
-                format!("The payout that would have left {amount} here was replaced by the same payout at another fee."),
+                format!(
+                    "The payout that would have left {amount} here was replaced by the same payout at another fee."
+                ),
             )),
             Standing::Gift | Standing::BelowMinimum | Standing::Surplus { .. } => None,
         }
@@ -432,14 +434,18 @@ impl Case<'_> {
                 "part_paid_unsecured",
                 "warn",
                 "Part is paid; the refund of the rest is not signed yet",
-                format!("{sum} stay in escrow{still}. Open this pledge with its key: the refund is signed there."),
+                format!(
+                    "{sum} stay in escrow{still}. Open this pledge with its key: the refund is signed there."
+                ),
             );
         }
         Words::new(
             "part_paid_secured",
             "good",
             "Part is paid; the rest stays in escrow, and its refund is secured",
-            format!("{sum} stay in escrow{still}. Next comes that work, then your vote on it. What is not paid out comes back from {from} on."),
+            format!(
+                "{sum} stay in escrow{still}. Next comes that work, then your vote on it. What is not paid out comes back from {from} on."
+            ),
         )
     }
 
@@ -565,7 +571,10 @@ fn split(pay_bps: u16, rest: Rest, mined: bool, blocks: &str) -> Words {
             "part_paid",
             "good",
             format!("{} paid", words::share(pay_bps)),
-            format!("{} of it went to those who did the work ({blocks}); the rest, less the fee, stays in escrow.", words::share(pay_bps)),
+            format!(
+                "{} of it went to those who did the work ({blocks}); the rest, less the fee, was left in escrow.",
+                words::share(pay_bps)
+            ),
         ),
         (_, false) => Words::new(
             "part_paying",

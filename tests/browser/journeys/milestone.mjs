@@ -133,6 +133,7 @@ export default function fill(test) {
     await screenshots(page, 'milestone-submission');
 
     // The second part pays the rest; then the task says where more may be sent.
+    await stage.pastReview(task);
     await stage.submit(task, 'https://example.org/parser/pull/9', { milestone: 2 });
     const last = await sayYes(t, task, mine);
     assert.match(await last.locator('#vote-own').innerText(), /You said yes/);

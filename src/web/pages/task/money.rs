@@ -61,10 +61,15 @@ impl PledgeRow {
         let mut rows: Vec<PledgeRow> = page
             .items
             .iter()
-            .map(|pledge| PledgeRow {
-                index: pledge.index,
-                promised_sat: pledge.promised_sat,
-                arrivals: pledge.outpoints.iter().map(Arrival::new).collect(),
+            .map(|pledge| {
+                // What was paid in, then what payouts left of it.
+                let mut outpoints: Vec<&OutpointView> = pledge.outpoints.iter().collect();
+                outpoints.sort_by_key(|held| held.generation);
+                PledgeRow {
+                    index: pledge.index,
+                    promised_sat: pledge.promised_sat,
+                    arrivals: outpoints.into_iter().map(Arrival::new).collect(),
+                }
             })
             .collect();
         rows.reverse();

@@ -1,8 +1,8 @@
 //! What a charter says, in words: who holds the keys, by when, under which rules.
 
 use crate::escrow::charter::{Charter, FundingRule, Silence, SubmissionsOpen, VoteOpens};
-use crate::escrow::statement::{NamedBy, Role, Submission};
 use crate::escrow::facts::Tip;
+use crate::escrow::statement::{NamedBy, Role, Submission};
 use crate::escrow::task::{Fate, Task};
 use crate::web::pages::{pieces, words};
 use serde::Serialize;
