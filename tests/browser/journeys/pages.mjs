@@ -32,7 +32,7 @@ function site(stage) {
     assert.ok(arbiter, 'a task leads to its arbiter');
     const text = stage.file('wish.md');
     writeFileSync(text, '# Read it to the end\n\nNo prefix of a file should be silently dropped.\n');
-    const { wish } = await stage.cli('wish', 'new', '--text', text, '--repository', task.charter.repository, '--identity', stage.key('leader'));
+    const { summary: { wish } } = await stage.cli('wish', 'new', '--text', text, '--repository', task.charter.repository, '--identity', stage.key('leader'));
     return { charter: task.id, draft: draft.id, index: yes.index, submission, settlement, project, arbiter, wish };
   })();
   return made;
