@@ -204,12 +204,13 @@ export class Stage {
     return pledged;
   }
 
-  /** The developer's submission of a task; its id. */
-  async submit(task, link = 'https://example.org/parser/pull/7') {
+  /** The developer's submission of a task, or of one of its milestones, from 1; its id. */
+  async submit(task, link = 'https://example.org/parser/pull/7', { milestone } = {}) {
     const content = this.file('work.txt');
     writeFileSync(content, `${link} at 5d41402a\n`);
     const answer = await this.cliAt(task.service, 'submission', 'create', task.id, '--link', link,
-      '--content', content, '--key', this.key('developer'), '--account', String(task.account));
+      '--content', content, '--key', this.key('developer'), '--account', String(task.account),
+      ...(milestone === undefined ? [] : ['--milestone', String(milestone)]));
     return answer.id;
   }
 
@@ -228,7 +229,7 @@ export class Stage {
       '--account', String(task.account));
   }
 
-  /** Proposes a settlement (`payout`, `ruling`, `early-return`); its id. */
+  /** Proposes a settlement (`payout`, `milestone`, `ruling`, `early-return`); its id. */
   async propose(task, kind, feerate_sat_per_vb = 2) {
     const answer = await this.cliAt(task.service, 'settlement', 'propose', task.id, '--kind', kind,
       '--feerate', String(feerate_sat_per_vb), '--identity', this.key('leader'));

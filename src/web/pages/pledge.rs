@@ -5,10 +5,11 @@ use super::super::body::Params;
 use super::super::faucet::Offer;
 use super::super::{ApiError, App};
 use super::pieces;
-use super::standing::{Case, Settled, Words};
+use super::standing::{Case, Rest, Settled, Words};
 use super::{Asked, Site, show as respond, words};
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Pledge, RESERVATION_SECS, Standing};
+use crate::escrow::settlement::Kind;
 use crate::escrow::statement::CharterId;
 use crate::escrow::task::{Stage, Task};
 use crate::service::views::{OutpointView, PledgeView};
@@ -70,10 +71,18 @@ pub(super) async fn show(
 
 /// What a settlement of the task does with this output, in the transaction that spends it.
 fn settled(task: &Task, outpoint: OutPoint, txid: Txid) -> Option<Settled> {
-    task.settlements().values().flat_map(|settlement| settlement.plan.chunks()).find_map(|chunk| {
-        let ours = chunk.forms.iter().any(|form| form.txid == txid);
-        let input = chunk.inputs.iter().find(|input| ours && input.term.outpoint == outpoint)?;
-        Some(Settled { pay_bps: input.term.pay.get() })
+    task.settlements().values().find_map(|settlement| {
+        let rest = match settlement.plan.terms().kind() {
+            Kind::Milestone { .. } => Rest::Stays,
+            Kind::Move { .. } => Rest::Moves,
+            Kind::Ruling { .. } => Rest::Ruled,
+            Kind::Payout { .. } | Kind::EarlyReturn => Rest::Returned,
+        };
+        settlement.plan.chunks().iter().find_map(|chunk| {
+            let ours = chunk.forms.iter().any(|form| form.txid == txid);
+            let input = chunk.inputs.iter().find(|input| ours && input.term.outpoint == outpoint)?;
+            Some(Settled { pay_bps: input.term.pay.get(), rest })
+        })
     })
 }
 
@@ -89,9 +98,11 @@ impl PledgePage {
             refund_address: &pledge.refund_address,
             mtp_secs: tip.map(|tip| tip.mtp_secs),
         };
-        let said: Vec<(OutpointView, Words)> = pledge
-            .outpoints
-            .iter()
+        // What was paid in, then what payouts left of it.
+        let mut outpoints: Vec<&OutpointView> = pledge.outpoints.iter().collect();
+        outpoints.sort_by_key(|held| held.generation);
+        let said: Vec<(OutpointView, Words)> = outpoints
+            .into_iter()
             .map(|held| {
                 let settled = held.ended.and_then(|ended| settled(task, held.outpoint, ended.txid));
                 (held.clone(), case.payment(held, settled))
@@ -109,7 +120,7 @@ impl PledgePage {
             .submissions()
             .iter()
             .any(|submission| submission.votes.iter().any(|cast| cast.vote.statement.pledge == index));
-        let steps = steps(&said, voting, voted, case.refundable());
+        let steps = steps(&said, &headline, voting, voted, case.refundable());
         let remarks = case.remarks(&pledge.outpoints);
         let wanted = matches!(headline.state, "waiting" | "lapsed" | "replaced");
         let payments = said
@@ -135,20 +146,30 @@ impl PledgePage {
 }
 
 /// The way of the money, as far as it has come.
-fn steps(payments: &[(OutpointView, Words)], voting: bool, voted: bool, over: bool) -> Vec<Step> {
+fn steps(
+    payments: &[(OutpointView, Words)],
+    headline: &Words,
+    voting: bool,
+    voted: bool,
+    over: bool,
+) -> Vec<Step> {
     let present: Vec<&OutpointView> = payments
         .iter()
         .map(|(held, _)| held)
         .filter(|held| held.standing != Some(Standing::Vanished))
         .collect();
+    let left = present.iter().any(|held| held.ended.is_none() && held.generation > 0);
     let ended =
         !present.is_empty() && present.iter().all(|held| held.ended.is_some_and(|ended| ended.depth > 0));
     let counted = present.iter().any(|held| held.standing == Some(Standing::Credited));
     let secured = !present.is_empty() && present.iter().all(|held| held.secured || held.ended.is_some());
-    let end = payments
-        .iter()
-        .find(|(held, _)| held.ended.is_some())
-        .map_or("To the developer, or back to you.", |(_, words)| words.title.as_str());
+    let last = payments.iter().rev().find(|(held, _)| held.ended.is_some());
+    let end = match last {
+        _ if ended => headline.title.as_str(),
+        _ if left => "Part is paid. The rest: to the developer, or back to you.",
+        Some((_, words)) => words.title.as_str(),
+        None => "To the developer, or back to you.",
+    };
     let confirmations = payments
         .iter()
         .find(|(_, words)| words.state == "confirming")

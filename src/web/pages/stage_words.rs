@@ -73,7 +73,9 @@ pub fn sentence(stage: Stage) -> &'static str {
         Stage::Settling => {
             "Signers are moving money. It goes out when two of them have signed, and is done when it is mined deep enough."
         }
-        Stage::Paid => "The work was paid, and nothing is left at the task's addresses.",
+        Stage::Paid => {
+            "The work was paid, and nothing is left at the task's addresses. Nothing more should be sent to them."
+        }
         Stage::Returned => "The signers gave everything back before the refund time.",
         Stage::Expired => "The refund time has passed, and there is nothing to give back.",
         Stage::Refunding => {
@@ -127,6 +129,11 @@ pub fn arrival(outpoint: &OutpointView) -> String {
     }
     match &outpoint.standing {
         None => "the chain is not known".to_owned(),
+        Some(Standing::Seen | Standing::Confirming { .. } | Standing::Credited)
+            if outpoint.generation > 0 =>
+        {
+            "left by a payout, stays in escrow".to_owned()
+        }
         Some(standing) => self::standing(standing),
     }
 }

@@ -31,11 +31,27 @@ impl Words {
     }
 }
 
-/// What a settlement does with a payment: the share that is paid, in basis points.
+/// What a settlement does with a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Settled {
-    /// 0 returns all of it, 10000 pays all of it.
+    /// The share that is paid, in basis points: 0 pays nothing of it, 10000 all of it.
     pub pay_bps: u16,
+    /// What becomes of the rest.
+    pub rest: Rest,
+}
+
+/// What a settlement does with what it does not pay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rest {
+    /// It goes back to the sponsor, as the arbiter ruled.
+    Ruled,
+    /// It goes back to the sponsor: nobody has earned it.
+    Returned,
+    /// It stays in escrow for the milestones that are still open.
+    Stays,
+    /// It goes to a pledge of the same sponsor under another charter.
+    Moves,
 }
 
 /// What the words of a pledge follow from.
@@ -74,6 +90,9 @@ impl Case<'_> {
         }
         let amount = words::sat(held.amount_sat);
         let back = words::day(self.terms.refund_time);
+        if let Some(words) = self.remainder(held, &amount) {
+            return words;
+        }
         match held.standing {
             None => Words::new("unknown", "", "Looking", "The service does not know the chain yet."),
             Some(Standing::Vanished) => Words::new(
@@ -112,6 +131,43 @@ impl Case<'_> {
                 ),
             ),
             Some(Standing::Surplus { reason }) => self.surplus(reason, &amount, &back),
+        }
+    }
+
+    /// What a milestone's payout left in escrow: nobody paid it in anew.
+    fn remainder(&self, held: &OutpointView, amount: &str) -> Option<Words> {
+        if held.generation == 0 {
+            return None;
+        }
+        let still = still(&held.uncovered);
+        match held.standing? {
+            Standing::Seen => Some(Words::new(
+                "staying",
+                "",
+                "Stays in escrow, not in a block yet",
+                format!("{amount} of what you paid stay in escrow{still}, once the payout is in a block."),
+            )),
+            Standing::Confirming { depth, of } => Some(Words::new(
+                "staying",
+                "",
+                format!("Stays in escrow, {depth} of {of} confirmations"),
+                format!("{amount} of what you paid stay in escrow{still}."),
+            )),
+            Standing::Credited => Some(Words::new(
+                "stays",
+                "good",
+                "Stays in escrow",
+                format!("{amount} of what you paid stay in escrow{still}."),
+            )),
+            Standing::Vanished => Some(Words::new(
+                "replaced",
+                "",
+                "Not this one",
+                format!(
+                    "The payout that would have left {amount} here was replaced by the same payout at another fee."
+                ),
+            )),
+            Standing::Gift | Standing::BelowMinimum | Standing::Surplus { .. } => None,
         }
     }
 
@@ -176,6 +232,11 @@ impl Case<'_> {
     fn ended(&self, ended: &Ended, settled: Option<Settled>) -> Words {
         let mined = ended.depth > 0;
         let blocks = format!("{} {}", ended.depth, words::plural("confirmation", ended.depth));
+        if let (Ending::Settled, Some(Settled { pay_bps, rest: rest @ (Rest::Stays | Rest::Moves) })) =
+            (ended.how, settled)
+        {
+            return split(pay_bps, rest, mined, &blocks);
+        }
         match (ended.how, settled.map(|settled| settled.pay_bps)) {
             (Ending::Refunded, _) if mined => Words::new(
                 "refunded",
@@ -221,7 +282,12 @@ impl Case<'_> {
                 if mined { "good" } else { "" },
                 if mined { "Divided" } else { "Being divided" },
                 format!(
-                    "By the arbiter's ruling {} goes to those who did the work, the rest back to {}{}.",
+                    "{}{} goes to those who did the work, the rest back to {}{}.",
+                    if settled.is_some_and(|settled| settled.rest == Rest::Ruled) {
+                        "By the arbiter's ruling "
+                    } else {
+                        "Not all that it was held for was done: "
+                    },
                     words::share(pay_bps),
                     words::ends(self.refund_address),
                     if mined { format!(" ({blocks})") } else { String::new() },
@@ -275,7 +341,7 @@ impl Case<'_> {
             return self.unpaid(!payments.is_empty());
         }
         // What needs the sponsor comes first, then what moves, then what rests.
-        const ORDER: [&str; 20] = [
+        const ORDER: [&str; 26] = [
             "refund_unsigned",
             "refund_due",
             "refunding",
@@ -284,9 +350,13 @@ impl Case<'_> {
             "dividing",
             "returning",
             "paying",
+            "part_paying",
+            "going_over",
             "seen",
             "confirming",
             "credited",
+            "staying",
+            "stays",
             "late",
             "over_cap",
             "below_minimum",
@@ -294,7 +364,9 @@ impl Case<'_> {
             "divided",
             "returned",
             "refunded",
+            "went_over",
             "paid",
+            "part_paid",
             "unknown",
         ];
         let rank =
@@ -322,7 +394,14 @@ impl Case<'_> {
                 ),
             );
         }
+        let part_paid = present.iter().any(|(_, words)| words.state == "part_paid");
+        if part_paid && matches!(said.state, "staying" | "stays") {
+            return self.part_paid(&present, open);
+        }
         let title = match said.state {
+            "divided" | "returned" | "refunded" | "went_over" if part_paid => {
+                format!("Part paid; the rest: {}", said.title.to_lowercase())
+            }
             "seen" => "Your payment is seen".to_owned(),
             "confirming" => format!("Your payment has {}", said.title),
             _ => said.title.clone(),
@@ -341,6 +420,33 @@ impl Case<'_> {
             });
         }
         Words { state: said.state, tone: said.tone, title, text }
+    }
+
+    /// A pledge of which milestones were paid, and the rest of which waits for the others.
+    fn part_paid(&self, present: &[(&OutpointView, &Words)], open: bool) -> Words {
+        let left: Vec<&OutpointView> =
+            present.iter().filter(|(held, _)| held.ended.is_none()).map(|(held, _)| *held).collect();
+        let sum = words::sat(left.iter().fold(0u64, |sum, held| sum.saturating_add(held.amount_sat)));
+        let still = left.first().map_or_else(String::new, |held| still(&held.uncovered));
+        let from = words::day(self.terms.refund_time);
+        if open {
+            return Words::new(
+                "part_paid_unsecured",
+                "warn",
+                "Part is paid; the refund of the rest is not signed yet",
+                format!(
+                    "{sum} stay in escrow{still}. Open this pledge with its key: the refund is signed there."
+                ),
+            );
+        }
+        Words::new(
+            "part_paid_secured",
+            "good",
+            "Part is paid; the rest stays in escrow, and its refund is secured",
+            format!(
+                "{sum} stay in escrow{still}. Next comes that work, then your vote on it. What is not paid out comes back from {from} on."
+            ),
+        )
     }
 
     fn unpaid(&self, vanished: bool) -> Words {
@@ -392,6 +498,8 @@ impl Case<'_> {
 
     /// What is unusual about the payments of a pledge.
     pub fn remarks(&self, payments: &[OutpointView]) -> Vec<Words> {
+        // What a payout left in escrow was paid in before.
+        let payments: Vec<_> = payments.iter().filter(|held| held.generation == 0).collect();
         let present: Vec<_> =
             payments.iter().filter(|held| held.standing != Some(Standing::Vanished)).collect();
         let sum = present.iter().fold(0u64, |sum, held| sum.saturating_add(held.amount_sat));
@@ -431,6 +539,52 @@ impl Case<'_> {
             ));
         }
         remarks
+    }
+}
+
+/// ` for milestone 3`, ` for milestones 2 and 3`: what something is still held for.
+fn still(uncovered: &[u32]) -> String {
+    let numbers: Vec<String> = uncovered.iter().map(|at| at.saturating_add(1).to_string()).collect();
+    match numbers.as_slice() {
+        [] => String::new(),
+        [one] => format!(" for milestone {one}"),
+        [first @ .., last] => format!(" for milestones {} and {last}", first.join(", ")),
+    }
+}
+
+/// A settlement that pays a part and keeps the rest in escrow, here or elsewhere.
+fn split(pay_bps: u16, rest: Rest, mined: bool, blocks: &str) -> Words {
+    match (rest, mined) {
+        (Rest::Moves, true) => Words::new(
+            "went_over",
+            "good",
+            "Moved to another task",
+            format!("As you signed, the money lies at your pledge under another charter ({blocks})."),
+        ),
+        (Rest::Moves, false) => Words::new(
+            "going_over",
+            "",
+            "Being moved to another task",
+            "As you signed, two of the three signers sent the money to your pledge under another charter. It waits for a block.",
+        ),
+        (_, true) => Words::new(
+            "part_paid",
+            "good",
+            format!("{} paid", words::share(pay_bps)),
+            format!(
+                "{} of it went to those who did the work ({blocks}); the rest, less the fee, was left in escrow.",
+                words::share(pay_bps)
+            ),
+        ),
+        (_, false) => Words::new(
+            "part_paying",
+            "",
+            format!("{} being paid", words::share(pay_bps)),
+            format!(
+                "Two of the three signers sent {} of it to those who did the work; the rest, less the fee, stays in escrow. It waits for a block.",
+                words::share(pay_bps)
+            ),
+        ),
     }
 }
 

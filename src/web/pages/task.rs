@@ -104,6 +104,8 @@ struct TaskPage {
     submissions: Vec<SubmissionRow>,
     settlements: Vec<SettlementRow>,
     settlement_count: usize,
+    /// Who was paid, once all is: where whoever wants to give more sends it, past the escrow.
+    paid_to: Vec<Paid>,
     events: Vec<EventRow>,
     /// Whether there were more than are shown.
     more_events: bool,
@@ -203,6 +205,7 @@ fn page(
             .collect(),
         settlements: SettlementRow::last(task, tip, list),
         settlement_count: task.settlements().len(),
+        paid_to: if stage == Stage::Paid { parts::paid(task, tip) } else { Vec::new() },
         events,
         more_events,
         checks: Checks {

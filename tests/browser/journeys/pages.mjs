@@ -1,6 +1,7 @@
 // Every page: for people who see badly, in four sizes, under the policy word for word, without JavaScript, and as JSON.
 
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { axe } from '../lib/axe.mjs';
 import { pages, STATUS } from '../lib/pages.mjs';
 import { screenshots } from '../lib/pictures.mjs';
@@ -29,7 +30,10 @@ function site(stage) {
     assert.ok(project, JSON.stringify(list));
     const arbiter = /"\/arbiters\/([0-9a-f]{8})"/.exec(await (await fetch(`${stage.url}/tasks/${task.id}`)).text())?.[1];
     assert.ok(arbiter, 'a task leads to its arbiter');
-    return { charter: task.id, draft: draft.id, index: yes.index, submission, settlement, project, arbiter };
+    const text = stage.file('wish.md');
+    writeFileSync(text, '# Read it to the end\n\nNo prefix of a file should be silently dropped.\n');
+    const { summary: { wish } } = await stage.cli('wish', 'new', '--text', text, '--repository', task.charter.repository, '--identity', stage.key('leader'));
+    return { charter: task.id, draft: draft.id, index: yes.index, submission, settlement, project, arbiter, wish };
   })();
   return made;
 }

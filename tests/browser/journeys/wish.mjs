@@ -81,6 +81,10 @@ export default function fill(test) {
     await screenshots(page, 'wish-funded');
     await page.locator('aside').getByRole('link', { name: 'Fund it now' }).click();
     await page.waitForURL(`**/tasks/${task.id}/pledge`);
+    // The card of the charter leads to its task, and its button to the same checkout.
+    await page.goBack();
+    await page.locator('article').getByRole('link', { name: 'Fund it now' }).click();
+    await page.waitForURL(`**/tasks/${task.id}/pledge`);
     await page.goto(`${stage.url}/tasks/${task.id}`);
     await page.getByRole('link', { name: 'a wish' }).click();
     await page.waitForURL(`**/wishes/${id}`);

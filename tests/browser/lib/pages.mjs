@@ -1,7 +1,7 @@
 // Every page there is, for whoever walks through all of them.
 
-/** Path of each page by name. The ids are those of one task: charter, index of a pledge, submission, settlement, project, fingerprint of the arbiter. */
-export function pages({ charter, draft, index, submission, settlement, project, arbiter }) {
+/** Path of each page by name. The ids are those of one task (charter, index of a pledge, submission, settlement, project, fingerprint of the arbiter), and of a wish. */
+export function pages({ charter, draft, index, submission, settlement, project, arbiter, wish }) {
   const task = `/tasks/${charter}`;
   return {
     front: '/',
@@ -19,6 +19,7 @@ export function pages({ charter, draft, index, submission, settlement, project, 
     settlements: `${task}/settlements`,
     settlement: `${task}/settlements/${settlement}`,
     wishes: '/wishes',
+    'wish-read': `/wishes/${wish}`,
     'wish-new': '/wishes/new',
     projects: '/projects',
     project: `/projects/${project}`,

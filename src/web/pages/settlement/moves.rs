@@ -73,12 +73,14 @@ impl Moves {
         let mut paid: BTreeMap<usize, Paid> = BTreeMap::new();
         let mut returned: Vec<Returned> = Vec::new();
         let mut kept_sat = 0;
+        // Those that the terms name, where they do: each is paid by the plan's own count.
+        let shares = charter.shares_for(plan.terms().payees()).unwrap_or_default();
         for form in lowest() {
             for (kind, output) in form.outputs.iter().zip(&form.transaction.output) {
                 let (to, amount_sat) = (address(charter, &output.script_pubkey), output.value.to_sat());
                 match kind {
                     OutputKind::Payee { name, share } => {
-                        let place = charter.shares().iter().position(|each| each.name == *name);
+                        let place = shares.iter().position(|each| each.name == *name);
                         let entry = paid.entry(place.unwrap_or(usize::MAX)).or_insert_with(|| Paid {
                             name: name.clone(),
                             share_bps: share.get(),
@@ -266,8 +268,11 @@ pub fn people(roles: &[Role]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::escrow::charter::Payee;
+    use crate::escrow::event::Command;
     use crate::escrow::settlement::Kind;
-    use crate::escrow::testing::World;
+    use crate::escrow::statement::{Choice, Named, NamedBy, Submission};
+    use crate::escrow::testing::{self, World};
 
     #[test]
     fn a_plan_is_told_to_the_satoshi() {
@@ -289,5 +294,36 @@ mod tests {
         assert_eq!(lines[0].inputs[0].reason, Some(Reason::EarlyReturn));
         assert_eq!(people(&[]), "nobody");
         assert_eq!(people(&Role::ALL), "the developer, the representative and the arbiter");
+    }
+
+    #[test]
+    fn each_payee_that_a_submission_names_is_told_with_their_own_address_and_amount() {
+        let mut world = World::new(|_| {});
+        let (pledge, _) = world.fund(Amount::from_sat(600_000));
+        let payee = |number, share_bps| Payee {
+            address: testing::address(world.network, number).to_string(),
+            share_bps,
+        };
+        let payees = vec![payee(55, 5_000), payee(56, 3_000), payee(57, 1_500)];
+        let named = Some(Named { by: NamedBy::Representative, payees: payees.clone() });
+        let submission = Submission { named, ..world.submission() };
+        let id = submission.id();
+        let block = world.chain.block(submission.block_height);
+        let key = testing::statement_keypair(world.network, Role::Representative);
+        let submission = crate::escrow::statement::Signed::new(&world.secp, submission, &key);
+        world.give(&Command::SubmitWork { submission, block }).unwrap();
+        world.vote(id, pledge, Choice::Yes, 1).unwrap();
+        let settlement = world.propose(Kind::Payout { submission: id }, 2).unwrap();
+        let moves = Moves::new(world.task().charter(), world.plan(settlement));
+        let told: Vec<(&str, u16)> =
+            moves.paid.iter().map(|paid| (paid.address.as_str(), paid.share_bps)).collect();
+        for payee in &payees {
+            assert!(told.contains(&(payee.address.as_str(), payee.share_bps)), "{told:?}");
+        }
+        let paid: u64 = moves.paid.iter().map(|paid| paid.amount_sat).sum();
+        assert_eq!(
+            (paid + moves.fee_sat, moves.paid[0].amount_sat > moves.paid[1].amount_sat),
+            (600_000, true)
+        );
     }
 }

@@ -29,6 +29,15 @@ fn ended(how: Ending, depth: u32) -> OutpointView {
     OutpointView { ended, ..secured(500_000, Standing::Credited) }
 }
 
+fn settles(pay_bps: u16, rest: Rest) -> Settled {
+    Settled { pay_bps, rest }
+}
+
+/// What a payout left of a pledge, for the milestones 2 and 3.
+fn left(standing: Standing) -> OutpointView {
+    OutpointView { generation: 1, uncovered: vec![1, 2], ..secured(200_000, standing) }
+}
+
 /// The headline's state, under a tip of this median time past.
 fn state(
     payments: &[OutpointView],
@@ -82,11 +91,32 @@ fn every_state_has_words_of_its_own() {
     assert_eq!(at(&[ended(Ending::Refunded, 0)]), "refunding");
     assert_eq!(at(&[ended(Ending::Refunded, 1)]), "refunded");
     let settled =
-        |bps, depth| state(&[ended(Ending::Settled, depth)], Some(Settled { pay_bps: bps }), early).0;
+        |bps, depth| state(&[ended(Ending::Settled, depth)], Some(settles(bps, Rest::Ruled)), early).0;
     assert_eq!([settled(10_000, 0), settled(10_000, 2)], ["paying", "paid"]);
     assert_eq!([settled(0, 0), settled(0, 2)], ["returning", "returned"]);
     assert_eq!([settled(4_000, 0), settled(4_000, 2)], ["dividing", "divided"]);
     assert_eq!(at(&[ended(Ending::Settled, 1)]), "moved");
+}
+
+#[test]
+fn a_pledge_of_which_milestones_were_paid_says_what_stays() {
+    let early = Some(testing::fields(Network::Regtest).funding_close - 5_000);
+    let at = |payments: &[OutpointView], rest| state(payments, Some(settles(6_000, rest)), early);
+    let split = |depth| ended(Ending::Settled, depth);
+    assert_eq!(at(&[split(0), left(Standing::Seen)], Rest::Stays).0, "part_paying");
+    let (name, words) = at(&[split(1), left(Standing::Credited)], Rest::Stays);
+    assert_eq!(name, "part_paid_secured");
+    assert!(words.text.starts_with("200,000 sat stay in escrow for milestones 2 and 3."), "{}", words.text);
+    let open = OutpointView { secured: false, ..left(Standing::Credited) };
+    assert_eq!(at(&[split(1), open], Rest::Stays).0, "part_paid_unsecured");
+    assert_eq!(at(&[split(0)], Rest::Moves).0, "going_over");
+    assert_eq!(at(&[split(1)], Rest::Moves).0, "went_over");
+    let refunded = OutpointView { generation: 1, ..ended(Ending::Refunded, 1) };
+    let (name, words) = at(&[split(1), refunded], Rest::Stays);
+    assert_eq!((name, words.title.as_str()), ("refunded", "Part paid; the rest: refunded"));
+    // A part that was never done is no ruling.
+    let words = at(&[split(1)], Rest::Returned).1;
+    assert!(words.text.starts_with("Not all that it was held for was done: 60"), "{}", words.text);
 }
 
 #[test]
@@ -124,6 +154,10 @@ fn what_is_unusual_is_remarked() {
     assert_eq!(remarks(&[held(500_000, Standing::Seen), held(500_000, Standing::Seen)]), ["double"]);
     assert_eq!(remarks(&[held(500_000, Standing::Vanished), held(500_000, Standing::Seen)]), ["replacement"]);
     assert!(remarks(&[held(500_000, Standing::Vanished)]).is_empty());
+    assert!(
+        remarks(&[ended(Ending::Settled, 1), left(Standing::Credited)]).is_empty(),
+        "what a payout left was not paid in anew"
+    );
 }
 
 #[test]

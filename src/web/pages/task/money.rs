@@ -61,10 +61,15 @@ impl PledgeRow {
         let mut rows: Vec<PledgeRow> = page
             .items
             .iter()
-            .map(|pledge| PledgeRow {
-                index: pledge.index,
-                promised_sat: pledge.promised_sat,
-                arrivals: pledge.outpoints.iter().map(Arrival::new).collect(),
+            .map(|pledge| {
+                // What was paid in, then what payouts left of it.
+                let mut outpoints: Vec<&OutpointView> = pledge.outpoints.iter().collect();
+                outpoints.sort_by_key(|held| held.generation);
+                PledgeRow {
+                    index: pledge.index,
+                    promised_sat: pledge.promised_sat,
+                    arrivals: outpoints.into_iter().map(Arrival::new).collect(),
+                }
             })
             .collect();
         rows.reverse();
@@ -111,7 +116,8 @@ impl Chart {
         let mut payments: Vec<(u32, u64)> = task
             .outpoints()
             .values()
-            .filter(|held| counts(standings.get(&held.outpoint)))
+            // What a payout left in escrow was confirmed before, as part of what was paid in.
+            .filter(|held| held.slot.generation == 0 && counts(standings.get(&held.outpoint)))
             .filter_map(|held| Some((held.confirmation?.mtp_secs, held.amount.to_sat())))
             .collect();
         payments.sort_unstable();

@@ -1,8 +1,9 @@
 //! What a charter says, in words: who holds the keys, by when, under which rules.
 
 use crate::escrow::charter::{Charter, FundingRule, Silence, SubmissionsOpen, VoteOpens};
+use crate::escrow::facts::Tip;
 use crate::escrow::statement::{NamedBy, Role, Submission};
-use crate::escrow::task::Task;
+use crate::escrow::task::{Fate, Task};
 use crate::web::pages::{pieces, words};
 use serde::Serialize;
 
@@ -254,6 +255,30 @@ pub fn by_whom(submission: &Submission) -> &'static str {
         Some(NamedBy::Representative) => "The representative",
         Some(NamedBy::Leader) => "The project\u{2019}s leader",
     }
+}
+
+/// Who got the money of settlements that are mined: the charter's payees, or those that a submission named.
+pub fn paid(task: &Task, tip: Option<&Tip>) -> Vec<Paid> {
+    let mut paid: Vec<Paid> = Vec::new();
+    let mut settlements: Vec<_> = task.settlements().values().collect();
+    settlements.sort_by_key(|settlement| settlement.number);
+    for settlement in settlements {
+        let mined = tip.is_some_and(|tip| {
+            task.chunk_fates(settlement, tip).iter().any(|fate| matches!(fate, Fate::Confirmed { .. }))
+        });
+        let pays = settlement.plan.terms().inputs().iter().any(|input| input.pay.get() > 0);
+        if !mined || !pays {
+            continue;
+        }
+        let shares = task.charter().shares_for(settlement.plan.terms().payees()).unwrap_or_default();
+        for share in shares.iter().filter(|share| share.name.starts_with("payee")) {
+            let address = share.address.to_string();
+            if !paid.iter().any(|known| known.address == address) {
+                paid.push(Paid { name: share.name.clone(), address, share: words::share(share.share.get()) });
+            }
+        }
+    }
+    paid
 }
 
 /// Payees that a submission names in place of the charter's.

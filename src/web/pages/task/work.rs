@@ -80,6 +80,8 @@ pub struct SubmissionRow {
     pub link: String,
     /// The same, where a browser may follow it.
     pub href: Option<String>,
+    /// Which part of the work, where there are several.
+    pub milestone: Option<String>,
     /// What the leader must confirm before sponsors vote, if that is waited for.
     pub awaits: Option<Confirmed>,
     /// What the leader confirmed.
@@ -108,6 +110,7 @@ impl SubmissionRow {
             number: statement.number.saturating_add(1),
             link: pieces::inert(&statement.link),
             href: pieces::outward(&statement.link),
+            milestone: super::milestone(task.charter(), statement),
             awaits: task.awaits(submission),
             confirmed: submission.confirmation.as_ref().map(|known| known.signed.statement.confirmed),
             closes_secs: window.map(|window| u32::try_from(window.closes_secs).unwrap_or(u32::MAX)),
