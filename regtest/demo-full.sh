@@ -374,7 +374,7 @@ grant_of_chapter_9() {
 }
 
 renewal_of_chapter_9() {
-  local refund_time arrived late index
+  local refund_time arrived late index zoe=${pledge[zoe]}
   tell "The pot ends at its T. Its next charter is open already: wim moves there now, xenia signs to go at T, zoe does nothing."
   refund_time=$(jq .refund_time charter9.json) old=$task old_account=$account
   agreed 10 7 --text task9.md --repository https://example.org/calendar --licence MIT --silence hold \
@@ -395,18 +395,19 @@ renewal_of_chapter_9() {
   task=$old
   clock_to $((refund_time + 1))
   tell "It is T and a second. Nobody signs anything any more."
-  eventually "zoe's and xenia's money is on its way" ended_are 2
+  eventually "zoe's and xenia's money is on its way" nothing_lies
   mine 1
   eventually "zoe has been refunded" stage_is "$task" refunded
-  zoe_is_back
+  zoe_is_back "$zoe"
   late_is_there "$late" "$index" "$arrived"
   task=$old
   sound 9
 }
-ended_are() { [ "$(api "tasks/$task" | jq '[.pledges[].outpoints[] | select(.ended) | .ended.txid | select(. != null)] | unique | length')" -ge "$1" ]; }
+nothing_lies() { [ "$(api "tasks/$task" | jq '[.pledges[].outpoints[] | select(.ended | not)] | length')" = 0 ]; }
 
+# zoe_is_back PLEDGE
 zoe_is_back() {
-  tx=$(transaction "$(api "tasks/$task/pledges/${pledge[zoe]}" | jq -er '.outpoints[0].ended.txid')")
+  tx=$(transaction "$(api "tasks/$task/pledges/$1" | jq -er '.outpoints[0].ended.txid')")
   same "what zoe gets back" 200000 "$(received "${refund[zoe]}")"
   fact "zoe gets back" "$(sat 200000): the operator paid the fee"
 }
