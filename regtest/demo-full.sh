@@ -62,7 +62,7 @@ handed_in() {
 
 # say NAME CHOICE: with the recovery file, which then holds the refunds of what stays in escrow, too.
 say() {
-  act vote "$task" --pledge "${pledge[$1]}" --choice "$2" --recovery "recovery/$1.json" --receipt "receipts/$1-full.json"
+  act vote "$task" --pledge "${pledge[$1]}" --choice "$2" --recovery "recovery/$1.json" --receipt "receipts/$1-${submission:0:8}.json"
 }
 
 review_over() {
