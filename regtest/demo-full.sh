@@ -15,10 +15,9 @@ full() {
 # ---- what the chapters share
 
 # agreed NUMBER ACCOUNT TERMS...: a charter, from a fresh account of each of the three signers, written down, attested
-# and open. Its id is then in `task`, the account in `account`; pledges are those of this task.
+# and open. Its id is then in `task`; pledges are those of this task. From here on commands find the account there.
 agreed() {
-  local number=$1 role
-  account=$2
+  local number=$1 account=$2 role
   shift 2
   pledge=()
   for role in developer representative arbiter; do
@@ -30,7 +29,7 @@ agreed() {
   quietly task create --charter "charter$number.json" --text "$(of .text)" --identity keys/mia
   task=$(of .task)
   for role in developer representative arbiter; do
-    quietly charter attest --task "$task" --role "$role" --key "keys/$role" --account "$account" --send
+    quietly charter attest --task "$task" --role "$role" --key "keys/$role" --send
   done
   eventually "the task opens" stage_is "$task" open
   fact "attested by all three" "$task"
@@ -56,7 +55,7 @@ paid_in() {
 # handed_in NAME ARGUMENTS...: work is submitted; who is to sign is in the arguments.
 handed_in() {
   printf 'https://example.org/%s\n' "$1" >"$1.work"
-  act submission create "$task" --link "https://example.org/$1" --content "$1.work" --account "$account" "${@:2}"
+  act submission create "$task" --link "https://example.org/$1" --content "$1.work" "${@:2}"
   submission=$(of .id)
 }
 
@@ -82,7 +81,7 @@ carried_out() {
 signed_and_mined() {
   local role txid
   for role in "$@"; do
-    act settlement co-sign "$task" "$id" --role "$role" --key "keys/$role" --account "$account" --yes
+    act settlement co-sign "$task" "$id" --role "$role" --key "keys/$role" --yes
   done
   settled=$(api "tasks/$task/settlements/$id")
   mapfile -t txids < <(jq -r '.transactions[].forms[0].txid' <<<"$settled")
@@ -206,7 +205,7 @@ chapter_5() {
     say "$who" yes
     same "the share of $who's pledge that is paid" 5000 "$(of '.kept.splits[0].pay_bps')"
   done
-  act accept "$task" --key keys/representative --account "$account"
+  act accept "$task" --key keys/representative
   review_over
   carried_out milestone developer representative
   same "transactions, one for each yes" 3 "${#txids[@]}"
@@ -240,9 +239,9 @@ dispute_of_chapter_6() {
   tell "Everybody who has a part says so, signed, for all to read. None of it moves money."
   printf 'picker: assertion failed at 2026-03-29T01:00:00\n' >crash.log
   act evidence "$task" --pledge "${pledge[uma]}" --text "It fails at the change of the clock in spring." --attach crash.log --recovery recovery/uma.json
-  act evidence "$task" --as developer --dispute --text "The failure is in a library, reported there." --key keys/developer --account "$account"
+  act evidence "$task" --as developer --dispute --text "The failure is in a library, reported there." --key keys/developer
   act evidence "$task" --as leader --text "I have merged it: it is worth having as it is." --key keys/leo
-  act accept "$task" --key keys/representative --account "$account"
+  act accept "$task" --key keys/representative
   view=$(api "tasks/$task" | jq '.submissions[-1]')
   same "whether it is disputed" true "$(jq .disputed <<<"$view")"
   same "who spoke" "pledge developer leader" \
@@ -257,7 +256,7 @@ ruling_of_chapter_6() {
   same "transactions, one for each yes" 2 "${#txids[@]}"
   for txid in "${txids[@]}"; do split "$txid" 6000 dora leo otto; done
   tell "The arbiter weighs both sides: of uma's share in this milestone two fifths are due."
-  act ruling "$task" --pay-bps 4000 --key keys/arbiter --account "$account"
+  act ruling "$task" --pay-bps 4000 --key keys/arbiter
   tell "It is carried out when the last milestone is decided, too: until then nobody knows all that is due of uma's pledge."
 }
 
@@ -265,7 +264,7 @@ last_payout_of_chapter_6() {
   local net back
   handed_in calendar-tests --milestone 3 --key keys/developer
   for who in kim sam uma; do say "$who" yes; done
-  act accept "$task" --key keys/representative --account "$account"
+  act accept "$task" --key keys/representative
   review_over
   tell "The last payout takes what is left of the yeses, and tina's whole pledge: she said nothing, and the others carried it."
   carried_out payout developer representative
@@ -312,7 +311,7 @@ chapter_7() {
 chapter_8() {
   local left=$rest
   chapter 8 "The rest goes elsewhere"
-  old=$task old_account=$account
+  old=$task
   tell "The second half is not coming. Another task would do with the money: yuri's rest moves there, without coming back first."
   printf '# Week numbers in the margin\n\nISO 8601, off by default.\n' >task8.md
   agreed 8 5 --text task8.md --repository https://example.org/calendar --licence MIT --refund-in 6h --funding-close-in 3h \
@@ -322,7 +321,7 @@ chapter_8() {
   same "refunds prepared, one for each feerate" 3 "$(of .refunds_prepared)"
   moved_to=$(of .to_address) name_of[$moved_to]="yuri's pledge in the other task"
   tell "Two of the old charter's three sign; the developer does not have to."
-  task=$old account=$old_account
+  task=$old
   carried_out move representative arbiter --to "$task8"
   show_payment "${txids[0]}"
   same "what moves" "$left" "$(tx_in)"
@@ -376,7 +375,7 @@ grant_of_chapter_9() {
 renewal_of_chapter_9() {
   local refund_time arrived late index zoe=${pledge[zoe]}
   tell "The pot ends at its T. Its next charter is open already: wim moves there now, xenia signs to go at T, zoe does nothing."
-  refund_time=$(jq .refund_time charter9.json) old=$task old_account=$account
+  refund_time=$(jq .refund_time charter9.json) old=$task
   agreed 10 7 --text task9.md --repository https://example.org/calendar --licence MIT --silence hold \
     --milestone 50%:4h --milestone 50% --refund-in 8h --funding-close-in 3h --work-deadline-in 6h \
     --target-sat 1000000 --payee "${payee[mia]}:9500" --operator "${payee[otto]}:500"
@@ -386,7 +385,7 @@ renewal_of_chapter_9() {
   act pledge move "$old" --to "$task10" --alone --recovery recovery/xenia.json --recovery-out recovery/xenia-2.json
   late=$(of .to_address) index=$(of .to_pledge) name_of[$late]="xenia's pledge in the next pot"
   # Wim's pledge has another index there than here; xenia's is the last.
-  task=$old account=$old_account
+  task=$old
   carried_out move developer representative --to "$task10"
   show_payment "${txids[0]}"
   arrived=$(of_tx '.outputs[0].sat')
