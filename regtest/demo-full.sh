@@ -188,10 +188,13 @@ charter_of_chapter_4() {
   same "the charter's text" "$(sha256sum wish1.md | cut -d' ' -f1)" "$(jq -r .text_hash charter4.json)"
   same "the charter's leader" "500 ${payee[leo]}" "$(jq -r '"\(.leader.share_bps) \(.leader.address)"' charter4.json)"
   same "charters of the wish" "$task" "$(api "wishes/$wish" | jq -r '[.charters[].charter] | join(" ")')"
+  same "whether the wish leads to where it is funded" 1 "$(leads_to_funding)"
   tell "Who promised pledges now; tina comes along."
   paid_in kim:300000 sam:250000 uma:200000 tina:150000
   out_sat=0 fees_sat=0
 }
+
+leads_to_funding() { "$UPFRONT" wish show "$wish" | grep -c '^Fund one that is open' || true; }
 
 # ---- milestones
 
@@ -284,6 +287,7 @@ last_payout_of_chapter_6() {
   same "all that went in" 900000 $((out_sat + back + fees_sat))
   total settled_sat 900000
   total credited_sat 0
+  same "whether the wish still leads there" 0 "$(leads_to_funding)"
 }
 
 # ---- accepted only when merged
