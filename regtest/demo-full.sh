@@ -59,8 +59,8 @@ handed_in() {
   submission=$(of .id)
 }
 
-# say NAME CHOICE: with the recovery file, which then holds the refunds of what stays in escrow, too.
-say() {
+# decides NAME CHOICE: with the recovery file, which then holds the refunds of what stays in escrow, too.
+decides() {
   act vote "$task" --pledge "${pledge[$1]}" --choice "$2" --recovery "recovery/$1.json" --receipt "receipts/$1-${submission:0:8}.json"
 }
 
@@ -205,7 +205,7 @@ chapter_5() {
   tell "Kim, sam and uma say yes. Their programs sign the refund of what will stay, for every feerate the payout may get."
   tell "Tina says nothing."
   for who in kim sam uma; do
-    say "$who" yes
+    decides "$who" yes
     same "the share of $who's pledge that is paid" 5000 "$(of '.kept.splits[0].pay_bps')"
   done
   act accept "$task" --key keys/representative
@@ -236,9 +236,9 @@ dispute_of_chapter_6() {
   local view
   handed_in calendar-picker --milestone 2 --key keys/developer
   disputed=$submission
-  say kim yes
-  say sam yes
-  say uma no
+  decides kim yes
+  decides sam yes
+  decides uma no
   tell "Everybody who has a part says so, signed, for all to read. None of it moves money."
   printf 'picker: assertion failed at 2026-03-29T01:00:00\n' >crash.log
   act evidence "$task" --pledge "${pledge[uma]}" --text "It fails at the change of the clock in spring." --attach crash.log --recovery recovery/uma.json
@@ -266,7 +266,7 @@ ruling_of_chapter_6() {
 last_payout_of_chapter_6() {
   local net back
   handed_in calendar-tests --milestone 3 --key keys/developer
-  for who in kim sam uma; do say "$who" yes; done
+  for who in kim sam uma; do decides "$who" yes; done
   act accept "$task" --key keys/representative
   review_over
   tell "The last payout takes what is left of the yeses, and tina's whole pledge: she said nothing, and the others carried it."
@@ -304,7 +304,7 @@ chapter_7() {
   same "why not" voting_not_open "$(jq -r .error.code "$DIR/stderr")"
   tell "Leo merges it, and says so."
   act submission confirm "$task" --key keys/leo
-  say yuri yes
+  decides yuri yes
   carried_out milestone developer representative
   split "${txids[0]}" 6000 dora leo
   chapter_ends
@@ -362,8 +362,8 @@ grant_of_chapter_9() {
   name_of[${payee[nora]}]="nora, who fixed a bug unasked"
   tell "Nora has fixed a bug. The representative names her; only those who say yes pay her."
   handed_in calendar-leap --milestone 1 --payee "${payee[nora]}:95%" --as representative --key keys/representative
-  say wim yes
-  say xenia yes
+  decides wim yes
+  decides xenia yes
   carried_out milestone developer representative
   same "transactions, one for each yes" 2 "${#txids[@]}"
   out_sat=0 fees_sat=0
