@@ -107,7 +107,8 @@ fn shares_are_written_in_percent_or_basis_points() {
         let draft = Draft { payees, ..Draft::default() }.or(draft(Network::Regtest));
         draft.fields(b"", &ground(Network::Regtest, 1_795_000_000))
     };
-    let shares = |fields: CharterFields| fields.payees.iter().map(|payee| payee.share_bps).collect::<Vec<_>>();
+    let shares =
+        |fields: CharterFields| fields.payees.iter().map(|payee| payee.share_bps).collect::<Vec<_>>();
     assert_eq!(shares(payees(&["95%", "500"]).unwrap()), [9_500, 500]);
     assert_eq!(shares(payees(&["33.34%", "66.66%"]).unwrap()), [3_334, 6_666]);
     for wrong in ["", "%", "95.123%", "-5%", "all"] {
