@@ -363,7 +363,8 @@ leave_it_up() {
 
 The service of chapters 1 and 2 is up: $UPFRONT_SERVER
   look around      open it in a browser: tasks in every stage, and a faucet on their pages
-                   curl -s $UPFRONT_SERVER/api/v1/tasks | jq
+${full:+                   $UPFRONT_SERVER/wishes, and the lives of chapters 4 to 9: $UPFRONT_SERVER/tasks/$task4
+}                   curl -s $UPFRONT_SERVER/api/v1/tasks | jq
                    $UPFRONT --server $UPFRONT_SERVER task show $task1
   sign by hand     $DIR/keys/site-developer, site-representative, site-arbiter: recovery words of the three
                    who hold the keys of the newer tasks; accounts 0 to 5, in the order above

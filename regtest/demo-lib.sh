@@ -68,7 +68,7 @@ fail() {
   # The line of the story, not of what it is told with.
   for ((frame = 1; frame < ${#BASH_SOURCE[@]}; frame++)); do
     case ${BASH_SOURCE[frame]} in
-      *-chapters.sh) note "at demo-chapters.sh line ${BASH_LINENO[frame - 1]}, in ${FUNCNAME[frame]}"; break ;;
+      *-chapters.sh | *-full.sh) note "at $(basename "${BASH_SOURCE[frame]}") line ${BASH_LINENO[frame - 1]}, in ${FUNCNAME[frame]}"; break ;;
     esac
   done
   exit 1

@@ -101,8 +101,8 @@ pub struct Draft {
     /// Whether yes money waits for the threshold too
     #[arg(long, num_args = 0..=1, default_missing_value = "true")]
     pub yes_waits: Option<bool>,
-    /// Who is paid and what share: ADDRESS:BPS; several times for several
-    #[arg(long = "payee", value_name = "ADDRESS:BPS")]
+    /// Who is paid and what share, ADDRESS:95% or, in basis points, ADDRESS:9500; several times for several
+    #[arg(long = "payee", value_name = "ADDRESS:SHARE%")]
     pub payees: Vec<String>,
     /// A part of the work that is paid by itself: SHARE%:DUE, such as 50%:60d; several times, in order. The last one's
     /// DUE may be left out: the work deadline
@@ -117,8 +117,8 @@ pub struct Draft {
     /// X-only key the leader speaks with
     #[arg(long, value_name = "HEX", requires = "leader_address")]
     pub leader_key: Option<String>,
-    /// The operator's address and share
-    #[arg(long, value_name = "ADDRESS:BPS")]
+    /// The operator's address and share, written alike
+    #[arg(long, value_name = "ADDRESS:SHARE%")]
     pub operator: Option<String>,
     /// What happens when the target is missed
     #[arg(long)]
@@ -392,7 +392,7 @@ fn payees(texts: &[String]) -> Result<Vec<Payee>, DraftError> {
 fn payee(what: &str, text: &str) -> Result<Payee, DraftError> {
     let bad = || DraftError::Payee { what: what.to_owned() };
     let (address, share) = text.rsplit_once(':').ok_or_else(bad)?;
-    Ok(Payee { address: address.to_owned(), share_bps: share.parse().map_err(|_| bad())? })
+    Ok(Payee { address: address.to_owned(), share_bps: share_bps(share).ok_or_else(bad)? })
 }
 
 fn leader(

@@ -287,7 +287,7 @@ fn failure(error: DraftError) -> Failure {
             failure.hint(format!("give --{option}, or {field} in the draft file"))
         }
         DraftError::NobodyPaid => {
-            failure.hint("give --payee ADDRESS:BPS, or payees = [\"ADDRESS:BPS\"] in the draft file")
+            failure.hint("give --payee ADDRESS:SHARE%, or payees = [\"ADDRESS:SHARE%\"] in the draft file")
         }
         DraftError::Milestone { .. } => {
             failure.hint("give --milestone SHARE%:DUE, or milestones = [\"SHARE%:DUE\"] in the draft file")
@@ -299,7 +299,7 @@ fn failure(error: DraftError) -> Failure {
 
 fn attest(context: &Context<'_>, args: &AttestArgs) -> anyhow::Result<()> {
     let charter = args.source.read(context)?;
-    if let (Some((file, account)), false) = (args.speaker.account(), args.reuse_account) {
+    if let (Some((file, account)), false) = (args.speaker.account(&charter, args.role), args.reuse_account) {
         let online = args.send || args.source.task.is_some();
         account::require_fresh(context, &charter, args.role, file, account, online)?;
     }
@@ -307,7 +307,7 @@ fn attest(context: &Context<'_>, args: &AttestArgs) -> anyhow::Result<()> {
     let words = Words::attestation(args.role);
     let Some(signed) = args.speaker.say(context, &charter, args.role, attest, words)? else { return Ok(()) };
     let (role, signature) = (args.role, signed.signature);
-    if let Some((file, account)) = args.speaker.account() {
+    if let Some((file, account)) = args.speaker.account(&charter, args.role) {
         account::note_attested(context, &charter, file, account);
     }
     if args.send {

@@ -4,7 +4,9 @@
 use super::exit::Failure;
 use super::unlock::{Passphrases, Unlocked};
 use crate::client::Client;
+use crate::escrow::charter::Charter;
 use crate::escrow::network::Network;
+use crate::escrow::statement::Role;
 use crate::keys::{Identity, Passphrase, SignerKeys, SponsorKeys};
 use anyhow::Context as _;
 use serde::Serialize;
@@ -158,15 +160,17 @@ impl OptionalKeyArg {
 pub struct SignerArg {
     #[command(flatten)]
     key: KeyArg,
-    /// Account k of m/87'/coin'/k'; best a fresh one for each charter
-    #[arg(long, value_name = "K", default_value_t = 0)]
-    account: u32,
+    /// Account k of m/87'/coin'/k'; by default the one that the charter names for the seat
+    #[arg(long, value_name = "K")]
+    account: Option<u32>,
 }
 
 impl SignerArg {
-    /// The keys of a signer.
-    pub fn signer(&self, context: &Context<'_>, network: Network) -> anyhow::Result<SignerKeys> {
-        Ok(SignerKeys::new(&self.key.read(context, network)?.phrase, network, self.account)?)
+    /// The keys of a charter's signer.
+    pub fn signer(&self, context: &Context<'_>, charter: &Charter, role: Role) -> anyhow::Result<SignerKeys> {
+        let account = self.account.unwrap_or_else(|| charter.signer(role).account());
+        let network = charter.network();
+        Ok(SignerKeys::new(&self.key.read(context, network)?.phrase, network, account)?)
     }
 }
 

@@ -37,9 +37,9 @@ pub struct EvidenceArgs {
     /// File with the recovery phrase, encrypted or not, or - for standard input. The leader's key is its identity
     #[arg(long, value_name = "FILE", required_unless_present_any = ["recovery", "psbt_out"])]
     key: Option<PathBuf>,
-    /// For a signer: account k of m/87'/coin'/k'
-    #[arg(long, value_name = "K", default_value_t = 0)]
-    account: u32,
+    /// For a signer: account k of m/87'/coin'/k'; by default the one that the charter names for the seat
+    #[arg(long, value_name = "K")]
+    account: Option<u32>,
     /// For a sponsor: take the key from the pledge's recovery file instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "speaks_as"])]
     recovery: Option<PathBuf>,
@@ -139,9 +139,10 @@ fn sign<S: Statement>(
     }
     let path = args.key.as_ref().ok_or_else(|| Failure::usage("give --key, --recovery or --psbt-out"))?;
     Ok(match by {
-        Party::Signer(_) => {
+        Party::Signer(role) => {
             let phrase = context.read_phrase(path, Some(network))?.phrase;
-            let keys = SignerKeys::new(&phrase, network, args.account)?;
+            let account = args.account.unwrap_or_else(|| task.charter().signer(role).account());
+            let keys = SignerKeys::new(&phrase, network, account)?;
             Signed::new(task.secp(), statement, &keys.statement_key())
         }
         Party::Leader => Identity::new(&context.read_phrase(path, None)?.phrase).sign(statement),

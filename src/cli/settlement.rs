@@ -6,6 +6,7 @@ mod transfer;
 mod view;
 
 pub use transfer::read_psbt;
+pub use view::purpose;
 
 use super::context::{Context, IdentityArg};
 use super::exit::{Exit, Failure};

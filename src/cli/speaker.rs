@@ -28,9 +28,9 @@ pub struct SignerSpeaker {
     /// File with the recovery phrase, encrypted or not, or - for standard input
     #[arg(long, value_name = "FILE", required_unless_present = "psbt_out")]
     key: Option<PathBuf>,
-    /// Account k of m/87'/coin'/k'; best a fresh one for each charter
-    #[arg(long, value_name = "K", default_value_t = 0)]
-    account: u32,
+    /// Account k of m/87'/coin'/k'; by default the one that the charter names for the seat
+    #[arg(long, value_name = "K")]
+    account: Option<u32>,
     /// Sign with another wallet: write the words as a PSBT (BIP322) here, and beside it FILE.statement.json for
     /// `upfront statement send`
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
@@ -85,8 +85,12 @@ impl SignerSpeaker {
     }
 
     /// Key file and number of the account, where a key file signs.
-    pub fn account(&self) -> Option<(&Path, u32)> {
-        self.key.as_deref().map(|key| (key, self.account))
+    pub fn account(&self, charter: &Charter, role: Role) -> Option<(&Path, u32)> {
+        self.key.as_deref().map(|key| (key, self.number(charter, role)))
+    }
+
+    fn number(&self, charter: &Charter, role: Role) -> u32 {
+        self.account.unwrap_or_else(|| charter.signer(role).account())
     }
 
     /// Signs as the one in `role`'s seat; or writes what a wallet shall sign, and then there is no signature
@@ -115,7 +119,7 @@ impl SignerSpeaker {
         }
         let path = self.key.as_ref().ok_or_else(|| Failure::usage("give --key or --psbt-out"))?;
         let phrase = context.read_phrase(path, Some(charter.network()))?.phrase;
-        let key = SignerKeys::new(&phrase, charter.network(), self.account)?.statement_key();
+        let key = SignerKeys::new(&phrase, charter.network(), self.number(charter, role))?.statement_key();
         require_seat(charter, role, &key)?;
         Ok(Some(Signed::new(&Secp256k1::new(), statement, &key)))
     }

@@ -194,9 +194,14 @@ fn a_charter_is_drafted_checked_and_attested_offline() {
     let secp = bitcoin::secp256k1::Secp256k1::new();
     charter.verify_attestation(&secp, crate::escrow::statement::Role::Arbiter, &signature).unwrap();
     // The account of another seat.
-    let wrong = upfront(&["charter", "attest", "--role", "arbiter", "--key", &key, &file]);
+    let wrong = upfront(&["charter", "attest", "--role", "arbiter", "--key", &key, "--account", "0", &file]);
     assert_eq!(wrong.status, 1);
     assert!(wrong.err.contains("--account"), "{}", wrong.err);
+    // The charter itself says which account a seat is.
+    let found = upfront(&["--json", "charter", "attest", "--role", "arbiter", "--key", &key, &file]);
+    assert_eq!(found.status, 0, "{}", found.err);
+    let found: serde_json::Value = serde_json::from_str(&found.out).unwrap();
+    assert_eq!(found["signature"], attested["signature"]);
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub enum DraftError {
     #[error("refund_time is too near: no time for the work is left before the review and ruling windows")]
     TooNear,
     /// Not an address and a share.
-    #[error("{what}: write ADDRESS:BPS, for example bc1q...:10000 for all")]
+    #[error("{what}: write ADDRESS:SHARE%, for example bc1q...:100% for all")]
     Payee {
         /// Who should be paid.
         what: String,

@@ -98,3 +98,21 @@ fn milestones_are_shares_with_times_and_the_last_may_end_with_the_work() {
     let file = Draft::parse("milestones = [\"40%:10d\", \"60%\"]\n").unwrap();
     assert_eq!(file.milestones.len(), 2);
 }
+
+#[test]
+fn shares_are_written_in_percent_or_basis_points() {
+    let payees = |texts: &[&str]| {
+        let address = testing::address(Network::Regtest, 0);
+        let payees = texts.iter().map(|share| format!("{address}:{share}")).collect();
+        let draft = Draft { payees, ..Draft::default() }.or(draft(Network::Regtest));
+        draft.fields(b"", &ground(Network::Regtest, 1_795_000_000))
+    };
+    let shares =
+        |fields: CharterFields| fields.payees.iter().map(|payee| payee.share_bps).collect::<Vec<_>>();
+    assert_eq!(shares(payees(&["95%", "500"]).unwrap()), [9_500, 500]);
+    assert_eq!(shares(payees(&["33.34%", "66.66%"]).unwrap()), [3_334, 6_666]);
+    for wrong in ["", "%", "95.123%", "-5%", "all"] {
+        let error = payees(&[wrong]).unwrap_err();
+        assert!(error.code() == "payee" && error.to_string().contains("100%"), "{wrong}: {error}");
+    }
+}

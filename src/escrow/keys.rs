@@ -208,6 +208,14 @@ impl SignerKey {
         &self.account_path
     }
 
+    /// k of that path.
+    pub fn account(&self) -> u32 {
+        match self.account_path.as_ref() {
+            [_, _, ChildNumber::Hardened { index }, ..] => *index,
+            _ => 0,
+        }
+    }
+
     /// The account's extended public key.
     pub fn xpub(&self) -> &Xpub {
         &self.xpub

@@ -69,7 +69,10 @@ impl fmt::Display for NextAccount {
         rows.row("network", self.network).row("account", self.account).row("signer key", &self.signer_key);
         self.noted_in.iter().for_each(|file| _ = rows.row("noted in", file.display()));
         write!(f, "{rows}")?;
-        writeln!(f, "For one charter: attest it with `--account {}`.", self.account)
+        writeln!(
+            f,
+            "For one charter: give the signer key to whoever drafts it. Commands find the account there."
+        )
     }
 }
 

@@ -203,7 +203,7 @@ fn consent_and_sign(
         let problem = format!("its PSBTs are of settlement {}", explanation.settlement);
         return Err(ClientError::untrue("psbts", problem).into());
     }
-    let keys = signing.key.signer(context, charter.network())?;
+    let keys = signing.key.signer(context, &charter, signing.role)?;
     context.note(&explanation);
     if !signing.yes && !context.confirm(&format!("Sign this as {}?", signing.role))? {
         return Err(Failure::refused("not_confirmed", "nothing was signed").into());

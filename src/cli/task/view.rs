@@ -276,5 +276,6 @@ fn signer_words(signer: &SignerView) -> String {
 fn settlement_line(view: &SettlementView) -> String {
     let signers: Vec<&str> = view.signed_by.iter().map(|role| role.name()).collect();
     let by = if signers.is_empty() { "nobody".into() } else { signers.join(", ") };
-    format!("settlement {}\n  {}, signed by {by}\n", view.id, word_of(&view.progress))
+    let purpose = crate::cli::settlement::purpose(&view.kind);
+    format!("settlement {}\n  {purpose}\n  {}, signed by {by}\n", view.id, word_of(&view.progress))
 }

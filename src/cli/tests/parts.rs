@@ -168,7 +168,7 @@ fn a_milestone_is_submitted_voted_on_split_and_signed() {
         assert!(held.contains(&(1, rest.amount)));
     });
     let shown = desk.run(&["task", "show", &desk.task]).out;
-    for part in ["1 payment for it is mined", "not submitted yet", "milestone 3"] {
+    for part in ["1 payment for it is mined", "not submitted yet", "milestone 3", "milestone of submission"] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
     let verified = desk.run(&["verify", "--offline", "--task", &desk.task]);

@@ -1,6 +1,7 @@
 //! Wishes in words.
 
 use super::super::text::{Rows, inert, sat, when};
+use crate::escrow::task::Stage;
 use crate::escrow::wish::{LeadChoice, OfferChoice, Word};
 use crate::nip98::npub;
 use crate::service::views::{WishSummary, WishView, WordView};
@@ -106,7 +107,7 @@ impl fmt::Display for WishReport {
         }
         if view.charters.is_empty() {
             writeln!(f, "No charter yet: upfront charter new --wish {} --out FILE ...", view.summary.wish)?;
-        } else {
+        } else if view.charters.iter().any(|charter| charter.stage == Stage::Open) {
             writeln!(f, "Fund one that is open: upfront pledge CHARTER --amount SAT --key FILE --wait")?;
         }
         Ok(())

@@ -32,6 +32,8 @@ struct Work {
     /// Why none is taken now.
     not_now: Option<String>,
     work_deadline: u32,
+    /// How many parts are handed in one by one.
+    milestones: u32,
     review_secs: u32,
     ruling_secs: u32,
     /// Submissions so far, the latest first.
@@ -81,6 +83,7 @@ impl Work {
             next_number: u32::try_from(task.submissions().len()).unwrap_or(u32::MAX),
             not_now: not_now(task, tip),
             work_deadline: fields.work_deadline,
+            milestones: task.charter().milestones(),
             review_secs: fields.review_secs,
             ruling_secs: fields.ruling_secs,
             submissions: earlier.collect(),

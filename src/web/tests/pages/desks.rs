@@ -1,7 +1,7 @@
 //! Settlements, desks and the service's own page: a settlement in each progress, what waits for whom and when, and
 //! rulings that are shown beforehand as they are proposed later.
 
-use crate::escrow::charter::SubmissionsOpen;
+use crate::escrow::charter::{Milestone, SubmissionsOpen};
 use crate::escrow::network::Network;
 use crate::escrow::statement::{Choice, Role, SubmissionId};
 use crate::escrow::testing;
@@ -259,6 +259,18 @@ async fn what_can_be_proposed_is_tried_before_anybody_proposes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_hands_in_a_part_is_told_to_name_it() {
+    let world = World::new(None, |fields| {
+        let due = fields.work_deadline;
+        fields.milestones = [6_000, 4_000].map(|share_bps| Milestone { share_bps, due }).into();
+    })
+    .await;
+    let (html, json) = world.page(&format!("/desk/developer/{}", world.id)).await;
+    assert_eq!(json["milestones"].as_u64(), Some(2));
+    assert!(html.contains("--milestone N") && html.contains("in 2 milestones"), "{html}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn desks_say_what_waits_for_whom() {
     let mut world = World::new(None, |fields| fields.minimum_pledge_sat = 50_000).await;
     for role in Role::ALL {
@@ -277,6 +289,7 @@ async fn desks_say_what_waits_for_whom() {
     let (html, json) = world.page(&format!("/desk/developer/{}", world.id)).await;
     assert_eq!((json["not_now"].as_str(), json["next_number"].as_u64()), (None, Some(0)));
     assert!(html.contains("data-handin=\"submission\"") && html.contains("submission create"), "{html}");
+    assert!(!html.contains("--milestone"), "all of the work is one");
 
     let submission = world.submit(0).await;
     world.sent("votes", world.vote_body(submission, 1, Choice::No, 1)).await;
