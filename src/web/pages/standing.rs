@@ -1,6 +1,8 @@
 //! What became of a pledge, in words for whoever paid it: one headline for the pledge, one line for each payment, and
 //! what is unusual. The only words about state that pages have: scripts fetch the page again and show these.
 
+mod left;
+
 use super::words;
 use crate::escrow::charter::CharterFields;
 use crate::escrow::pledge::{Ended, Ending, Standing, Surplus};
@@ -134,43 +136,6 @@ impl Case<'_> {
         }
     }
 
-    /// What a milestone's payout left in escrow: nobody paid it in anew.
-    fn remainder(&self, held: &OutpointView, amount: &str) -> Option<Words> {
-        if held.generation == 0 {
-            return None;
-        }
-        let still = still(&held.uncovered);
-        match held.standing? {
-            Standing::Seen => Some(Words::new(
-                "staying",
-                "",
-                "Stays in escrow, not in a block yet",
-                format!("{amount} of what you paid stay in escrow{still}, once the payout is in a block."),
-            )),
-            Standing::Confirming { depth, of } => Some(Words::new(
-                "staying",
-                "",
-                format!("Stays in escrow, {depth} of {of} confirmations"),
-                format!("{amount} of what you paid stay in escrow{still}."),
-            )),
-            Standing::Credited => Some(Words::new(
-                "stays",
-                "good",
-                "Stays in escrow",
-                format!("{amount} of what you paid stay in escrow{still}."),
-            )),
-            Standing::Vanished => Some(Words::new(
-                "replaced",
-                "",
-                "Not this one",
-                format!(
-                    "The payout that would have left {amount} here was replaced by the same payout at another fee."
-                ),
-            )),
-            Standing::Gift | Standing::BelowMinimum | Standing::Surplus { .. } => None,
-        }
-    }
-
     fn surplus(&self, reason: Surplus, amount: &str, back: &str) -> Words {
         match reason {
             Surplus::NotARemainder => Words::new(
@@ -235,7 +200,7 @@ impl Case<'_> {
         if let (Ending::Settled, Some(Settled { pay_bps, rest: rest @ (Rest::Stays | Rest::Moves) })) =
             (ended.how, settled)
         {
-            return split(pay_bps, rest, mined, &blocks);
+            return left::split(pay_bps, rest, mined, &blocks);
         }
         match (ended.how, settled.map(|settled| settled.pay_bps)) {
             (Ending::Refunded, _) if mined => Words::new(
@@ -422,33 +387,6 @@ impl Case<'_> {
         Words { state: said.state, tone: said.tone, title, text }
     }
 
-    /// A pledge of which milestones were paid, and the rest of which waits for the others.
-    fn part_paid(&self, present: &[(&OutpointView, &Words)], open: bool) -> Words {
-        let left: Vec<&OutpointView> =
-            present.iter().filter(|(held, _)| held.ended.is_none()).map(|(held, _)| *held).collect();
-        let sum = words::sat(left.iter().fold(0u64, |sum, held| sum.saturating_add(held.amount_sat)));
-        let still = left.first().map_or_else(String::new, |held| still(&held.uncovered));
-        let from = words::day(self.terms.refund_time);
-        if open {
-            return Words::new(
-                "part_paid_unsecured",
-                "warn",
-                "Part is paid; the refund of the rest is not signed yet",
-                format!(
-                    "{sum} stay in escrow{still}. Open this pledge with its key: the refund is signed there."
-                ),
-            );
-        }
-        Words::new(
-            "part_paid_secured",
-            "good",
-            "Part is paid; the rest stays in escrow, and its refund is secured",
-            format!(
-                "{sum} stay in escrow{still}. Next comes that work, then your vote on it. What is not paid out comes back from {from} on."
-            ),
-        )
-    }
-
     fn unpaid(&self, vanished: bool) -> Words {
         let promised = words::sat(self.promised_sat);
         if self.refundable() {
@@ -539,52 +477,6 @@ impl Case<'_> {
             ));
         }
         remarks
-    }
-}
-
-/// ` for milestone 3`, ` for milestones 2 and 3`: what something is still held for.
-fn still(uncovered: &[u32]) -> String {
-    let numbers: Vec<String> = uncovered.iter().map(|at| at.saturating_add(1).to_string()).collect();
-    match numbers.as_slice() {
-        [] => String::new(),
-        [one] => format!(" for milestone {one}"),
-        [first @ .., last] => format!(" for milestones {} and {last}", first.join(", ")),
-    }
-}
-
-/// A settlement that pays a part and keeps the rest in escrow, here or elsewhere.
-fn split(pay_bps: u16, rest: Rest, mined: bool, blocks: &str) -> Words {
-    match (rest, mined) {
-        (Rest::Moves, true) => Words::new(
-            "went_over",
-            "good",
-            "Moved to another task",
-            format!("As you signed, the money lies at your pledge under another charter ({blocks})."),
-        ),
-        (Rest::Moves, false) => Words::new(
-            "going_over",
-            "",
-            "Being moved to another task",
-            "As you signed, two of the three signers sent the money to your pledge under another charter. It waits for a block.",
-        ),
-        (_, true) => Words::new(
-            "part_paid",
-            "good",
-            format!("{} paid", words::share(pay_bps)),
-            format!(
-                "{} of it went to those who did the work ({blocks}); the rest, less the fee, was left in escrow.",
-                words::share(pay_bps)
-            ),
-        ),
-        (_, false) => Words::new(
-            "part_paying",
-            "",
-            format!("{} being paid", words::share(pay_bps)),
-            format!(
-                "Two of the three signers sent {} of it to those who did the work; the rest, less the fee, stays in escrow. It waits for a block.",
-                words::share(pay_bps)
-            ),
-        ),
     }
 }
 
