@@ -149,7 +149,7 @@ fn closing() -> (Life, SettlementId) {
     life.mine_empty(12, review / 4);
     life.submit(Some(1));
     let last = life.task.submissions()[1].id;
-    let mut vote = life.task.submissions()[0].votes[0].vote.statement.clone();
+    let mut vote = life.task.submissions()[0].votes[0].vote.statement;
     vote.submission = last;
     let vote = Signed::new(&life.secp, vote, &testing::sponsor(1));
     let receipt = receipt(&life.secp, &vote.statement, &life.tip(), &testing::receipt_keypair());
@@ -164,7 +164,7 @@ fn a_no_to_an_earlier_milestone_handed_over_directly_is_heard_at_the_closing_pay
     let (document, psbts) = (life.document(), life.plan(id).psbts());
     assert_eq!(found(&document, &psbts, &Beside::default()), Vec::<String>::new());
     for at in [0, 1] {
-        let mut said = life.task.submissions()[at].votes[0].vote.statement.clone();
+        let mut said = life.task.submissions()[at].votes[0].vote.statement;
         (said.choice, said.counter) = (Choice::No, 2);
         let vote = Signed::new(&life.secp, said, &testing::sponsor(1));
         let votes = [CastVote { vote, receipt: None }];

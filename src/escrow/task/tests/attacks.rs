@@ -166,7 +166,7 @@ fn a_rest_that_never_comes_binds_no_vote() {
     let mut world = verified(|fields| {
         alike(fields);
         fields.milestones[1].share_bps = 3_000;
-        fields.milestones.push(Milestone { share_bps: 2_000, ..fields.milestones[1].clone() });
+        fields.milestones.push(Milestone { share_bps: 2_000, ..fields.milestones[1] });
         fields.milestones[1].due -= 1;
     });
     let (index, _) = world.fund(sat(600_000));

@@ -179,7 +179,7 @@ impl Life {
     /// Mostly the last submission.
     fn submission(&self, at: u8) -> Option<SubmissionId> {
         let all = || self.world.task().submissions().iter().map(|submission| submission.id);
-        if at % 4 == 0 { pick(all(), at / 4) } else { all().next_back() }
+        if at.is_multiple_of(4) { pick(all(), at / 4) } else { all().next_back() }
     }
 
     /// A sponsor's refunds of everything a plan would leave, with the task that keeps it.
