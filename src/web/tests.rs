@@ -10,6 +10,7 @@ mod events;
 mod fakes;
 mod faucet;
 mod listeners;
+mod moves;
 mod openapi;
 mod operator;
 mod pages;

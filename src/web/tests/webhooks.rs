@@ -240,6 +240,7 @@ async fn every_operation_is_seen_to_succeed_as_described() {
         let (status, _) = world.get(&world.path(rest)).await;
         assert!(status.is_success(), "{rest}");
     }
+    super::moves::every_operation(&mut world, submission, id).await;
     let arbiter = world.charter.signer(crate::escrow::statement::Role::Arbiter).fingerprint();
     assert!(world.get(&format!("/api/v1/arbiters/{arbiter}")).await.0.is_success());
     world.task().await;
