@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { wayOf } from '../../src/core/proof/path.ts';
+import { RecoveryFile } from '../../src/core/recovery.ts';
 import { transactionHex } from '../../src/core/tx.ts';
 import { findPayment, openSecret, signOwn, type Opened } from '../../src/recover/open.ts';
 import { Life } from '../lib/life.ts';
@@ -38,8 +39,13 @@ test('a proof document names what is unspent, at the address of its generation',
   spends(opened);
   const own = signOwn(opened, { outpoint: rest.outpoint, amount: rest.amount, feerate: '7', to: '' });
   assert.equal(own.to, life.pledges[0]!.refundAddress);
-  // A recovery file is of what was paid in; it stays one that any version reads.
-  assert.deepEqual(opened.file?.document().outpoints, []);
+  // The file holds it with its generation, and reads it again at the same address.
+  const { file } = opened;
+  assert.ok(file);
+  assert.deepEqual(file.document().outpoints.map(({ outpoint, generation }) => [outpoint, generation]), [[rest.outpoint, 1]]);
+  const again = RecoveryFile.parse(file.toJson());
+  assert.deepEqual(again.refunds.map(({ target }) => target.output.address), [file.refunds[0]!.target.output.address]);
+  assert.equal(again.toJson(), file.toJson());
 });
 
 test('the payout itself is enough beside charter and words', () => {
