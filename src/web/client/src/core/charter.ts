@@ -13,7 +13,7 @@ import { MAX_31, MAX_MONEY_SAT } from './number.ts';
 import { liftX } from './point.ts';
 import { serviceSpeaker, signerSpeaker, sponsorSpeaker, verifyStatement, type Speaker, type StatementSignature } from './signature.ts';
 import { ROLES, parseSignerKey, sameKey, type Role, type SignerKey } from './signer-key.ts';
-import { attest } from './statement.ts';
+import { attest, type Named } from './statement.ts';
 import { UNSEEN } from './words.ts';
 
 export type { CharterFields, Leader, Payee, Seat } from './charter-shape.ts';
@@ -103,6 +103,18 @@ export class Charter {
   /** Under which keys the leader's statements verify, where there is one. */
   get leader(): Speaker | null {
     return this.fields.leader === null ? null : sponsorSpeaker(this.fields.leader.key);
+  }
+
+  /** Who signs a submission: the developer, or whoever names other payees; null where the charter has no such person. */
+  submitter(named: Named | null | undefined): Speaker | null {
+    if (!named) return this.speaker('developer');
+    return named.by === 'representative' ? this.speaker('representative') : this.leader;
+  }
+
+  /** Whether a submission of this milestone is for a part that there is: none where the work is one whole. */
+  hasPart(milestone: number | null | undefined): boolean {
+    const count = this.fields.milestones.length;
+    return typeof milestone === 'number' ? count > 1 && milestone < count : count === 1;
   }
 
   /** What the leader confirms before sponsors vote; null: the submission opens the vote. */

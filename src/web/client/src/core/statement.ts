@@ -21,7 +21,7 @@ export interface Statement {
 
 export type Choice = 'yes' | 'no';
 
-function statement(tag: string, name: string, fields: readonly (readonly [string, string | number])[]): Statement {
+export function statement(tag: string, name: string, fields: readonly (readonly [string, string | number])[]): Statement {
   const lines = fields.map(([field, value]) => `${field}: ${value}\n`).join('');
   return { tag, name, lines, digest: taggedHash(tag, utf8(lines)) };
 }
@@ -80,6 +80,10 @@ export interface Named {
 /** The lines of payees that are named, in submissions and in the terms of settlements alike. */
 export const payeeLines = (payees: readonly NamedPayee[]): [string, string][] => payees.map(({ address, share_bps: share }, at) =>
   ['payee', `${oneLine(address, `named.payees.${at}.address`)}, ${integer(share, `named.payees.${at}.share_bps`, 0, 0xffff)} bps`]);
+
+/** Whether two lists of payees pay the same. */
+export const samePayees = (a: readonly NamedPayee[], b: readonly NamedPayee[]): boolean => a.length === b.length &&
+  a.every(({ address, share_bps: share }, at) => b[at]?.address === address && b[at].share_bps === share);
 
 function namedLines({ by, payees }: Named): [string, string][] {
   if (by !== 'representative' && by !== 'leader') refuse('statement_named_by', 'named.by', 'named.by is representative or leader');

@@ -1,18 +1,16 @@
 // Wishes and the words to them: what an identity says before there is a charter (docs/PROTOCOL.md, section 16).
 
-import { hash, hex, utf8 } from './bytes.ts';
+import { hash, hex } from './bytes.ts';
 import { refuse } from './error.ts';
-import { taggedHash } from './hash.ts';
 import type { NetworkName } from './network.ts';
 import { MAX_MONEY_SAT, MAX_U32, integer } from './number.ts';
-import type { Statement } from './statement.ts';
+import { statement, type Statement } from './statement.ts';
 
-function statement(tag: string, name: string, fields: readonly (readonly [string, string | number])[]): Statement {
+function oneLined(tag: string, name: string, fields: Parameters<typeof statement>[2]): Statement {
   for (const [field, value] of fields) {
-    if (/[\u0000-\u001f\u007f-\u009f]/.test(String(value))) refuse('one_line', field, `${field} must be one line`);
+    if (/\p{Cc}/u.test(String(value))) refuse('one_line', field, `${field} must be one line`);
   }
-  const lines = fields.map(([field, value]) => `${field}: ${value}\n`).join('');
-  return { tag, name, lines, digest: taggedHash(tag, utf8(lines)) };
+  return statement(tag, name, fields);
 }
 
 export interface WishFields {
@@ -27,7 +25,7 @@ export interface WishFields {
 }
 
 export const wish = (given: WishFields): Statement =>
-  statement('upfront/wish', 'wish', [
+  oneLined('upfront/wish', 'wish', [
     ['network', given.network],
     ['repository', given.repository],
     ['link', given.link ?? 'none'],
@@ -56,14 +54,14 @@ const said = ({ network, task, by }: Said): (readonly [string, string | number])
 const counter = (given: Said): readonly [string, number] => ['counter', integer(given.counter, 'counter', 0, MAX_U32 - 1)];
 
 export const like = (given: LikeFields): Statement =>
-  statement('upfront/like', 'like', [...said(given), ['like', given.like ? 'yes' : 'no'], counter(given)]);
+  oneLined('upfront/like', 'like', [...said(given), ['like', given.like ? 'yes' : 'no'], counter(given)]);
 
 export interface PromiseFields extends Said {
   /** 0 takes it back. */
   readonly amount_sat: number;
 }
 
-export const promise = (given: PromiseFields): Statement => statement('upfront/promise', 'promise', [
+export const promise = (given: PromiseFields): Statement => oneLined('upfront/promise', 'promise', [
   ...said(given), ['amount', `${integer(given.amount_sat, 'amount_sat', 0, Number(MAX_MONEY_SAT))} sat`], counter(given),
 ]);
 
@@ -74,7 +72,7 @@ export interface OfferFields extends Said {
   readonly until: number | null;
 }
 
-export const offer = (given: OfferFields): Statement => statement('upfront/offer', 'offer', [
+export const offer = (given: OfferFields): Statement => oneLined('upfront/offer', 'offer', [
   ...said(given), ['as', given.as], ['choice', given.choice],
   ['until', given.until === null ? 'none' : integer(given.until, 'until', 0, MAX_U32)], counter(given),
 ]);
@@ -85,7 +83,7 @@ export interface LeadFields extends Said {
   readonly place: number | null;
 }
 
-export const lead = (given: LeadFields): Statement => statement('upfront/lead', 'lead', [
+export const lead = (given: LeadFields): Statement => oneLined('upfront/lead', 'lead', [
   ...said(given), ['choice', given.choice],
   ['place', given.place === null ? 'none' : integer(given.place, 'place', 1, 1_000_000)], counter(given),
 ]);
@@ -108,7 +106,7 @@ export interface ProjectFields {
 }
 
 /** What a leader says of a project. */
-export const project = (given: ProjectFields): Statement => statement('upfront/project', 'project', [
+export const project = (given: ProjectFields): Statement => oneLined('upfront/project', 'project', [
   ['network', given.network],
   ['repository', given.repository],
   ['name', given.name],

@@ -16,6 +16,14 @@ export function percent(bps: number): string {
   return `${Math.floor(bps / 100)}${part === '' ? '' : `.${part}`} %`;
 }
 
+/** `milestone 2 of 3, 30 % of the whole`, of the milestones of a charter; `number` counts from 0. */
+export const partWords = (milestones: readonly { readonly share_bps: number }[], number: number): string =>
+  `milestone ${number + 1} of ${milestones.length}, ${percent(milestones[number]?.share_bps ?? 0)} of the whole`;
+
+/** `50 % to bc1q..., 50 % to bc1p...`: whom a submission names. */
+export const payeeWords = (payees: readonly { readonly address: string; readonly share_bps: number }[]): string =>
+  payees.map(({ address, share_bps: share }) => `${percent(share)} to ${address}`).join(', ');
+
 /** Control, bidirectional and zero-width characters: a text could show something other than it is. */
 export const UNSEEN = /[\p{Cc}\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u061c\u2028\u2029\u00ad\u{e0000}-\u{e007f}]/u;
 const EVERY_UNSEEN = new RegExp(UNSEEN, 'gu');

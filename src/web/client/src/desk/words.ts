@@ -7,7 +7,7 @@ import { networkOf } from '../core/network.ts';
 import { isSecret } from '../core/secret.ts';
 import { parseSignature } from '../core/signature.ts';
 import { acceptance, attest, ruling, submission, vote, type Statement } from '../core/statement.ts';
-import { percent } from '../core/words.ts';
+import { payeeWords, percent } from '../core/words.ts';
 import { namedOf } from '../sponsor/views.ts';
 
 export type Kind = 'attestation' | 'submission' | 'acceptance' | 'ruling' | 'vote';
@@ -35,7 +35,7 @@ const SAYS: Readonly<Record<Exclude<Kind, 'attestation'>, (fields: Fields) => { 
       network: networkOf(fields['network']).name, charter: fields['charter'] as string, number: fields['number'] as number,
       link: text(fields['link'], 'link'), content: fields['content'] as string, blockHeight: fields['block_height'] as number,
       blockHash: fields['block_hash'] as string, milestone: (fields['milestone'] ?? null) as number | null,
-      named: (fields['named'] ?? null) === null ? null : namedOf(fields['named'], 'named'),
+      named: namedOf(fields['named'], 'named'),
     }),
     sentence: submissionWords(fields),
   }),
@@ -65,10 +65,9 @@ const SAYS: Readonly<Record<Exclude<Kind, 'attestation'>, (fields: Fields) => { 
 };
 
 function submissionWords(fields: Fields): string {
-  const named = (fields['named'] ?? null) === null ? null : namedOf(fields['named'], 'named');
+  const named = namedOf(fields['named'], 'named');
   const part = typeof fields['milestone'] === 'number' ? `, for milestone ${fields['milestone'] + 1}` : '';
-  const payees = named?.payees.map(({ address, share_bps: share }) => `${percent(share)} to ${address}`).join(', ');
-  const to = payees === undefined ? '' : `. It names other payees, who are paid from yes votes only: ${payees}`;
+  const to = named === null ? '' : `. It names other payees, who are paid from yes votes only: ${payeeWords(named.payees)}`;
   return `The ${named?.by ?? 'developer'} submits work, number ${Number(fields['number']) + 1} of this task${part}: ${String(fields['link'])}${to}`;
 }
 

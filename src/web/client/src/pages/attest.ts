@@ -7,6 +7,7 @@ import { parseSignature, signatureText, verifies, type StatementSignature } from
 import { ROLES, type Role } from '../core/signer-key.ts';
 import { attest } from '../core/statement.ts';
 import { errorWords, problemOf, wordsOf } from '../ui/identity.ts';
+import { sayer } from '../ui/page.ts';
 
 /** Longest file looked at: an attestation is a few hundred bytes. */
 const MAX_BYTES = 16_384;
@@ -72,10 +73,7 @@ function handIn(place: HTMLElement): void {
   const status = place.querySelector<HTMLElement>('[role="status"]');
   if (form === null || text === null || file === null || drop === null || status === null) return;
 
-  const say = (words: string, bad = false): void => {
-    status.textContent = words;
-    status.className = bad ? 'note bad' : 'small';
-  };
+  const say = sayer(status);
   const take = async (given: File | undefined): Promise<void> => {
     if (given === undefined) return;
     if (given.size > MAX_BYTES) {

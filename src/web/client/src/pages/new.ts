@@ -8,6 +8,7 @@ import { networkOf } from '../core/network.ts';
 import { findSecret, isSecret } from '../core/secret.ts';
 import { parseSignerKey } from '../core/signer-key.ts';
 import { errorWords, identityPanel, problemOf, send, wordsOf } from '../ui/identity.ts';
+import { sayer } from '../ui/page.ts';
 
 const SECRET = 'This is a private key or recovery words. It was taken out of the field and sent nowhere. Never paste it into a page; a public key belongs here.';
 /** Ordinary words can stand so by chance; then nothing but their order must change. */
@@ -112,10 +113,7 @@ function writeDown(place: HTMLElement): void {
   const status = document.getElementById('write-status');
   const panel = document.getElementById('identity');
   if (button === null || status === null || panel === null) return;
-  const say = (text: string, bad = false): void => {
-    status.textContent = text;
-    status.className = bad ? 'note bad' : 'small';
-  };
+  const say = sayer(status);
   identityPanel(panel, (identity) => { button.disabled = identity === null; });
   place.hidden = false;
   button.addEventListener('click', () => {

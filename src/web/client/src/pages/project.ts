@@ -5,7 +5,8 @@ import { findSecret } from '../core/secret.ts';
 import { signStatement } from '../core/signature.ts';
 import { project, type ProjectFields } from '../core/wish.ts';
 import { errorWords, identityPanel, type Identity } from '../ui/identity.ts';
-import { EXTENSION, SECRET, post, sayer, signer } from '../ui/statements.ts';
+import { sayer } from '../ui/page.ts';
+import { EXTENSION, SECRET, post, signer } from '../ui/statements.ts';
 
 type Own = Partial<Record<keyof ProjectFields, unknown>>;
 const TEXTS = ['name', 'description', 'licence', 'arbiter', 'leader_address', 'leader_share_bps', 'minimum_pledge_sat', 'donations', 'published'] as const;

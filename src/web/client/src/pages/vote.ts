@@ -3,12 +3,12 @@
 import { UpfrontError } from '../core/error.ts';
 import type { Choice } from '../core/statement.ts';
 import type { Charter } from '../core/charter.ts';
-import { inert, percent, satWords } from '../core/words.ts';
+import { inert, payeeWords, satWords } from '../core/words.ts';
 import { cast, checkedWork, counterName, counterOf, isLate, nextVote, said, signed, signedBy, statementOf, type Receipt, type Voter } from '../sponsor/ballot.ts';
 import { pledgePath } from '../sponsor/attend.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
 import { takeKey } from '../sponsor/link.ts';
-import { handInPrepared, partWords, splitsOf, splitWords, type Splits } from '../sponsor/milestone.ts';
+import { handInPrepared, partOf, splitsOf, splitWords, type Splits } from '../sponsor/milestone.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
 import { refusedSecret } from '../ui/secret.ts';
 import { highest, remember } from '../sponsor/memory.ts';
@@ -81,7 +81,7 @@ async function choose(keepers: Keeper[]): Promise<void> {
   const form = element('form', { id: 'vote-form', novalidate: true },
     ...(keepers.length === 1 ? [] : [pledgeChoices(charter, keepers, view)]),
     ...(keepers.length === 1 && keepers[0] !== undefined ? [element('p', {}, pledgeLine(charter, keepers[0], view))] : []),
-    choices(charter, view),
+    choices(partOf(charter, view)),
     receiptsField(),
     element('p', { class: 'error', id: 'vote-error', role: 'alert', hidden: true }),
     element('p', { class: 'actions' }, element('button', { type: 'submit' }, 'Sign and send my vote')));
@@ -97,13 +97,13 @@ async function choose(keepers: Keeper[]): Promise<void> {
 function workPanel(charter: Charter, view: SubmissionView): HTMLElement {
   const { fields } = view;
   const link = inert(fields.link);
-  const part = partWords(charter, view);
+  const part = partOf(charter, view);
   return element('dl', { class: 'rows', id: 'signed-work' },
     element('div', {}, element('dt', {}, 'You vote on'), element('dd', {}, /^https?:\/\//.test(link) && link === fields.link ? element('a', { href: link, rel: 'noopener noreferrer nofollow' }, link) : link)),
     ...(part === null ? [] : [element('div', {}, element('dt', {}, 'It is'), element('dd', { id: 'signed-part' }, part))]),
     element('div', {}, element('dt', {}, 'Its bytes'), element('dd', { class: 'hash' }, `sha256 ${fields.content}`)),
     ...(fields.named ? [element('div', {}, element('dt', {}, 'Paid to others'), element('dd', { id: 'signed-payees' },
-      `The ${fields.named.by} names other payees than the terms; only a yes pays them: ${fields.named.payees.map(({ address, share_bps: share }) => `${percent(share)} to ${address}`).join(', ')}.`))] : []),
+      `The ${fields.named.by} names other payees than the terms; only a yes pays them: ${payeeWords(fields.named.payees)}.`))] : []),
     element('div', {}, element('dt', {}, 'Checked'), element('dd', {}, `The ${fields.named?.by ?? 'developer'} signed this link and these bytes; your vote names exactly them.`)));
 }
 
@@ -133,9 +133,9 @@ const pledgeChoices = (charter: Charter, keepers: readonly Keeper[], view: Submi
   ...keepers.filter(({ file }) => file.key !== null).map((keeper) => element('label', { class: 'choice' },
     element('input', { type: 'checkbox', name: 'pledge', value: String(keeper.view.index), checked: true }), element('span', {}, pledgeLine(charter, keeper, view)))));
 
-const choices = (charter?: Charter, view?: SubmissionView): HTMLElement => element('fieldset', { id: 'choices' },
+const choices = (part: string | null = null): HTMLElement => element('fieldset', { id: 'choices' },
   element('legend', {}, 'Your vote'),
-  choiceBox('yes', 'Yes, pay for the work', yesWords(charter !== undefined && view !== undefined ? partWords(charter, view) : null)),
+  choiceBox('yes', 'Yes, pay for the work', yesWords(part)),
   choiceBox('no', 'No, hold my money', 'Your money stays where it is. The arbiter rules how much of it is paid; without a ruling all of it comes back to you. So a no is a free chance to be refunded: say it if the work is not what was asked.'));
 
 const yesWords = (part: string | null): string => part === null
@@ -195,7 +195,7 @@ function suggested(charter: Charter): number | null {
 /** Signs and hands in the refunds of what a milestone's payout leaves of a pledge; what became of it, in words. Whatever
  * fails here, the vote stands and the pledge is as safe as before. */
 async function split(keeper: Keeper, view: SubmissionView, charter: Charter): Promise<string[]> {
-  const part = partWords(charter, view);
+  const part = partOf(charter, view);
   if (part === null) return [];
   let splits: Splits = { splits: [], whole: [] };
   let failed: string | null = null;
@@ -258,7 +258,7 @@ function walletForm(): HTMLElement {
 
 /** A wallet signs no refunds of what does not exist yet. */
 function walletNotes(choice: Choice, charter: Charter, view: SubmissionView): string[] {
-  const part = partWords(charter, view);
+  const part = partOf(charter, view);
   if (choice !== 'yes' || part === null) return [];
   return [`Nothing is paid for ${part} by itself: that needs refunds of what would stay in escrow, which this page signs only with a key that it holds. Your pledge stays whole, with its refund as it was, and is paid by the last payout.`];
 }

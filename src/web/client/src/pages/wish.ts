@@ -11,7 +11,8 @@ import {
   lead, like, offer, promise, wish, wishId, type LeadFields, type LikeFields, type OfferFields, type PromiseFields, type WishFields,
 } from '../core/wish.ts';
 import { errorWords, identityPanel, type Identity } from '../ui/identity.ts';
-import { EXTENSION, SECRET, post, sayer, signer } from '../ui/statements.ts';
+import { sayer } from '../ui/page.ts';
+import { EXTENSION, SECRET, post, signer } from '../ui/statements.ts';
 
 
 // ---- A new wish

@@ -6,10 +6,9 @@ import { refuse, UpfrontError } from '../core/error.ts';
 import { sha256 } from '../core/hash.ts';
 import { parseLoose } from '../core/json.ts';
 import { wordlist } from '../core/keys.ts';
-import { parseCastVote, parseProof, type CastVoteDocument, type ProofDocument } from '../core/proof/document.ts';
+import { parseCastVote, parsePrepared, parseProof, type CastVoteDocument, type ProofDocument } from '../core/proof/document.ts';
 import { Psbt } from '../core/psbt.ts';
 import type { RefundSignatures } from '../core/refund.ts';
-import { parsePrepared } from '../core/settlement/prepared.ts';
 import { looksPrivate } from '../core/signer-key.ts';
 import { isSealed } from '../offline/sealed.ts';
 

@@ -24,19 +24,15 @@ export function checkedWork(charter: Charter, view: SubmissionView, asked: strin
   }
   verifyStatement(statement, parseSignature(view.signature, 'submission.signature'), submitter(charter, view), 'submission.signature');
   const { milestone, named } = view.fields;
-  const count = charter.fields.milestones.length;
-  if (typeof milestone === 'number' ? count === 1 || milestone >= count : count > 1) {
+  if (!charter.hasPart(milestone)) {
     refuse('untrue', 'submission.milestone', 'submission.milestone is not so: the terms have no such part of the work. Do not vote');
   }
   if (named) charter.sharesFor(named.payees);
   return view;
 }
 
-/** Who signs a submission: the developer, or whoever names other payees. */
 function submitter(charter: Charter, { fields: { named } }: SubmissionView): Speaker {
-  if (!named) return charter.speaker('developer');
-  if (named.by === 'representative') return charter.speaker('representative');
-  return charter.leader ?? refuse('untrue', 'submission.named', 'submission.named is not so: the project has no leader who could name payees');
+  return charter.submitter(named) ?? refuse('untrue', 'submission.named', 'submission.named is not so: the project has no leader who could name payees');
 }
 
 /** A pledge that votes: its number, and the key under which it does. */

@@ -6,7 +6,7 @@ import type { RefundBundle } from '../core/refund.ts';
 import { makePlan, outputsOf } from '../core/settlement/plan.ts';
 import { madeBy, milestoneBps, prepareRefunds, remainderHome } from '../core/settlement/prepared.ts';
 import type { Terms } from '../core/settlement/terms.ts';
-import { percent, satWords } from '../core/words.ts';
+import { partWords, satWords } from '../core/words.ts';
 import type { Charter } from '../core/charter.ts';
 import { postJson } from '../ui/api.ts';
 import type { Keeper } from './keeper.ts';
@@ -32,9 +32,9 @@ export interface Splits {
 }
 
 /** `milestone 2 of 3, 30 % of the whole`; null where the work is the whole of it. */
-export function partWords({ fields }: Charter, { fields: { milestone } }: SubmissionView): string | null {
+export function partOf({ fields }: Charter, { fields: { milestone } }: SubmissionView): string | null {
   if (typeof milestone !== 'number' || fields.milestones.length < 2) return null;
-  return `milestone ${milestone + 1} of ${fields.milestones.length}, ${percent(fields.milestones[milestone]?.share_bps ?? 0)} of the whole`;
+  return partWords(fields.milestones, milestone);
 }
 
 /** Milestones that an output has not paid yet; null where nobody says so. What was paid in has paid none. */

@@ -120,7 +120,8 @@ export function voteOf(value: Json, field: string): CastVote {
   };
 }
 
-export function namedOf(value: Json | undefined, field: string): Named {
+export function namedOf(value: Json | undefined, field: string): Named | null {
+  if ((value ?? null) === null) return null;
   const given = fields(value, field);
   const by = text(given.by, `${field}.by`);
   if (by !== 'representative' && by !== 'leader') return no(`${field}.by`);
@@ -142,7 +143,7 @@ export function submissionOf(value: Json, field = 'submission'): SubmissionView 
       link: text(said.link, field), content: text(said.content, field),
       blockHeight: integer(said.block_height, `${field}.block_height`, 0, MAX_U32), blockHash: text(said.block_hash, field),
       milestone: (said.milestone ?? null) === null ? null : integer(said.milestone, `${field}.milestone`, 0, MAX_U32),
-      named: (said.named ?? null) === null ? null : namedOf(said.named, `${field}.named`),
+      named: namedOf(said.named, `${field}.named`),
     },
     signature: text(signed.signature, field),
     closesSecs: given.window === null ? null : integer(fields(given.window, `${field}.window`).closes_secs, `${field}.window.closes_secs`, 0, Number.MAX_SAFE_INTEGER),

@@ -8,6 +8,7 @@ import { authorizationOf, eventId, requestEvent, signEvent, type Event, type Uns
 import { keyPair, verifySchnorr } from '../core/point.ts';
 import { button, element } from './element.ts';
 import { forget, keep, kept, newKey, nonce, readNsec, type Chosen } from './identity-key.ts';
+import { sayer } from './page.ts';
 
 /** NIP-07: an extension that signs and keeps its key to itself. */
 interface Extension {
@@ -156,10 +157,7 @@ export function identityPanel(container: HTMLElement, changed: (identity: Identi
   const place = element('div');
   container.replaceChildren(place, status);
 
-  const say = (words: string, bad = false): void => {
-    status.textContent = words;
-    status.className = bad ? 'note bad' : 'small';
-  };
+  const say = sayer(status);
   const attempt = async (act: () => Promise<void>): Promise<void> => {
     try {
       await act();

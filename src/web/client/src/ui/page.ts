@@ -28,6 +28,14 @@ export function say(words: string): void {
   if (region !== null) region.textContent = words;
 }
 
+/** Shows what is under way, or wrong, at one place of a page. */
+export function sayer(status: HTMLElement): (words: string, bad?: boolean) => void {
+  return (words, bad = false) => {
+    status.textContent = words;
+    status.className = bad ? 'note bad' : 'small';
+  };
+}
+
 /** Ties words to a field, or takes them away; `id` is the field's, `error` the place of its words. */
 export function fieldError(id: string, words: string | null, error = `${id}-error`): void {
   const place = byId(error);

@@ -27,11 +27,3 @@ export async function post(path: string, body: unknown): Promise<void> {
     throw new UpfrontError('refused', 'service', words);
   }
 }
-
-/** Shows what is under way, or wrong. */
-export function sayer(status: HTMLElement): (words: string, bad?: boolean) => void {
-  return (words, bad = false) => {
-    status.textContent = words;
-    status.className = bad ? 'note bad' : 'small';
-  };
-}

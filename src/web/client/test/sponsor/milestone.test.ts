@@ -15,7 +15,7 @@ import { parseOutpoint } from '../../src/core/tx.ts';
 import { checkedWork } from '../../src/sponsor/ballot.ts';
 import { Issuing } from '../../src/sponsor/issue.ts';
 import type { Keeper } from '../../src/sponsor/keeper.ts';
-import { handInPrepared, partWords, splitsOf, splitWords } from '../../src/sponsor/milestone.ts';
+import { handInPrepared, partOf, splitsOf, splitWords } from '../../src/sponsor/milestone.ts';
 import { submissionOf, type SubmissionView } from '../../src/sponsor/views.ts';
 import { rootOf } from '../lib/root.ts';
 import { FakeService, served } from '../lib/service.ts';
@@ -45,7 +45,7 @@ test('the refunds fit the transactions that the service would propose, one for e
   await served(service, async () => {
     const { keeper, work } = await ready(service, [{}, { outpoint: `${'2'.repeat(64)}:1`, generation: 1, uncovered: [1, 2] }]);
     const { charter } = service;
-    assert.equal(partWords(charter, work), 'milestone 2 of 3, 25 % of the whole');
+    assert.equal(partOf(charter, work), 'milestone 2 of 3, 25 % of the whole');
     const found = splitsOf(keeper, work, 3);
     assert.deepEqual(found.whole, []);
     // 25 of 100, and of the second output, which paid the first part, 25 of 70: rounded down.
@@ -119,7 +119,7 @@ test('work of the whole, or of a milestone that the terms do not have', async ()
     const { keeper } = await ready(withMilestones(), [{}]).catch(() => ({ keeper: null }));
     assert.equal(keeper, null, 'another service does not answer');
     const work = submissionOf(one.submit() as unknown as Json);
-    assert.equal(partWords(one.charter, checkedWork(one.charter, work, work.id)), null);
+    assert.equal(partOf(one.charter, checkedWork(one.charter, work, work.id)), null);
   });
   const service = withMilestones();
   const refused = (change: object): string => {

@@ -11,7 +11,7 @@ import { comparePsbt, placeOf, sharedInputs } from '../settlement/psbts.ts';
 import { isGift, isSplit, sameKind, type Kind, type TermInput } from '../settlement/terms.ts';
 import type { RefundSignatures } from '../refund.ts';
 import { txid, type TxOut } from '../tx.ts';
-import { percent, satWords } from '../words.ts';
+import { partWords, percent, satWords } from '../words.ts';
 import { checkProof } from './check.ts';
 import type { CastVoteDocument, ProofDocument } from './document.ts';
 import { Findings, type Finding } from './findings.ts';
@@ -108,9 +108,10 @@ export function allowed(
 
 /** The document's settlement that some PSBT belongs to, or that is most like the first. */
 function find(task: Task, psbts: readonly Psbt[]): Plan | undefined {
-  const plans = [...task.settlements.values()].map((state) => state.plan).sort((a, b) => (a.id < b.id ? -1 : 1));
+  const byId = task.plans.sort((a, b) => (a.id < b.id ? -1 : 1));
   // Of two that have the same transaction, the one that it pays.
-  plans.sort((a, b) => Number(task.paysAnother(a)) - Number(task.paysAnother(b)));
+  const paysAnother = new Set(byId.filter((plan) => task.paysAnother(plan)));
+  const plans = [...byId.filter((plan) => !paysAnother.has(plan)), ...paysAnother];
   const ids = psbts.map((psbt) => txid(psbt.unsignedTx));
   const exact = plans.find((plan) => ids.some((id) => placeOf(plan, id) !== undefined));
   const first = psbts[0]?.unsignedTx;
@@ -177,7 +178,7 @@ export function milestoneWords(task: Task, submission: string): string {
   const { milestones } = task.charter.fields;
   const known = task.submission(submission);
   const number = known === undefined ? 0 : milestoneIn(known);
-  return `milestone ${number + 1} of ${milestones.length}, ${percent(milestones[number]?.share_bps ?? 0)} of the whole`;
+  return partWords(milestones, number);
 }
 
 const REASONS: Readonly<Record<Reason, string>> = {

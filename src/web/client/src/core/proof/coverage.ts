@@ -2,8 +2,8 @@
 // left in escrow has paid that one, and those of the outpoint it comes from. Follows from settlements alone: an arrival at
 // a later generation that none of them explains has no place here.
 
-import { formsOf, type Plan } from '../settlement/plan.ts';
-import { submissionOf } from '../settlement/terms.ts';
+import type { Plan } from '../settlement/plan.ts';
+import { madeBy } from '../settlement/prepared.ts';
 import type { Held } from './standing.ts';
 
 export interface Coverage {
@@ -32,15 +32,11 @@ export type Remainders = ReadonlyMap<string, Left>;
 export function remaindersIn(plans: Iterable<Plan>): Remainders {
   const found = new Map<string, Left>();
   for (const plan of plans) {
-    const submission = submissionOf(plan.terms.kind);
-    if (submission === null) continue;
-    for (const { form } of formsOf(plan)) {
-      form.outputs.forEach((output, vout) => {
-        if (output.kind !== 'remainder') return;
-        const { outpoint: from, index, generation } = output;
-        const made = `${form.txid}:${vout}`;
-        if (!found.has(made)) found.set(made, { from, index, generation, submission });
-      });
+    const { kind } = plan.terms;
+    if (kind.kind !== 'milestone') continue;
+    for (const { outpoint, input } of madeBy(plan)) {
+      const { outpoint: from, index, generation } = input;
+      if (!found.has(outpoint)) found.set(outpoint, { from, index, generation: generation + 1, submission: kind.submission });
     }
   }
   return found;

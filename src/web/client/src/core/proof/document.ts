@@ -3,6 +3,7 @@
 
 import { refuse } from '../error.ts';
 import { parseJson } from '../json.ts';
+import type { RefundSignatures } from '../refund.ts';
 import type { NamedPayee } from '../statement.ts';
 import {
   flag, hash32, hexText, list, matching, nullable, object, oneOf, outpoint, record, some, tagged, text, u16, u32, u64, type Of,
@@ -144,3 +145,10 @@ export function parseProof(given: string): ProofDocument {
 /** Reads a vote that its sponsor handed over: the file of `upfront vote --receipt`. */
 export const parseCastVote = (given: string, field: string): CastVoteDocument =>
   castVote(parseJson(given, field), field);
+
+const prepared = object({
+  refunds: list(object({ outpoint, amount_sat: u64, pair: hexText, ladder: list(hexText) })),
+});
+
+/** The answer to `GET .../settlements/{id}/prepared-refunds`, read strictly. */
+export const parsePrepared = (given: string, field: string): readonly RefundSignatures[] => prepared(parseJson(given, field), field).refunds;

@@ -6,6 +6,7 @@
 import type { Window } from './ballot.ts';
 import { milestoneBps } from '../settlement/prepared.ts';
 import type { Kind } from '../settlement/terms.ts';
+import { samePayees } from '../statement.ts';
 import { milestoneIn, type SubmissionState, type Task } from './task.ts';
 import type { Held } from './standing.ts';
 
@@ -30,8 +31,7 @@ const ALL = 10_000;
 function samePeople(a: SubmissionState, b: SubmissionState): boolean {
   const [left, right] = [a.proof.submission.statement.named, b.proof.submission.statement.named];
   if (left === null || right === null) return left === right;
-  return left.payees.length === right.payees.length &&
-    left.payees.every(({ address, share_bps: share }, at) => right.payees[at]?.address === address && right.payees[at].share_bps === share);
+  return samePayees(left.payees, right.payees);
 }
 
 /** Submissions that may speak for a milestone under a settlement of `submission`. */

@@ -9,6 +9,7 @@ import { madeBy, refundProblems, remainderHome, type HomeOf } from '../settlemen
 import { checkProof } from './check.ts';
 import type { ProofDocument } from './document.ts';
 import type { Findings } from './findings.ts';
+import { slotKey } from './mined.ts';
 import type { Task } from './task.ts';
 
 /** Notes everything for which what is left could not be taken back by its sponsor alone at T. */
@@ -57,7 +58,7 @@ function checkDestination(task: Task, plan: Plan, to: string, destination: Proof
   const homes = new Map(plan.terms.inputs.map(({ outpoint, sponsorKey }) => {
     const move = task.move(outpoint, to);
     const pledge = there.pledges.get(move?.to_index ?? 0);
-    const output = there.outputs.get(`0/${move?.to_index ?? 0}`);
+    const output = there.outputs.get(slotKey({ generation: 0, index: move?.to_index ?? 0 }));
     if (move === undefined || pledge === undefined || output === undefined || pledge.sponsor_key !== sponsorKey || output.address !== move.to_address) {
       findings.add('destination/pledges', `pledge ${move?.to_index ?? 'of an unknown number'} there is not the same sponsor's at the address they signed for ${outpoint}`);
       return [outpoint, null] as const;
@@ -72,8 +73,9 @@ function checkDestination(task: Task, plan: Plan, to: string, destination: Proof
 /** What is paid there already, and what comes now, must fit under the cap, and each be a pledge that counts. */
 function checkRoom(there: Task, plan: Plan, findings: Findings): void {
   const { fields } = there.charter;
-  const lowest = madeBy(plan).filter(({ placed }) => placed.formAt === 0);
-  const small = madeBy(plan).find(({ amount }) => amount < BigInt(fields.minimum_pledge_sat));
+  const made = madeBy(plan);
+  const lowest = made.filter(({ placed }) => placed.formAt === 0);
+  const small = made.find(({ amount }) => amount < BigInt(fields.minimum_pledge_sat));
   if (small !== undefined) findings.add('destination/charter', `${small.amount} sat of pledge ${small.input.index} is below its minimum pledge`);
   const held = [...there.outpoints.values()].reduce((sum, { outpoint, amount, index, generation }) => {
     const standing = there.standings.get(outpoint)?.standing;

@@ -172,9 +172,9 @@ export class Said {
   }
 
   /** Who signs a submission: the developer, or whoever names other payees; null where nobody may. */
-  private submitter(said: SubmissionProof['submission']['statement'], path: string): Speaker | null {
-    const { named } = said;
-    if (named === null) return this.charter.speaker('developer');
+  private submitter({ named }: SubmissionProof['submission']['statement'], path: string): Speaker | null {
+    const speaker = this.charter.submitter(named);
+    if (named === null) return speaker;
     try {
       this.charter.sharesFor(named.payees);
       this.findings.unless(named.payees.length > 0, `${path}/named/payees`, 'nobody is named');
@@ -182,15 +182,13 @@ export class Said {
       if (!(error instanceof UpfrontError)) throw error;
       this.findings.add(`${path}/named/payees`, error.message);
     }
-    if (named.by === 'representative') return this.charter.speaker('representative');
-    if (this.charter.leader === null) this.findings.add(`${path}/named/by`, 'the charter has no leader');
-    return this.charter.leader;
+    this.findings.unless(speaker !== null, `${path}/named/by`, 'the charter has no leader');
+    return speaker;
   }
 
   private milestone({ milestone }: SubmissionProof['submission']['statement'], path: string): void {
-    const count = this.charter.fields.milestones.length;
-    const fits = milestone === null ? count === 1 : count > 1 && milestone < count;
-    this.findings.unless(fits, `${path}/milestone`, `the charter has ${count}`);
+    const { charter, findings } = this;
+    findings.unless(charter.hasPart(milestone), `${path}/milestone`, `the charter has ${charter.fields.milestones.length}`);
   }
 
   private move({ statement: said, signature }: ProofDocument['moves'][number], field: string): void {

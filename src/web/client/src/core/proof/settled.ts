@@ -3,6 +3,7 @@
 
 import { hasTransaction } from '../settlement/plan.ts';
 import { submissionOf, type Terms } from '../settlement/terms.ts';
+import { samePayees } from '../statement.ts';
 import type { ProofDocument, SettlementProof } from './document.ts';
 import type { Findings } from './findings.ts';
 import { namedIn, type SettlementState, type Task } from './task.ts';
@@ -33,9 +34,7 @@ export function checkTerms(task: Task, terms: Terms, path: string, findings: Fin
   const { kind } = terms;
   const submission = submissionOf(kind);
   const named = submission === null ? [] : namedIn(task.submission(submission));
-  const asNamed = named.length === terms.payees.length && named.every(({ address, share_bps: share }, at) =>
-    terms.payees[at]?.address === address && terms.payees[at].share_bps === share);
-  findings.unless(asNamed, `${path}/payees`, 'not those that the submission names');
+  findings.unless(samePayees(named, terms.payees), `${path}/payees`, 'not those that the submission names');
   terms.inputs.forEach((input, at) => {
     const field = (name: string): string => `${path}/inputs/${at}/${name}`;
     const held = task.outpoints.get(input.outpoint);

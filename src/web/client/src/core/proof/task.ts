@@ -190,11 +190,12 @@ export class Task {
   }
 
   words(submission: SubmissionState): Words {
+    const window = this.window(submission);
     return {
       accepted: submission.proof.acceptance?.statement.accepted ?? null,
       rulingBps: submission.proof.ruling?.statement.pay_bps ?? null,
-      closed: this.tip.mtp_secs > (this.window(submission)?.closesSecs ?? Number.MAX_SAFE_INTEGER),
-      awaitsConfirmation: this.window(submission) === null,
+      closed: window !== null && this.tip.mtp_secs > window.closesSecs,
+      awaitsConfirmation: window === null,
     };
   }
 

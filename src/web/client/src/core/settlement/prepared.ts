@@ -4,10 +4,8 @@
 
 import type { Charter } from '../charter.ts';
 import { UpfrontError } from '../error.ts';
-import { parseJson } from '../json.ts';
 import type { EscrowOutput } from '../output.ts';
 import type { KeyPair } from '../point.ts';
-import { hexText, list, object, outpoint, u64 } from '../proof/shape.ts';
 import { RefundTarget, type RefundBundle, type RefundSignatures } from '../refund.ts';
 import { parseOutpoint } from '../tx.ts';
 import { formsOf, placeWords, type OutputAt, type Plan, type Placed } from './plan.ts';
@@ -77,10 +75,3 @@ export function refundProblems(plan: Plan, homeOf: HomeOf, given: readonly Refun
     }
   });
 }
-
-const prepared = object({
-  refunds: list(object({ outpoint, amount_sat: u64, pair: hexText, ladder: list(hexText) })),
-});
-
-/** The answer to `GET .../settlements/{id}/prepared-refunds`, read strictly. */
-export const parsePrepared = (given: string, field: string): readonly RefundSignatures[] => prepared(parseJson(given, field), field).refunds;
