@@ -285,7 +285,7 @@ pub fn for_charter(client: &Client, wish: &TaskId) -> anyhow::Result<FromWish> {
     let network = client.status()?.network;
     let checked: CheckedWish = client.wish(wish, network)?;
     let view = checked.into_view();
-    let project = client.project(&view.summary.project)?;
+    let project = client.project(&view.summary.repository)?;
     let settings: Option<&Project> = project.settings();
     let leader = settings.filter(|settings| settings.leader_address.is_some());
     let mut notes = Vec::new();

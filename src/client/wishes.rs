@@ -59,11 +59,6 @@ impl CheckedWish {
     }
 
     /// What the service tells.
-    pub fn view(&self) -> &WishView {
-        &self.0
-    }
-
-    /// What the service tells.
     pub fn into_view(self) -> WishView {
         self.0
     }
@@ -115,13 +110,28 @@ impl Client {
         CheckedWish::new(self.post(&format!("/wishes/{id}/words"), word)?, word.network(), &id)
     }
 
-    /// One project.
-    pub fn project(&self, project: &ProjectId) -> Result<ProjectView, ClientError> {
-        self.get(&format!("/projects/{project}"))
+    /// The project of a repository. Which of several claims leads is the service's word.
+    pub fn project(&self, repository: &str) -> Result<ProjectView, ClientError> {
+        checked_project(self.get(&format!("/projects/{}", ProjectId::of(repository)))?, repository)
     }
 
     /// Claims a project, or changes what was said of it.
     pub fn set_project(&self, project: &Signed<Project>) -> Result<ProjectView, ClientError> {
-        self.post("/projects", project)
+        checked_project(self.post("/projects", project)?, &project.statement.repository)
     }
+}
+
+/// What a service says that keys signed of a project, with the signatures checked.
+fn checked_project(view: ProjectView, repository: &str) -> Result<ProjectView, ClientError> {
+    let secp = Secp256k1::verification_only();
+    for claim in &view.claims {
+        let signed = Signed { statement: claim.settings.clone(), signature: claim.signature };
+        if signed.statement.repository != repository || signed.statement.by != claim.by {
+            return Err(ClientError::untrue("claims", "a claim is of another project or key"));
+        }
+        signed
+            .verify(&secp, &Speaker::identity(claim.by))
+            .map_err(|error| ClientError::untrue("claims", error))?;
+    }
+    Ok(view)
 }

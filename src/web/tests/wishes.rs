@@ -12,6 +12,8 @@ use axum::http::StatusCode;
 use bitcoin::secp256k1::{Secp256k1, XOnlyPublicKey};
 use serde_json::{Value, json};
 
+mod lies;
+
 const NET: Network = Network::Regtest;
 const REPOSITORY: &str = "https://example.org/speech";
 const TEXT: &str = "# Speak Klingon & <b>Vulcan</b>\n\nOnly English is spoken so far.";
