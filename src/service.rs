@@ -29,7 +29,7 @@ use crate::escrow::network::Network;
 use crate::escrow::proof::MissingEvidence;
 use crate::escrow::public::{Entry, Feed, PublicEvent};
 use crate::escrow::retire;
-use crate::escrow::settlement::{Kind, PsbtError, step_at_or_above, step_at_or_below};
+use crate::escrow::settlement::{Kind, PsbtError, nearest_step};
 use crate::escrow::statement::{
     Acceptance, CharterId, Evidence, MergeConfirmation, Receipt, Role, Ruling, SettlementId, Signed,
     Statement, Submission, Vote,
@@ -49,6 +49,8 @@ use tokio::sync::{mpsc, watch};
 use trail::Trail;
 use views::{FeeWalletView, ReceiptView, StatusView};
 
+/// Blocks within which what nobody names a feerate for should confirm.
+pub const WITHIN_BLOCKS: u16 = 6;
 /// Reorgs of more blocks than this are no ordinary case on any network.
 const ALARMING_REORG: u32 = 6;
 
@@ -654,10 +656,7 @@ impl Service {
     ) -> Result<SettlementId, ServiceError> {
         let estimated = match feerate_sat_per_vb {
             Some(feerate) => feerate,
-            None => {
-                let estimated = self.feerate(6).await.to_sat_per_vb_ceil();
-                step_at_or_above(estimated).unwrap_or(estimated)
-            }
+            None => self.feerate(WITHIN_BLOCKS).await.to_sat_per_vb_ceil(),
         };
         // Which feerate most sponsors signed refunds for takes a while to find out: nobody waits for it.
         let prepared = if kind.one_by_one() && feerate_sat_per_vb.is_none() {
@@ -666,7 +665,9 @@ impl Service {
                 Some((task, book.destination(&kind).cloned(), book.tip().copied()?))
             });
             copies.and_then(|(task, destination, tip)| {
-                let step = || task.prepared_step(kind, estimated, destination.as_ref(), &tip);
+                let cap = task.charter().fields().feerate_cap_sat_per_vb;
+                let wanted = nearest_step(estimated, cap);
+                let step = || task.prepared_step(kind, wanted, destination.as_ref(), &tip);
                 tokio::task::block_in_place(step)
             })
         } else {
@@ -677,7 +678,7 @@ impl Service {
             let tip = book.tip().ok_or(Refused::NoTip)?;
             // An estimate is clamped to what signers may sign; a feerate somebody names is not bent.
             let cap = task.charter().fields().feerate_cap_sat_per_vb;
-            let wanted = step_at_or_below(estimated.clamp(1, cap)).unwrap_or(1);
+            let wanted = nearest_step(estimated, cap);
             let destination = book.destination(&kind);
             // Refunds of what stays in escrow were signed for the feerates that sponsors took.
             let feerate_sat_per_vb = feerate_sat_per_vb.or(prepared).unwrap_or(wanted);

@@ -11,7 +11,7 @@ use crate::escrow::descriptor::Slot;
 use crate::escrow::pledge::{Outpoint, Standing};
 use crate::escrow::proof::{Checked, check};
 use crate::escrow::refund::{RefundBundle, RefundTarget};
-use crate::escrow::settlement::{Form, Made, OutputKind, Plan, step_at_or_above, step_at_or_below};
+use crate::escrow::settlement::{Form, Made, OutputKind, Plan, step_at_or_below, steps_beside};
 use crate::escrow::statement::{CharterId, SubmissionId};
 use anyhow::Context as _;
 use bitcoin::secp256k1::{Keypair, Secp256k1};
@@ -45,12 +45,9 @@ impl Feerate {
             let message = format!("signers of this charter sign 1 to {cap} sat/vB, not {sat_per_vb}");
             return Err(Failure::refused("feerate", message).into());
         }
-        let below = step_at_or_below(sat_per_vb);
-        if below != Some(sat_per_vb) {
-            let above = step_at_or_above(sat_per_vb).filter(|above| *above <= cap);
-            let near: Vec<String> = below.into_iter().chain(above).map(|step| step.to_string()).collect();
+        if let Some(near) = steps_beside(sat_per_vb, cap) {
             let message = format!("{sat_per_vb} sat/vB is no step of feerates");
-            return Err(Failure::refused("feerate_step", message).hint(near.join(" or ")).into());
+            return Err(Failure::refused("feerate_step", message).hint(near).into());
         }
         Ok(Feerate { sat_per_vb, by_default: false })
     }
@@ -244,10 +241,7 @@ pub fn split(
         }
         kept.recovery_file = Some(recovery.path().to_owned());
     }
-    for Prepared { slot, bundle } in &prepared {
-        client.prepare_refund(&charter.id(), *slot, bundle.signatures())?;
-        kept.refunds_prepared += 1;
-    }
+    kept.refunds_prepared = hand_in_refunds(client, &charter.id(), &prepared)?;
     if kept.splits.is_empty() && kept.whole.is_empty() {
         return Err(
             Failure::not_yet("nothing_credited", "nothing of this pledge is credited and unspent").into()
@@ -256,12 +250,20 @@ pub fn split(
     Ok(kept)
 }
 
+/// Hands in refunds of what will be there; how many.
+pub fn hand_in_refunds(client: &Client, to: &CharterId, prepared: &[Prepared]) -> anyhow::Result<usize> {
+    for Prepared { slot, bundle } in prepared {
+        client.prepare_refund(to, *slot, bundle.signatures())?;
+    }
+    Ok(prepared.len())
+}
+
 /// On the disk, before it leaves this machine.
 pub fn keep(recovery: &mut KeptRecovery, prepared: &[Prepared]) -> anyhow::Result<()> {
     for Prepared { bundle, .. } in prepared {
         recovery.file.add_refund(bundle.clone())?;
     }
-    recovery.save_grown()
+    recovery.save()
 }
 
 /// Why nothing of an outpoint with the shares `open` stays in escrow when milestone `number` is paid.

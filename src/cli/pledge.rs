@@ -139,20 +139,16 @@ impl KeptRecovery {
         &self.path
     }
 
-    /// As [`KeptRecovery::save`], unless the file has grown longer than one that is read: it is left as it is then.
-    pub fn save_grown(&self) -> anyhow::Result<()> {
-        if Zeroizing::new(self.file.to_json()).len() > MAX_RECOVERY_BYTES {
+    /// Replaces the file by what is known now, which may be the only copy of it; unless it has grown longer than one
+    /// that is read: it is left as it is then.
+    pub fn save(&self) -> anyhow::Result<()> {
+        let text = Zeroizing::new(self.file.to_json());
+        if text.len() > MAX_RECOVERY_BYTES {
             let message = "there are more outputs than the recovery file can hold; it was left as it is";
             return Err(Failure::refused("too_many_outputs", message)
                 .hint("the key in the file is enough: `upfront recover` refunds all of them after T")
                 .into());
         }
-        Ok(self.save()?)
-    }
-
-    /// Replaces the file by what is known now, which may be the only copy of it.
-    pub fn save(&self) -> Result<(), KeyFileError> {
-        let text = Zeroizing::new(self.file.to_json());
         let bytes = sealed_or_plain(text.as_bytes(), self.passphrase.as_ref());
         replace_secret(&self.path, &bytes, |written| {
             let plain = Stored::read(written, &self.path, max_recovery_bytes()).and_then(|stored| {
@@ -161,7 +157,8 @@ impl KeptRecovery {
                 })
             });
             plain.is_ok_and(|plain| *plain == text.as_bytes())
-        })
+        })?;
+        Ok(())
     }
 }
 

@@ -56,7 +56,7 @@ pub fn run(context: &Context<'_>, command: StatementCommand) -> anyhow::Result<E
         }
         Words::Submission { statement } => {
             let nobody = || Failure::refused("no_leader", "this charter has no leader who could name payees");
-            let speaker = task.submitter(&statement).ok_or_else(nobody)?;
+            let speaker = task.charter().submitter(&statement).ok_or_else(nobody)?;
             let signed = checked(&task, speaker, statement, signature)?;
             context.report(&SubmissionReport(client.submit_work(&signed)?))?;
         }

@@ -8,9 +8,7 @@ use crate::escrow::ballot::Window;
 use crate::escrow::charter::{Charter, address};
 use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
 use crate::escrow::signature::{Speaker, StatementSignature};
-use crate::escrow::statement::{
-    CharterId, Digest, NamedBy, Party, Pledge, Role, Signed, Statement, Submission, SubmissionId,
-};
+use crate::escrow::statement::{CharterId, Digest, Party, Pledge, Role, Signed, Statement, SubmissionId};
 use crate::service::views::{PledgeView, ReceiptView, SubmissionView, TaskView};
 use bitcoin::secp256k1::{All, Secp256k1};
 
@@ -163,7 +161,7 @@ impl CheckedTask {
             return Err(ClientError::untrue("submission", "it belongs to another task"));
         }
         let nobody = || ClientError::untrue("submission", "its charter has no leader who could name payees");
-        let speaker = self.submitter(statement).ok_or_else(nobody)?;
+        let speaker = self.charter.submitter(statement).ok_or_else(nobody)?;
         view.submission
             .verify(&self.secp, &speaker)
             .map_err(|error| ClientError::untrue("submission", error))?;
@@ -171,25 +169,11 @@ impl CheckedTask {
         Ok(Some(view))
     }
 
-    /// Who signs a submission: the developer, or whoever names other payees. `None` where the charter has no leader.
-    pub fn submitter(&self, submission: &Submission) -> Option<Speaker> {
-        match submission.named.as_ref().map(|named| named.by) {
-            None => Some(self.charter.speaker(Role::Developer)),
-            Some(NamedBy::Representative) => Some(self.charter.speaker(Role::Representative)),
-            Some(NamedBy::Leader) => self.charter.leader_speaker(),
-        }
-    }
-
     /// Under which keys a party's words verify; `None` if there is no such party.
     pub fn speaker(&self, party: Party) -> Option<Speaker> {
-        match party {
-            Party::Signer(role) => Some(self.charter.speaker(role)),
-            Party::Leader => self.charter.leader_speaker(),
-            Party::Pledge(index) => {
-                let pledge = self.view.pledges.iter().find(|pledge| pledge.index == index)?;
-                Some(Speaker::sponsor(pledge.sponsor_key))
-            }
-        }
+        let pledges = &self.view.pledges;
+        let sponsor = |index| Some(pledges.iter().find(|pledge| pledge.index == index)?.sponsor_key);
+        self.charter.party_speaker(party, sponsor)
     }
 
     /// What leader and parties are said to have said about a submission is theirs, and about this one.

@@ -19,7 +19,9 @@ pub use fields::{
 use super::keys::SignerKey;
 use super::network::Network;
 use super::signature::{Speaker, StatementSignature};
-use super::statement::{Attest, BadSignature, CharterId, Role, TaskId, tagged_hash};
+use super::statement::{
+    Attest, BadSignature, CharterId, NamedBy, Party, Role, Submission, TaskId, tagged_hash,
+};
 use bitcoin::absolute::LockTime;
 use bitcoin::secp256k1::{Secp256k1, Verification, XOnlyPublicKey};
 use bitcoin::{Address, Amount, FeeRate};
@@ -196,6 +198,29 @@ impl Charter {
     pub fn leader_speaker(&self) -> Option<Speaker> {
         let key = self.fields.leader.as_ref()?.key.parse().ok()?;
         Some(Speaker::sponsor(key))
+    }
+
+    /// Who signs a submission: the developer, or whoever names other payees. `None` where there is no such leader.
+    pub fn submitter(&self, submission: &Submission) -> Option<Speaker> {
+        match submission.named.as_ref().map(|named| named.by) {
+            None => Some(self.speaker(Role::Developer)),
+            Some(NamedBy::Representative) => Some(self.speaker(Role::Representative)),
+            Some(NamedBy::Leader) => self.leader_speaker(),
+        }
+    }
+
+    /// Under which keys a party's words about a submission verify; `None` if there is no such party. `sponsor` knows
+    /// the sponsor keys of pledges.
+    pub fn party_speaker(
+        &self,
+        party: Party,
+        sponsor: impl FnOnce(u32) -> Option<XOnlyPublicKey>,
+    ) -> Option<Speaker> {
+        match party {
+            Party::Signer(role) => Some(self.speaker(role)),
+            Party::Leader => self.leader_speaker(),
+            Party::Pledge(index) => sponsor(index).map(Speaker::sponsor),
+        }
     }
 
     /// Under which key the service's receipts verify.

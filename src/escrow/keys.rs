@@ -24,7 +24,9 @@ const MAX_CHARS: usize = 256;
 /// BIP341's point with no known discrete logarithm, x coordinate of H.
 const NUMS_H: &str = "50929b74c1a04954b78b4b6035e97a5e078a5a0f28ec96d547bfee9ace803ac0";
 
-static SECP: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);
+/// Context of checks that have none of their own.
+pub(in crate::escrow) static SECP: LazyLock<Secp256k1<VerifyOnly>> =
+    LazyLock::new(Secp256k1::verification_only);
 
 /// Why a text is not a signer's key. No variant holds the text: it may have been a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,11 +5,12 @@
 
 use super::book::Book;
 use super::event::{ProjectEvent, Record};
+use super::keys::SECP;
 use super::network::Network;
 use super::public::ProjectId;
 use super::signature::Speaker;
 use super::statement::{BadSignature, CharterId, Signed, Statement};
-use super::wish::{self, SECP, WishRefused, WishState};
+use super::wish::{self, WishRefused, WishState};
 use bitcoin::Amount;
 use bitcoin::secp256k1::XOnlyPublicKey;
 use serde::{Deserialize, Serialize};

@@ -23,7 +23,7 @@ pub use plan::{Chunk, ChunkInput, Form, InputShare, Made, OutputKind, Place, Pla
 pub use read::{Difference, PsbtError};
 pub use sign::{SignError, sign};
 pub use signatures::{CheckedSignatures, OtherSettlement, RoleSignatures, SignatureError, Signatures};
-pub use steps::{step_at_or_above, step_at_or_below, steps};
+pub use steps::{nearest_step, step_at_or_above, step_at_or_below, steps, steps_beside};
 pub use terms::{Kind, TermInput, Terms, TermsError};
 
 use bitcoin::Sequence;

@@ -20,7 +20,7 @@ mod stage;
 pub use apply::ApplyError;
 pub use cases::{Case, CaseState, NoesFate, NoesMoved};
 pub use decide::draft;
-pub use entitle::{Entitlement, Fate, GRACE_SECS, Reason};
+pub use entitle::{Counted, Entitlement, Fate, GRACE_SECS, Reason};
 pub(in crate::escrow) use evidence::check_words;
 pub use evidence::{MAX_ATTACHMENTS, MAX_EVIDENCE, MAX_EVIDENCE_BYTES};
 pub use part::Origin;
@@ -368,13 +368,7 @@ impl Task {
 
     /// Under which keys a party's words about a submission verify; `None` if there is no such party.
     pub fn speaker(&self, party: Party) -> Option<Speaker> {
-        match party {
-            Party::Signer(role) => Some(self.charter.speaker(role)),
-            Party::Leader => self.charter.leader_speaker(),
-            Party::Pledge(index) => {
-                self.pledges.get(&index).map(|pledge| Speaker::sponsor(pledge.sponsor_key))
-            }
-        }
+        self.charter.party_speaker(party, |index| Some(self.pledges.get(&index)?.sponsor_key))
     }
 
     /// When sponsors may vote on a submission; `None` while it waits for its merge or release.

@@ -19,17 +19,13 @@ pub use words::{Lead, LeadChoice, Like, Offer, OfferChoice, OfferedSeat, Promise
 
 use super::book::Book;
 use super::event::WishEvent;
+use super::keys::SECP;
 use super::signature::Speaker;
 use super::statement::{BadSignature, Digest, Signed, TaskId};
 use super::task::Task;
 use bitcoin::Amount;
-use bitcoin::secp256k1::{Secp256k1, VerifyOnly, XOnlyPublicKey};
+use bitcoin::secp256k1::XOnlyPublicKey;
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-/// Context of all checks here.
-pub(in crate::escrow) static SECP: LazyLock<Secp256k1<VerifyOnly>> =
-    LazyLock::new(Secp256k1::verification_only);
 
 /// A word with the chain's time when it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,10 +237,9 @@ impl WishState {
         self.of(word.kind(), &word.by()).any(|said| said.word.says_the_same(word))
     }
 
-    /// Something else was said by the same key, of the same kind, under the same counter.
-    fn contradicts(&self, word: &Word) -> bool {
-        let same = |said: &Said| said.word.counter() == word.counter() && !said.word.says_the_same(word);
-        self.of(word.kind(), &word.by()).any(same)
+    /// Something was said by the same key, of the same kind, under the same counter: the same, or something else.
+    fn uses_counter(&self, word: &Word) -> bool {
+        self.of(word.kind(), &word.by()).any(|said| said.word.counter() == word.counter())
     }
 
     fn apply(&mut self, word: &Word, at_mtp_secs: u32) -> Result<(), WishApplyError> {
@@ -252,7 +247,7 @@ impl WishState {
             return Err(WishApplyError::OtherWish);
         }
         word.verify()?;
-        if self.knows(word) || self.contradicts(word) {
+        if self.uses_counter(word) {
             return Err(WishApplyError::CounterUsed);
         }
         let keys = self.places.entry(word.kind()).or_default();

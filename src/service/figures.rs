@@ -48,38 +48,6 @@ pub struct Figures {
     pub budget_used_sat: u64,
 }
 
-const STAGES: [Stage; 12] = [
-    Stage::Draft,
-    Stage::Attested,
-    Stage::Open,
-    Stage::Working,
-    Stage::Voting,
-    Stage::Deciding,
-    Stage::Settling,
-    Stage::Paid,
-    Stage::Returned,
-    Stage::Expired,
-    Stage::Refunding,
-    Stage::Refunded,
-];
-
-fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Draft => "draft",
-        Stage::Attested => "attested",
-        Stage::Open => "open",
-        Stage::Working => "working",
-        Stage::Voting => "voting",
-        Stage::Deciding => "deciding",
-        Stage::Settling => "settling",
-        Stage::Paid => "paid",
-        Stage::Returned => "returned",
-        Stage::Expired => "expired",
-        Stage::Refunding => "refunding",
-        Stage::Refunded => "refunded",
-    }
-}
-
 const PROGRESS: [SettlementProgress; 5] = [
     SettlementProgress::Proposed,
     SettlementProgress::Signing,
@@ -132,7 +100,7 @@ impl Figures {
     fn new(tip: Option<Tip>) -> Figures {
         Figures {
             tip,
-            tasks: STAGES.iter().map(|s| (stage(*s), 0)).collect(),
+            tasks: Stage::ALL.iter().map(|s| (s.name(), 0)).collect(),
             outpoints: STANDINGS.iter().map(|s| (*s, Sum::default())).collect(),
             settlements: PROGRESS.iter().map(|p| (progress(*p), 0)).collect(),
             unsecured: Sum::default(),
@@ -143,7 +111,7 @@ impl Figures {
     }
 
     fn take_in(&mut self, task: &Task, tip: Option<&Tip>) {
-        *self.tasks.entry(stage(task.stage(tip))).or_default() += 1;
+        *self.tasks.entry(task.stage(tip).name()).or_default() += 1;
         for settlement in task.settlements().values() {
             let how_far = SettlementView::new(task, settlement, tip).progress;
             *self.settlements.entry(progress(how_far)).or_default() += 1;

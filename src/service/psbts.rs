@@ -39,8 +39,7 @@ impl Service {
             let Some(state) = task.settlements().get(id) else { return Ok(None) };
             let holder = book.destination(&state.plan.terms().kind()).unwrap_or(task);
             let refund = |(input, made): (&ChunkInput, Made)| {
-                let slot = made.slot.or_else(|| task.moves_to(input.term.outpoint, holder.id()))?;
-                let bundle = holder.prepared(&(made.outpoint, slot, made.amount))?;
+                let bundle = task.prepared_for(holder, input, &made)?;
                 Some(RefundSignatures { ladder: Vec::new(), ..bundle.signatures().clone() })
             };
             Ok(Some(state.plan.made().filter_map(refund).collect()))

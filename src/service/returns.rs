@@ -1,21 +1,17 @@
 //! Proposes the return of everything where an all-or-nothing target was missed, so that two signers only have to
 //! sign. It moves nothing by itself.
 
-use super::{Service, ServiceError};
+use super::{Service, ServiceError, WITHIN_BLOCKS};
 use crate::escrow::event::Command;
-use crate::escrow::settlement::{Kind, step_at_or_above, step_at_or_below};
+use crate::escrow::settlement::{Kind, nearest_step, step_at_or_below};
 use crate::escrow::statement::CharterId;
 use crate::escrow::task::Refused;
-
-/// Blocks within which the return should confirm.
-const WITHIN_BLOCKS: u16 = 6;
 
 impl Service {
     /// Proposes it at the step that should confirm soon, within the charter's cap. Where pledges are too small to
     /// bear that, at the highest step that they bear. A return that is proposed already is left alone.
     pub(super) async fn propose_return(&self, charter: &CharterId) -> Result<(), ServiceError> {
         let estimated = self.feerate(WITHIN_BLOCKS).await.to_sat_per_vb_ceil();
-        let estimated = step_at_or_above(estimated).unwrap_or(estimated);
         let proposed = self
             .commit(|book| {
                 let task = book.task(charter).ok_or(ServiceError::UnknownTask { charter: *charter })?;
@@ -25,7 +21,7 @@ impl Service {
                     return Ok((None, Vec::new()));
                 }
                 let cap = task.charter().fields().feerate_cap_sat_per_vb;
-                let mut step = step_at_or_below(estimated.clamp(1, cap)).unwrap_or(1);
+                let mut step = nearest_step(estimated, cap);
                 loop {
                     let command =
                         Command::ProposeSettlement { kind: Kind::EarlyReturn, feerate_sat_per_vb: step };

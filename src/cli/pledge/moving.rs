@@ -10,7 +10,7 @@ use super::refund::{find_key_index, same_pledge};
 use super::{KeptRecovery, read_recovery};
 use crate::cli::context::{Context, OptionalKeyArg};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::keep::{Feerate, Prepared, checked_proof, credited, keep, sign_refunds};
+use crate::cli::keep::{Feerate, Prepared, checked_proof, credited, hand_in_refunds, keep, sign_refunds};
 use crate::cli::text::{Rows, groups, sat, when};
 use crate::client::{CheckedTask, Client, ClientError};
 use crate::escrow::descriptor::{EscrowOutput, Slot};
@@ -348,15 +348,7 @@ fn together(
     for consent in &made.consents {
         same_pledge_answered(&client.sign_move(consent)?, checked, consent)?;
     }
-    prepare(client, &kept.file.charter().id(), &made.refunds)
-}
-
-/// Hands in refunds of what arrives; how many.
-fn prepare(client: &Client, to: &CharterId, refunds: &[Prepared]) -> anyhow::Result<usize> {
-    for Prepared { slot, bundle } in refunds {
-        client.prepare_refund(to, *slot, bundle.signatures())?;
-    }
-    Ok(refunds.len())
+    hand_in_refunds(client, &kept.file.charter().id(), &made.refunds)
 }
 
 /// An answer about another pledge was not to what was asked.

@@ -156,7 +156,7 @@ pub fn secure(
     }
     if new {
         // Whoever floods the address, or makes outputs up, must not make the file unreadable.
-        kept.save_grown()?;
+        kept.save()?;
     }
     let mut view = view.clone();
     for bundle in wanted {

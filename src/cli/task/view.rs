@@ -1,7 +1,6 @@
 //! A task in words. Standings, sums and tallies are the service's; `upfront verify` recomputes them.
 
 use crate::cli::text::{Rows, groups, inert, percent, sat, span, when};
-use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{Choice, Role};
 use crate::service::views::{
     OutpointView, PledgeView, SettlementProgress, SettlementView, SignerView, SubmissionView, TaskView,
@@ -62,10 +61,8 @@ impl fmt::Display for TaskReport {
             .row("work until", when(view.terms.work_deadline))
             .row("nothing new after", when(view.cutoff))
             .row("T, refunds", when(view.terms.refund_time));
-        for (milestone, number) in view.terms.milestones.iter().zip(0..) {
-            if view.terms.milestones.len() == 1 {
-                break;
-            }
+        let parts = view.terms.milestones.iter().filter(|_| view.terms.milestones.len() > 1);
+        for (milestone, number) in parts.zip(0..) {
             let (share, due) = (percent(milestone.share_bps), when(milestone.due));
             let became = became(view, number, milestone.due);
             rows.row(format!("milestone {}", number + 1), format!("{share}, due {due}\n{became}"));
@@ -102,11 +99,9 @@ fn became(view: &TaskView, number: u32, due_secs: u32) -> String {
         let over = view.tip.is_some_and(|tip| tip.mtp_secs > due_secs);
         return if over { "nothing was submitted in time" } else { "not submitted yet" }.into();
     };
-    let paying = |settlement: &&SettlementView| match &settlement.kind {
-        Kind::Payout { submission } | Kind::Milestone { submission } | Kind::Ruling { submission } => {
-            *submission == latest.id && settlement.progress == SettlementProgress::Confirmed
-        }
-        Kind::EarlyReturn | Kind::Move { .. } => false,
+    let paying = |settlement: &&SettlementView| {
+        settlement.kind.submission() == Some(latest.id)
+            && settlement.progress == SettlementProgress::Confirmed
     };
     let payments = view.settlements.iter().filter(paying).count();
     let judged = match &latest.acceptance {

@@ -150,8 +150,7 @@ fn told(all: &BTreeMap<CharterId, Life>, id: &CharterId, rest: &[&str]) -> Optio
             };
             let pair =
                 |(input, made): (&crate::escrow::settlement::ChunkInput, crate::escrow::settlement::Made)| {
-                    let slot = made.slot.or_else(|| task.moves_to(input.term.outpoint, holder.id()))?;
-                    let bundle = holder.prepared(&(made.outpoint, slot, made.amount))?;
+                    let bundle = task.prepared_for(holder, input, &made)?;
                     Some(RefundSignatures { ladder: Vec::new(), ..bundle.signatures().clone() })
                 };
             Ok(json!({ "refunds": plan.made().filter_map(pair).collect::<Vec<_>>() }))

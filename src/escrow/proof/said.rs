@@ -9,8 +9,8 @@ use crate::escrow::charter::{Charter, address};
 use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
 use crate::escrow::network::Network;
 use crate::escrow::statement::{
-    Acceptance, CharterId, Choice, NamedBy, Party, Pledge, Role, Ruling, Signed, Statement, Submission,
-    SubmissionId, Vote,
+    Acceptance, CharterId, Choice, Party, Pledge, Role, Ruling, Signed, Statement, Submission, SubmissionId,
+    Vote,
 };
 use crate::escrow::task::{MAX_EVIDENCE, check_words};
 use bitcoin::secp256k1::{All, Secp256k1};
@@ -199,12 +199,7 @@ fn submission(
         format!("{field}/id"),
         format!("the statement's is {}", statement.id()),
     );
-    let speaker = match statement.named.as_ref().map(|named| named.by) {
-        None => Some(ground.charter.speaker(Role::Developer)),
-        Some(NamedBy::Representative) => Some(ground.charter.speaker(Role::Representative)),
-        Some(NamedBy::Leader) => ground.charter.leader_speaker(),
-    };
-    match speaker {
+    match ground.charter.submitter(statement) {
         None => findings.add(format!("{said}/named/by"), "the charter has no leader"),
         Some(speaker) => {
             if let Err(error) = proof.submission.verify(&ground.secp, &speaker) {
@@ -280,11 +275,7 @@ fn evidence(ground: &Ground<'_>, field: &str, proof: &SubmissionProof, findings:
         let path = format!("{field}/statement");
         same_task(ground, statement.network, statement.charter, &path, findings);
         findings.unless(statement.submission == proof.id, format!("{path}/submission"), "another submission");
-        let speaker = match statement.by {
-            Party::Signer(role) => Some(ground.charter.speaker(role)),
-            Party::Leader => ground.charter.leader_speaker(),
-            Party::Pledge(index) => ground.sponsor(index).map(Speaker::sponsor),
-        };
+        let speaker = ground.charter.party_speaker(statement.by, |index| ground.sponsor(index));
         match speaker.map(|speaker| signed.verify(&ground.secp, &speaker)) {
             None => findings.add(format!("{path}/by"), "there is no such party"),
             Some(Err(error)) => findings.add(&field, error),

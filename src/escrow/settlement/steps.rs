@@ -22,6 +22,23 @@ pub fn step_at_or_above(sat_per_vb: u64) -> Option<u64> {
     steps().find(|step| *step >= sat_per_vb)
 }
 
+/// The step nearest to an estimate that signers may sign: the next above it, but within the cap.
+pub fn nearest_step(estimated_sat_per_vb: u64, cap_sat_per_vb: u64) -> u64 {
+    let above = step_at_or_above(estimated_sat_per_vb).unwrap_or(estimated_sat_per_vb);
+    step_at_or_below(above.clamp(1, cap_sat_per_vb)).unwrap_or(1)
+}
+
+/// The steps next to what is none, within a cap, in words: `10 or 12`. `None` for what is a step.
+pub fn steps_beside(given_sat_per_vb: u64, cap_sat_per_vb: u64) -> Option<String> {
+    let below = step_at_or_below(given_sat_per_vb);
+    if below == Some(given_sat_per_vb) {
+        return None;
+    }
+    let above = step_at_or_above(given_sat_per_vb).filter(|above| *above <= cap_sat_per_vb);
+    let beside: Vec<String> = below.into_iter().chain(above).map(|step| step.to_string()).collect();
+    Some(beside.join(" or "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Pledge};
 use crate::escrow::refund::{BundleError, RefundBundle, RefundSignatures, RefundTarget};
 use crate::escrow::settlement::{self, PlanError, SignatureError, Signatures, Terms};
-use crate::escrow::statement::{BadSignature, Digest, NamedBy, Role, SettlementId, Submission};
+use crate::escrow::statement::{BadSignature, Digest, Role, SettlementId};
 use bitcoin::secp256k1::{Secp256k1, XOnlyPublicKey};
 use bitcoin::{Amount, OutPoint};
 use std::collections::BTreeMap;
@@ -198,7 +198,7 @@ impl Task {
                 self.outpoint_mut(&said.outpoint)?.late_move = Some((to, bundle));
             }
             Event::WorkSubmitted { submission, block_mtp_secs } => {
-                let speaker = self.submitter(&submission.statement).ok_or(unknown("a leader"))?;
+                let speaker = self.charter.submitter(&submission.statement).ok_or(unknown("a leader"))?;
                 submission.verify(&self.secp, &speaker)?;
                 self.submissions.push(SubmissionState {
                     id: submission.statement.id(),
@@ -314,15 +314,6 @@ impl Task {
         let pledge = self.pledges.get(&slot.index).filter(|_| amount <= Amount::MAX_MONEY)?;
         let output = self.output(slot)?;
         RefundTarget::new(output, refund.outpoint, amount, &pledge.refund_address).ok()
-    }
-
-    /// Who signs a submission: the developer, or whoever names other payees.
-    pub(super) fn submitter(&self, submission: &Submission) -> Option<Speaker> {
-        match submission.named.as_ref().map(|named| named.by) {
-            None => Some(self.charter.speaker(Role::Developer)),
-            Some(NamedBy::Representative) => Some(self.charter.speaker(Role::Representative)),
-            Some(NamedBy::Leader) => self.charter.leader_speaker(),
-        }
     }
 
     /// The statement behind an issued pledge.

@@ -285,7 +285,7 @@ impl Task {
     ) -> Result<Vec<Event>, Refused> {
         let submission = &signed.statement;
         self.same_task("submission", submission.network, submission.charter)?;
-        signed.verify(&self.secp, &self.submitter(submission).ok_or(Refused::NoLeader)?)?;
+        signed.verify(&self.secp, &self.charter.submitter(submission).ok_or(Refused::NoLeader)?)?;
         if self.submission(&submission.id()).is_some() {
             return Ok(Vec::new());
         }
@@ -461,11 +461,7 @@ impl Task {
         if !(1..=cap).contains(&feerate_sat_per_vb) {
             return Err(Refused::Feerate { given: feerate_sat_per_vb, cap });
         }
-        if settlement::step_at_or_below(feerate_sat_per_vb) != Some(feerate_sat_per_vb) {
-            let below = settlement::step_at_or_below(feerate_sat_per_vb);
-            let above = settlement::step_at_or_above(feerate_sat_per_vb).filter(|above| *above <= cap);
-            let nearest = [below, above].into_iter().flatten().map(|step| step.to_string());
-            let nearest = nearest.collect::<Vec<_>>().join(" or ");
+        if let Some(nearest) = settlement::steps_beside(feerate_sat_per_vb, cap) {
             return Err(Refused::FeerateStep { given: feerate_sat_per_vb, nearest });
         }
         let terms = self.terms(kind, feerate_sat_per_vb, destination, tip)?;

@@ -8,6 +8,7 @@ use crate::escrow::charter::{self, Bps, Payee};
 use crate::escrow::descriptor::{OPEN_INDEX, Slot};
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Standing};
+use crate::escrow::refund::RefundBundle;
 use crate::escrow::settlement::{self, Kind, Plan, TermInput, Terms};
 use crate::escrow::statement::{CharterId, SettlementId, Submission, SubmissionId};
 use bitcoin::{Address, OutPoint};
@@ -131,11 +132,6 @@ impl Task {
             .collect())
     }
 
-    /// Whether the money of the silent, and gifts, may be paid under a submission.
-    pub fn silence_pays(&self, submission: &SubmissionState, tip: &Tip) -> bool {
-        self.ballot(submission, tip).silence_pays
-    }
-
     pub(super) fn ballot(&self, submission: &SubmissionState, tip: &Tip) -> Ballot {
         let tally = self.tally(submission, tip);
         let mut words = self.words(submission, tip);
@@ -159,13 +155,23 @@ impl Task {
         }
     }
 
+    /// A submission's count, and what follows from it.
+    pub fn counted(&self, submission: &SubmissionState, tip: &Tip) -> Counted {
+        let ballot = self.ballot(submission, tip);
+        let verdicts = self.verdicts_under(&ballot, tip);
+        Counted { silence_pays: ballot.silence_pays, tally: ballot.tally, verdicts }
+    }
+
     /// What may be done with each pledge's credited money under a submission; pay, if that may be done with
     /// any of it.
     pub fn verdicts(&self, submission: &SubmissionState, tip: &Tip) -> BTreeMap<u32, Verdict> {
-        let ballot = self.ballot(submission, tip);
+        self.verdicts_under(&self.ballot(submission, tip), tip)
+    }
+
+    fn verdicts_under(&self, ballot: &Ballot, tip: &Tip) -> BTreeMap<u32, Verdict> {
         let mut verdicts = BTreeMap::new();
         for weight in self.electorate(tip) {
-            let verdict = self.verdict(&ballot, weight.pledge, weight.height);
+            let verdict = self.verdict(ballot, weight.pledge, weight.height);
             let kept = verdicts.entry(weight.pledge).or_insert(verdict);
             if verdict == Verdict::Pay {
                 *kept = Verdict::Pay;
@@ -186,30 +192,29 @@ impl Task {
         destination: Option<&Task>,
         tip: &Tip,
     ) -> Result<Terms, Refused> {
-        self.terms_if(kind, feerate_sat_per_vb, None, destination, tip)
+        self.terms_of(kind, feerate_sat_per_vb, &self.entitlements(&kind, tip)?, destination, tip)
     }
 
-    /// The same, if the arbiter had ruled `ruling` where there is no ruling yet.
-    fn terms_if(
+    /// The terms of a settlement of everything that is entitled, at `feerate_sat_per_vb`.
+    fn terms_of(
         &self,
         kind: Kind,
         feerate_sat_per_vb: u64,
-        ruling: Option<Bps>,
+        entitled: &BTreeMap<OutPoint, Entitlement>,
         destination: Option<&Task>,
         tip: &Tip,
     ) -> Result<Terms, Refused> {
         // From then on pledges only go back to their sponsors by themselves; gifts never do.
         let refunds_only = tip.mtp_secs > self.charter.refund_time_secs().saturating_add(GRACE_SECS);
-        let inputs: Vec<TermInput> = self
-            .entitlements_if(&kind, ruling, tip)?
-            .into_iter()
+        let inputs: Vec<TermInput> = entitled
+            .iter()
             .filter_map(|(outpoint, entitlement)| {
-                let held = self.outpoints.get(&outpoint)?;
+                let held = self.outpoints.get(outpoint)?;
                 let free = held.unspent()
                     || self.outbids(held, feerate_sat_per_vb)
                     || self.spent_by_nobody(held, tip);
                 let may_move = free && (!refunds_only || held.slot.index == OPEN_INDEX);
-                may_move.then(|| self.term_input(&kind, held, entitlement))
+                may_move.then(|| self.term_input(&kind, held, *entitlement))
             })
             .collect();
         let payees = self.payees(&kind)?;
@@ -247,8 +252,9 @@ impl Task {
         }
         let cap = self.charter.fields().feerate_cap_sat_per_vb;
         let steps = settlement::steps().take_while(|step| *step <= cap);
+        let entitled = self.entitlements(&kind, tip).ok()?;
         let movable = |step: u64| {
-            let terms = self.terms(kind, step, destination, tip).ok()?;
+            let terms = self.terms_of(kind, step, &entitled, destination, tip).ok()?;
             Some((terms.inputs().len(), std::cmp::Reverse(step.abs_diff(wanted)), step))
         };
         steps.filter_map(movable).max().map(|(_, _, step)| step)
@@ -277,10 +283,19 @@ impl Task {
             return false;
         };
         !self.pays_another(&plan)
-            && plan.made().all(|(input, made)| {
-                let slot = made.slot.or_else(|| self.moves_to(input.term.outpoint, holder.id()));
-                slot.is_some_and(|slot| holder.prepared(&(made.outpoint, slot, made.amount)).is_some())
-            })
+            && plan.made().all(|(input, made)| self.prepared_for(holder, input, &made).is_some())
+    }
+
+    /// The refund that was signed beforehand of what a form makes of an input, in the escrow of `holder`: this task, or
+    /// the one that money moves to.
+    pub fn prepared_for<'a>(
+        &self,
+        holder: &'a Task,
+        input: &settlement::ChunkInput,
+        made: &settlement::Made,
+    ) -> Option<&'a RefundBundle> {
+        let slot = made.slot.or_else(|| self.moves_to(input.term.outpoint, holder.id()))?;
+        holder.prepared(&(made.outpoint, slot, made.amount))
     }
 
     /// The address under another charter that an outpoint's sponsor signed it over to.
@@ -299,7 +314,8 @@ impl Task {
         destination: Option<&Task>,
         tip: &Tip,
     ) -> Result<Plan, Refused> {
-        let terms = self.terms_if(kind, feerate_sat_per_vb, ruling, destination, tip)?;
+        let entitled = self.entitlements_if(&kind, ruling, tip)?;
+        let terms = self.terms_of(kind, feerate_sat_per_vb, &entitled, destination, tip)?;
         Ok(settlement::plan(&self.secp, &self.charter, &self.contract, &terms)?)
     }
 
@@ -339,13 +355,19 @@ impl Task {
     }
 
     fn term_input(&self, kind: &Kind, held: &Outpoint, entitlement: Entitlement) -> TermInput {
+        self.input(held, entitlement.pay, self.goes_to(kind, held))
+    }
+
+    /// What terms say of an outpoint. Sponsors sign refunds for the txids that follow from it before anybody proposes
+    /// them, so there is one place that makes it.
+    pub(super) fn input(&self, held: &Outpoint, pay: Bps, return_address: Option<Address>) -> TermInput {
         TermInput {
             outpoint: held.outpoint,
             amount: held.amount,
             slot: held.slot,
             sponsor_key: self.pledges.get(&held.slot.index).map(|pledge| pledge.sponsor_key),
-            pay: entitlement.pay,
-            return_address: self.goes_to(kind, held),
+            pay,
+            return_address,
         }
     }
 
@@ -529,6 +551,17 @@ pub(super) struct Ballot {
     named: bool,
     /// Height of the submission's named block.
     block_height: u32,
+}
+
+/// The count of a submission with what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The count.
+    pub tally: ballot::Tally,
+    /// What may be done with each pledge's money; pay, if that may be done with any of it.
+    pub verdicts: BTreeMap<u32, Verdict>,
+    /// Whether the money of the silent, and gifts, may be paid.
+    pub silence_pays: bool,
 }
 
 /// What decides over a settlement that rests on a submission.

@@ -10,7 +10,7 @@ use crate::escrow::charter::{Bps, address};
 use crate::escrow::descriptor::Slot;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::Outpoint;
-use crate::escrow::settlement::{self, Kind, Plan, TermInput, Terms};
+use crate::escrow::settlement::{self, Kind, Plan, Terms};
 use crate::escrow::statement::{Choice, Move, SubmissionId};
 use bitcoin::{Address, OutPoint, Txid};
 use std::collections::BTreeSet;
@@ -132,14 +132,7 @@ impl Task {
         return_address: Option<Address>,
         feerate_sat_per_vb: u64,
     ) -> Result<Plan, Refused> {
-        let input = TermInput {
-            outpoint: held.outpoint,
-            amount: held.amount,
-            slot: held.slot,
-            sponsor_key: self.pledges.get(&held.slot.index).map(|pledge| pledge.sponsor_key),
-            pay,
-            return_address,
-        };
+        let input = self.input(held, pay, return_address);
         let terms = Terms::naming(self.id(), kind, feerate_sat_per_vb, self.payees(&kind)?, vec![input]);
         let terms = terms.map_err(Refused::Terms)?;
         Ok(settlement::plan(&self.secp, &self.charter, &self.contract, &terms)?)
@@ -204,6 +197,9 @@ impl Task {
 
     /// Height at which what is left of a payment moved to another charter: from then on it speaks there, not here.
     pub(super) fn moved_height(&self, root: &Outpoint) -> Option<u32> {
+        if self.moves.is_empty() {
+            return None;
+        }
         let mut held = root;
         // Each step is a generation higher, so this ends.
         loop {
@@ -213,11 +209,11 @@ impl Task {
                 return Some(at.height);
             }
             let rest = |later: &&Outpoint| {
-                later.outpoint.txid == spend.txid
-                    && later.slot.generation > held.slot.generation
+                later.slot.generation > held.slot.generation
                     && self.origin(later).is_some_and(|origin| origin.from == held.outpoint)
             };
-            held = self.outpoints.values().find(rest)?;
+            let at = |vout| OutPoint { txid: spend.txid, vout };
+            held = self.outpoints.range(at(0)..=at(u32::MAX)).map(|(_, later)| later).find(rest)?;
         }
     }
 

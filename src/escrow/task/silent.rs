@@ -227,6 +227,17 @@ impl SeatState {
     }
 }
 
+/// What can be done without a signer, whoever it is.
+#[derive(Default)]
+struct Left {
+    /// Submissions for which a payout would pay something now.
+    freed: Vec<SubmissionId>,
+    /// Whether everything can be given back now.
+    early_return: bool,
+    /// Whether money of noes is there. Asked only where something waits for the arbiter.
+    noes: bool,
+}
+
 impl Task {
     /// When the three signed what.
     pub fn acts(&self) -> &Acts {
@@ -249,25 +260,26 @@ impl Task {
         }
         waits.extend(self.signatures_missing(tip));
         waits.sort_by_key(|(_, _, since_secs)| *since_secs);
+        let left = self.left(&waits, tip);
         Role::ALL.map(|role| SeatState {
             role,
             last_act_secs: self.acts.last_secs(role),
             waiting: waits
                 .iter()
                 .filter(|(of, _, _)| *of == role)
-                .map(|(_, what, since_secs)| self.waiting(role, *what, *since_secs, tip))
+                .map(|(_, what, since_secs)| self.waiting(role, *what, *since_secs, &left, tip))
                 .collect(),
         })
     }
 
-    fn waiting(&self, role: Role, what: Wait, since_secs: u32, tip: &Tip) -> Waiting {
+    fn waiting(&self, role: Role, what: Wait, since_secs: u32, left: &Left, tip: &Tip) -> Waiting {
         let silent_after_secs = since_secs.saturating_add(self.charter.network().silent_secs());
         Waiting {
             what,
             since_secs,
             silent_after_secs,
             silent: tip.mtp_secs > silent_after_secs,
-            ways: self.ways(role, what, tip),
+            ways: self.ways(role, what, left, tip),
         }
     }
 
@@ -351,8 +363,26 @@ impl Task {
         longest.into_iter().map(wait).collect()
     }
 
+    /// What is left to do whoever is silent: asked once for all that waits, since it takes the votes on every submission.
+    fn left(&self, waits: &[(Role, Wait, u32)], tip: &Tip) -> Left {
+        let asked = waits.iter().filter(|(_, what, _)| *what != Wait::Attestation);
+        let asked: BTreeSet<Role> = asked.map(|(role, _, _)| *role).collect();
+        if asked.is_empty() {
+            return Left::default();
+        }
+        let open = tip.mtp_secs <= self.charter.cutoff_secs();
+        let freed = self.submissions.iter().filter(|submission| open && self.freed(submission, tip));
+        let returns = || self.entitlements(&Kind::EarlyReturn, tip).is_ok_and(|all| !all.is_empty());
+        let noes = || self.submissions.iter().any(|submission| self.noes_unspent(submission, tip));
+        Left {
+            freed: freed.map(|submission| submission.id).collect(),
+            early_return: open && returns(),
+            noes: asked.contains(&Role::Arbiter) && noes(),
+        }
+    }
+
     /// What the two others can do while `role` is silent about `what`.
-    fn ways(&self, role: Role, what: Wait, tip: &Tip) -> Vec<Way> {
+    fn ways(&self, role: Role, what: Wait, left: &Left, tip: &Tip) -> Vec<Way> {
         let (cutoff, refund_time) = (self.charter.cutoff_secs(), self.charter.refund_time_secs());
         let mut ways = Vec::new();
         match what {
@@ -366,11 +396,8 @@ impl Task {
             }
             Wait::Acceptance { .. } | Wait::Ruling { .. } => {}
         }
-        for submission in &self.submissions {
-            if self.freed(submission, tip) {
-                ways.push(Way::PayFreed { submission: submission.id, until_secs: cutoff });
-            }
-        }
+        let freed = left.freed.iter();
+        ways.extend(freed.map(|submission| Way::PayFreed { submission: *submission, until_secs: cutoff }));
         if let Wait::Acceptance { submission } = what
             && let Some(state) = self.submission(&submission)
             && self.may_rule(state, tip).is_ok()
@@ -379,13 +406,10 @@ impl Task {
             let until_secs = u32::try_from(window.ruling_ends_secs).unwrap_or(u32::MAX);
             ways.push(Way::RulingStandsIn { submission, until_secs });
         }
-        if tip.mtp_secs <= cutoff
-            && self.entitlements(&Kind::EarlyReturn, tip).is_ok_and(|all| !all.is_empty())
-        {
+        if left.early_return {
             ways.push(Way::EarlyReturn { until_secs: cutoff });
         }
-        let noes = role == Role::Arbiter && self.submissions.iter().any(|s| self.noes_unspent(s, tip));
-        ways.push(if noes {
+        ways.push(if role == Role::Arbiter && left.noes {
             Way::NoesReturn { from_secs: refund_time }
         } else {
             Way::Refunds { from_secs: refund_time }
@@ -397,10 +421,8 @@ impl Task {
     fn freed(&self, submission: &SubmissionState, tip: &Tip) -> bool {
         let kind = Kind::Payout { submission: submission.id };
         let free = |outpoint: &bitcoin::OutPoint| self.outpoints.get(outpoint).is_some_and(Outpoint::unspent);
-        tip.mtp_secs <= self.charter.cutoff_secs()
-            && self
-                .entitlements(&kind, tip)
-                .is_ok_and(|all| all.iter().any(|(outpoint, due)| due.pay > Bps::NONE && free(outpoint)))
+        self.entitlements(&kind, tip)
+            .is_ok_and(|all| all.iter().any(|(outpoint, due)| due.pay > Bps::NONE && free(outpoint)))
     }
 }
 

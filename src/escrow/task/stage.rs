@@ -39,6 +39,42 @@ pub enum Stage {
     Refunded,
 }
 
+impl Stage {
+    /// Every stage, in the order of a life.
+    pub const ALL: [Stage; 12] = [
+        Stage::Draft,
+        Stage::Attested,
+        Stage::Open,
+        Stage::Working,
+        Stage::Voting,
+        Stage::Deciding,
+        Stage::Settling,
+        Stage::Paid,
+        Stage::Returned,
+        Stage::Expired,
+        Stage::Refunding,
+        Stage::Refunded,
+    ];
+
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Draft => "draft",
+            Stage::Attested => "attested",
+            Stage::Open => "open",
+            Stage::Working => "working",
+            Stage::Voting => "voting",
+            Stage::Deciding => "deciding",
+            Stage::Settling => "settling",
+            Stage::Paid => "paid",
+            Stage::Returned => "returned",
+            Stage::Expired => "expired",
+            Stage::Refunding => "refunding",
+            Stage::Refunded => "refunded",
+        }
+    }
+}
+
 impl Task {
     /// Where the task stands. Without a tip nothing is known of the chain yet.
     pub fn stage(&self, tip: Option<&Tip>) -> Stage {

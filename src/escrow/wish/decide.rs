@@ -1,10 +1,11 @@
 //! From a statement to records, or to why it is not kept. What was said before gives no records.
 
-use super::{Offer, OfferChoice, OfferedSeat, SECP, Wish, WishRefused, WishState, Word};
+use super::{Offer, OfferChoice, OfferedSeat, Wish, WishRefused, WishState, Word};
 use crate::escrow::book::Book;
 use crate::escrow::charter::{address, unseen};
 use crate::escrow::event::{Record, WishEvent};
 use crate::escrow::facts::Tip;
+use crate::escrow::keys::SECP;
 use crate::escrow::network::{DAY_SECS, Network};
 use crate::escrow::signature::Speaker;
 use crate::escrow::statement::{Digest, Signed, Statement, TaskId};
@@ -91,7 +92,7 @@ impl Book {
 
     fn may_say(&self, wish: &WishState, word: &Word, tip: &Tip) -> Result<(), WishRefused> {
         let (kind, by) = (word.kind(), word.by());
-        check_counter(word.counter(), wish.contradicts(word), || {
+        check_counter(word.counter(), wish.uses_counter(word), || {
             wish.newest(kind, &by).map_or(0, |said| said.word.counter())
         })?;
         if wish.of(kind, &by).count() >= MAX_WORDS_OF_KEY {

@@ -1,5 +1,6 @@
 //! What is said of a wish: the wish itself, and the words to it, as statements by an identity's key.
 
+use crate::escrow::keys::SECP;
 use crate::escrow::network::Network;
 use crate::escrow::signature::Speaker;
 use crate::escrow::statement::{BadSignature, Digest, Signed, Statement, TaskId};
@@ -346,6 +347,6 @@ impl Word {
     /// Checks the signature.
     pub fn verify(&self) -> Result<(), BadSignature> {
         let speaker = Speaker::identity(self.by());
-        each!(self, signed => signed.verify(&super::SECP, &speaker))
+        each!(self, signed => signed.verify(&SECP, &speaker))
     }
 }

@@ -86,9 +86,11 @@ impl SubmissionView {
     /// Of a submission of a task.
     pub fn new(task: &Task, submission: &SubmissionState, tip: Option<&Tip>) -> SubmissionView {
         let window = task.window(submission);
-        let tally = tip.map(|tip| task.tally(submission, tip));
-        let counted = tip.map(|tip| (task.verdicts(submission, tip), task.silence_pays(submission, tip)));
-        let (verdicts, silence_pays) = counted.unwrap_or_default();
+        let counted = tip.map(|tip| task.counted(submission, tip));
+        let (tally, verdicts, silence_pays) = match counted {
+            Some(counted) => (Some(counted.tally), counted.verdicts, counted.silence_pays),
+            None => (None, BTreeMap::new(), false),
+        };
         SubmissionView {
             id: submission.id,
             submission: submission.signed.clone(),

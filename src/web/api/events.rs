@@ -238,6 +238,6 @@ pub(super) async fn of_project(
     Params(project): Params<ProjectId>,
     ask: Ask,
 ) -> Result<Response, ApiError> {
-    super::projects::need(&app, project)?;
+    super::projects::repository(&app, project)?;
     tell(&app, Topic::Project(project), ask).await
 }

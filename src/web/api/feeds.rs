@@ -53,8 +53,8 @@ pub(super) async fn of_project(
     Params(project): Params<ProjectId>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let view = super::projects::view(&app, project)?;
-    let about = About { title: view.repository, path: format!("projects/{project}") };
+    let title = super::projects::repository(&app, project)?;
+    let about = About { title, path: format!("projects/{project}") };
     Ok(feed(&app, Topic::Project(project), &about, &headers))
 }
 

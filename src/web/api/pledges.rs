@@ -15,8 +15,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use bitcoin::Amount;
 use bitcoin::secp256k1::XOnlyPublicKey;
+use bitcoin::{Amount, OutPoint};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -65,6 +65,14 @@ pub struct NewLateMove {
 fn view(app: &App, charter: &CharterId, index: u32) -> Result<PledgeView, ApiError> {
     let view = app.service.read_task(charter, |task, tip| PledgeView::of(task, index, tip))?;
     view.ok_or(ApiError::missing("pledge"))
+}
+
+/// The pledge that an outpoint lies at.
+fn of_outpoint(app: &App, charter: &CharterId, outpoint: OutPoint) -> Result<Json<PledgeView>, ApiError> {
+    let view = app.service.read_task(charter, |task, tip| {
+        PledgeView::of(task, task.outpoints().get(&outpoint)?.slot.index, tip)
+    })?;
+    view.map(Json).ok_or(ApiError::missing("pledge"))
 }
 
 /// Issue a pledge
@@ -169,9 +177,7 @@ pub(super) async fn secure(
 ) -> Result<Json<PledgeView>, ApiError> {
     let outpoint = refund.outpoint;
     app.service.submit(&charter, Command::SecureRefund { refund }).await?;
-    let index =
-        app.service.read_task(&charter, |task, _| task.outpoints().get(&outpoint).map(|h| h.slot.index))?;
-    Ok(Json(view(&app, &charter, index.ok_or(ApiError::missing("pledge"))?)?))
+    of_outpoint(&app, &charter, outpoint)
 }
 
 /// Prepare a refund
@@ -210,9 +216,7 @@ pub(super) async fn sign_move(
 ) -> Result<Json<PledgeView>, ApiError> {
     let outpoint = consent.statement.outpoint;
     app.service.submit(&charter, Command::SignMove { consent }).await?;
-    let index =
-        app.service.read_task(&charter, |task, _| task.outpoints().get(&outpoint).map(|h| h.slot.index))?;
-    Ok(Json(view(&app, &charter, index.ok_or(ApiError::missing("pledge"))?)?))
+    of_outpoint(&app, &charter, outpoint)
 }
 
 /// Sign a move from T on
@@ -231,7 +235,5 @@ pub(super) async fn sign_late_move(
 ) -> Result<Json<PledgeView>, ApiError> {
     let outpoint = consent.statement.outpoint;
     app.service.submit(&charter, Command::SignLateMove { consent, refund }).await?;
-    let index =
-        app.service.read_task(&charter, |task, _| task.outpoints().get(&outpoint).map(|h| h.slot.index))?;
-    Ok(Json(view(&app, &charter, index.ok_or(ApiError::missing("pledge"))?)?))
+    of_outpoint(&app, &charter, outpoint)
 }

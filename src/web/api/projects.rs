@@ -57,8 +57,8 @@ pub(super) fn view(app: &App, project: ProjectId) -> Result<ProjectView, ApiErro
     app.service.read(|book| ProjectView::of(book, project)).ok_or_else(|| ApiError::missing("project"))
 }
 
-/// Whether there is one of this id.
-pub(super) fn need(app: &App, project: ProjectId) -> Result<(), ApiError> {
-    let known = app.service.read(|book| repository_of(book, project).is_some());
-    if known { Ok(()) } else { Err(ApiError::missing("project")) }
+/// The repository of this id, if anything names it.
+pub(super) fn repository(app: &App, project: ProjectId) -> Result<String, ApiError> {
+    let known = app.service.read(|book| repository_of(book, project).map(str::to_owned));
+    known.ok_or_else(|| ApiError::missing("project"))
 }

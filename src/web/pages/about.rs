@@ -8,29 +8,34 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::sync::LazyLock;
 
 /// A file that is kept and opened from a disk. It is no asset: it must not run on the site that serves it.
 struct Offline {
     name: &'static str,
     what: &'static str,
     bytes: &'static [u8],
+    /// Hashed when somebody first asks.
+    sha256: LazyLock<String>,
 }
 
 static RECOVER: Offline = Offline {
     name: "recover.html",
     what: "For sponsors: makes the refund from your recovery file or your words.",
     bytes: include_bytes!("../static/recover.html"),
+    sha256: LazyLock::new(|| Digest::of(RECOVER.bytes).to_string()),
 };
 
 static SIGN: Offline = Offline {
     name: "sign.html",
     what: "For signers: reviews and signs a charter, a ruling or a payout.",
     bytes: include_bytes!("../static/sign.html"),
+    sha256: LazyLock::new(|| Digest::of(SIGN.bytes).to_string()),
 };
 
 /// Names, bytes and SHA-256 of the offline files.
 pub fn offline_files() -> impl Iterator<Item = (&'static str, &'static [u8], String)> {
-    [&RECOVER, &SIGN].into_iter().map(|file| (file.name, file.bytes, Digest::of(file.bytes).to_string()))
+    [&RECOVER, &SIGN].into_iter().map(|file| (file.name, file.bytes, file.sha256.clone()))
 }
 
 /// A page without anything that changes.
@@ -77,7 +82,7 @@ pub(super) async fn recover(State(app): State<App>, asked: Asked) -> Result<Resp
         name: offline.name,
         what: offline.what,
         bytes: offline.bytes.len(),
-        sha256: Digest::of(offline.bytes).to_string(),
+        sha256: offline.sha256.clone(),
     };
     respond(asked, &Recover { site: Site::new(&app), files: [&RECOVER, &SIGN].map(file) })
 }

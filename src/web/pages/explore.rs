@@ -2,8 +2,9 @@
 
 use super::super::{ApiError, App};
 use super::pieces::{TaskCard, encoded};
-use super::stage_words::{self, STAGES};
+use super::stage_words;
 use super::{Asked, Site, show as respond, words};
+use crate::escrow::task::Stage;
 use crate::service::views::{TaskQuery, TaskSort, projects};
 use askama::Template;
 use axum::extract::{Query, State};
@@ -53,10 +54,6 @@ struct Explore {
 }
 
 impl Explore {
-    fn chosen(&self, name: &str) -> bool {
-        STAGES.iter().any(|(known, stage)| *known == name && self.asked.stage == Some(*stage))
-    }
-
     fn from(&self, repository: &str) -> bool {
         self.asked.repository.as_deref() == Some(repository)
     }
@@ -104,7 +101,7 @@ impl Form {
         let error =
             (min.is_some() && least.is_none()).then_some("Give a whole number of satoshis, such as 100,000.");
         let query = TaskQuery {
-            stage: STAGES.iter().find(|(name, _)| *name == self.stage).map(|(_, stage)| *stage),
+            stage: Stage::ALL.into_iter().find(|stage| stage.name() == self.stage),
             repository: given(&self.repository),
             q: given(&self.q),
             min_target_sat: least,

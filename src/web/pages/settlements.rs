@@ -10,9 +10,10 @@ use super::settlement::moves::{self, Moves};
 use super::{Asked, Site, money, show as respond, stage_words, words};
 use crate::escrow::event::Event;
 use crate::escrow::facts::Tip;
-use crate::escrow::settlement::{Kind, step_at_or_above, step_at_or_below};
+use crate::escrow::settlement::{Kind, nearest_step, step_at_or_above, step_at_or_below};
 use crate::escrow::statement::{CharterId, Role, SettlementId, SubmissionId};
 use crate::escrow::task::{Refused, Stage, Task};
+use crate::service::WITHIN_BLOCKS;
 use crate::service::views::{SettlementProgress, SettlementView};
 use askama::Template;
 use axum::extract::State;
@@ -20,8 +21,6 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Blocks within which an estimated feerate should confirm, as when somebody proposes without naming one.
-const WITHIN_BLOCKS: u16 = 6;
 /// Feerates offered; beyond them the command line takes any step.
 const MOST_OFFERED_SAT_PER_VB: u64 = 1_000;
 
@@ -107,10 +106,8 @@ impl Offer {
     ) -> Offer {
         let submission_number = kind.submission().and_then(|submission| number_of(task, &submission));
         // Refunds of what stays in escrow were signed for the feerates that sponsors took.
-        let feerate_sat_per_vb = match task.prepared_step(kind, feerate_sat_per_vb, destination, tip) {
-            Some(step) if kind.one_by_one() => step,
-            _ => feerate_sat_per_vb,
-        };
+        let prepared = task.prepared_step(kind, feerate_sat_per_vb, destination, tip);
+        let feerate_sat_per_vb = prepared.unwrap_or(feerate_sat_per_vb);
         let tried = task.propose(kind, feerate_sat_per_vb, destination, tip).and_then(|events| {
             let plan = task.preview(kind, feerate_sat_per_vb, None, destination, tip)?;
             let proposed = !events.iter().any(|event| matches!(event, Event::SettlementProposed { .. }));
@@ -152,10 +149,14 @@ impl Offer {
     }
 }
 
-/// The tasks that sponsors signed money of this one over to.
+/// The charters that sponsors signed money of this task over to.
+fn moved_to(task: &Task) -> BTreeSet<CharterId> {
+    task.moves().keys().map(|(_, to)| *to).collect()
+}
+
+/// The tasks of those charters.
 fn destinations(app: &App, task: &Task) -> Result<BTreeMap<CharterId, Task>, ApiError> {
-    let to: BTreeSet<CharterId> = task.moves().keys().map(|(_, to)| *to).collect();
-    to.into_iter().map(|to| Ok((to, copy(app, &to)?.0))).collect()
+    moved_to(task).into_iter().map(|to| Ok((to, copy(app, &to)?.0))).collect()
 }
 
 /// Number of a submission as people count, from 1.
@@ -175,16 +176,9 @@ fn kinds(task: &Task) -> Vec<Kind> {
             kinds.push(Kind::Ruling { submission: state.id });
         }
     }
-    let to: BTreeSet<CharterId> = task.moves().keys().map(|(_, to)| *to).collect();
-    kinds.extend(to.into_iter().map(|to| Kind::Move { to }));
+    kinds.extend(moved_to(task).into_iter().map(|to| Kind::Move { to }));
     kinds.push(Kind::EarlyReturn);
     kinds
-}
-
-/// The step nearest to an estimate that signers may sign.
-pub fn nearest_step(estimated_sat_per_vb: u64, cap_sat_per_vb: u64) -> u64 {
-    let above = step_at_or_above(estimated_sat_per_vb).unwrap_or(estimated_sat_per_vb);
-    step_at_or_below(above.clamp(1, cap_sat_per_vb)).unwrap_or(1)
 }
 
 fn steps(cap_sat_per_vb: u64) -> Vec<u64> {
@@ -193,9 +187,8 @@ fn steps(cap_sat_per_vb: u64) -> Vec<u64> {
     std::iter::successors(Some(1), next).collect()
 }
 
-/// A feerate that was asked for, or the estimate.
-pub async fn feerate(app: &App, task: &Task, asked: Option<u64>) -> Result<u64, ApiError> {
-    let cap = task.charter().fields().feerate_cap_sat_per_vb;
+/// A feerate that was asked for, or the estimate, within a charter's cap (sat/vB).
+pub async fn feerate(app: &App, cap: u64, asked: Option<u64>) -> Result<u64, ApiError> {
     match asked {
         None => Ok(nearest_step(app.service.feerate(WITHIN_BLOCKS).await.to_sat_per_vb_ceil(), cap)),
         Some(given) if step_at_or_below(given) == Some(given) && given <= cap => Ok(given),
@@ -204,6 +197,11 @@ pub async fn feerate(app: &App, task: &Task, asked: Option<u64>) -> Result<u64, 
             Err(ApiError::mapped(refused.code(), refused.to_string()))
         }
     }
+}
+
+/// The most that signers of a task may sign, sat/vB.
+pub fn feerate_cap(task: &Task) -> u64 {
+    task.charter().fields().feerate_cap_sat_per_vb
 }
 
 /// A copy of a task, so that nobody waits while it is thought about.
@@ -219,7 +217,7 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let site = Site::new(&app);
     let (task, tip) = copy(&app, &charter)?;
-    let feerate_sat_per_vb = feerate(&app, &task, query.feerate_sat_per_vb).await?;
+    let feerate_sat_per_vb = feerate(&app, feerate_cap(&task), query.feerate_sat_per_vb).await?;
     // Trying takes a while for a task of many pledges; others go on meanwhile.
     let others = destinations(&app, &task)?;
     let page = move || SettlementsPage::new(site, &task, &others, feerate_sat_per_vb, tip.as_ref());

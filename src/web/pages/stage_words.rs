@@ -100,22 +100,6 @@ pub fn missed(task: &Task, stage: Stage, tip: &Tip) -> Option<&'static str> {
     })
 }
 
-/// All stages with the value that a query has for them, in the order of a life.
-pub const STAGES: [(&str, Stage); 12] = [
-    ("draft", Stage::Draft),
-    ("attested", Stage::Attested),
-    ("open", Stage::Open),
-    ("working", Stage::Working),
-    ("voting", Stage::Voting),
-    ("deciding", Stage::Deciding),
-    ("settling", Stage::Settling),
-    ("paid", Stage::Paid),
-    ("returned", Stage::Returned),
-    ("expired", Stage::Expired),
-    ("refunding", Stage::Refunding),
-    ("refunded", Stage::Refunded),
-];
-
 /// What an arrival counts as, or how it ended.
 pub fn arrival(outpoint: &OutpointView) -> String {
     if let Some(ended) = &outpoint.ended {
@@ -211,10 +195,11 @@ mod tests {
 
     #[test]
     fn every_stage_has_words_of_its_own() {
-        let labels: BTreeSet<&str> = STAGES.iter().map(|(_, stage)| label(*stage)).collect();
-        let sentences: BTreeSet<&str> = STAGES.iter().map(|(_, stage)| sentence(*stage)).collect();
-        assert_eq!((labels.len(), sentences.len()), (STAGES.len(), STAGES.len()));
-        for (name, stage) in STAGES {
+        let labels: BTreeSet<&str> = Stage::ALL.into_iter().map(label).collect();
+        let sentences: BTreeSet<&str> = Stage::ALL.into_iter().map(sentence).collect();
+        assert_eq!((labels.len(), sentences.len()), (Stage::ALL.len(), Stage::ALL.len()));
+        for stage in Stage::ALL {
+            let name = stage.name();
             assert_eq!(serde_json::to_value(stage).unwrap(), name, "the query's value is the API's");
             assert!(label(stage).len() < 24 && sentence(stage).ends_with('.'), "{name}");
         }

@@ -98,7 +98,7 @@ pub(super) async fn of_project(
         // A project may have wishes or a leader, and no task yet: then nothing has happened.
         let repository = repository_of(book, project)?.to_owned();
         let tasks = book.tasks().values();
-        let ours = tasks.filter(|task| ProjectId::of(&task.charter().fields().repository) == project);
+        let ours = tasks.filter(|task| task.charter().fields().repository == repository);
         let titles: BTreeMap<CharterId, String> =
             ours.map(|task| (task.id(), pieces::title(task.text()))).collect();
         Some((repository, titles))

@@ -4,7 +4,7 @@
 use super::super::body::Params;
 use super::super::{ApiError, App};
 use super::pieces;
-use super::settlements::{copy, feerate};
+use super::settlements::{feerate, feerate_cap};
 use super::task::{Paid, milestone, named};
 use super::{Asked, Site, show as respond, words};
 use crate::escrow::ballot::Tally;
@@ -71,9 +71,11 @@ pub(super) async fn show(
     asked: Asked,
 ) -> Result<Response, ApiError> {
     let site = Site::new(&app);
-    let (task, tip) = copy(&app, &charter)?;
-    let feerate_sat_per_vb = feerate(&app, &task, None).await?;
-    respond(asked, &VotePage::of(site, &task, feerate_sat_per_vb, tip.as_ref()))
+    let cap = app.service.read_task(&charter, |task, _| feerate_cap(task))?;
+    let feerate_sat_per_vb = feerate(&app, cap, None).await?;
+    let page =
+        app.service.read_task(&charter, |task, tip| VotePage::of(site, task, feerate_sat_per_vb, tip))?;
+    respond(asked, &page)
 }
 
 impl Work {

@@ -3,6 +3,7 @@
 
 use super::super::api::wishes::unknown;
 use super::super::body::Params;
+use super::super::page::Query;
 use super::super::{ApiError, App};
 use super::pieces::{self, Progress, outward, repository_name};
 use super::task::fundable;
@@ -17,8 +18,7 @@ use crate::escrow::wish::{LeadChoice, OfferChoice, WishState, Word};
 use crate::nip98::npub;
 use crate::service::views::{WishView, WordView};
 use askama::Template;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use bitcoin::secp256k1::XOnlyPublicKey;
 use serde::{Deserialize, Serialize};
@@ -120,9 +120,8 @@ pub(super) async fn show(
     State(app): State<App>,
     asked: Asked,
     Params(wish): Params<TaskId>,
-    which: Result<Query<Which>, QueryRejection>,
+    Query(which): Query<Which>,
 ) -> Result<Response, ApiError> {
-    let Query(which) = which.map_err(|error| ApiError::shape(error.body_text()))?;
     let site = Site::new(&app);
     let view =
         app.service.read(|book| book.wishes().get(&wish).map(|state| page(site, book, state, which.before)));

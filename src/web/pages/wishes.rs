@@ -1,5 +1,6 @@
 //! Wishes: all of them or those for a project, newest first; and the form that writes one down.
 
+use super::super::page::Query;
 use super::super::{ApiError, App};
 use super::pieces::{self, repository_name};
 use super::{Asked, Site, show as respond, words};
@@ -8,8 +9,7 @@ use crate::escrow::statement::TaskId;
 use crate::escrow::wish::LeadChoice;
 use crate::service::views::{WishQuery, WishSummary, repository_of};
 use askama::Template;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
@@ -99,9 +99,8 @@ struct Wishes {
 pub(super) async fn list(
     State(app): State<App>,
     asked: Asked,
-    list: Result<Query<List>, QueryRejection>,
+    Query(list): Query<List>,
 ) -> Result<Response, ApiError> {
-    let Query(list) = list.map_err(|error| ApiError::shape(error.body_text()))?;
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     let project = given(list.project)
         .map(|text| text.parse::<ProjectId>().map_err(|error| ApiError::shape(error.to_string())))
@@ -143,9 +142,8 @@ struct NewWish {
 pub(super) async fn new(
     State(app): State<App>,
     asked: Asked,
-    begin: Result<Query<Begin>, QueryRejection>,
+    Query(begin): Query<Begin>,
 ) -> Result<Response, ApiError> {
-    let Query(begin) = begin.map_err(|error| ApiError::shape(error.body_text()))?;
     let repository: String = pieces::inert(&begin.repository).chars().take(300).collect();
     respond(asked, &NewWish { site: Site::new(&app), repository })
 }

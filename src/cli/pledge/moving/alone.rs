@@ -2,8 +2,8 @@
 //! service in place of the refund while the other charter takes pledges. What each rung brings there has its refund
 //! prepared before the ladder leaves this machine.
 
-use super::{Plans, prepare};
-use crate::cli::keep::{Prepared, keep};
+use super::Plans;
+use crate::cli::keep::{Prepared, hand_in_refunds, keep};
 use crate::cli::pledge::KeptRecovery;
 use crate::client::{CheckedTask, Client, ClientError};
 use crate::escrow::descriptor::{EscrowOutput, Slot};
@@ -76,7 +76,7 @@ pub fn hand_in(
 ) -> anyhow::Result<usize> {
     let (ladders, refunds) = sign(from, pledge, kept, plans, key)?;
     keep(kept, &refunds)?;
-    let prepared = prepare(client, &kept.file.charter().id(), &refunds)?;
+    let prepared = hand_in_refunds(client, &kept.file.charter().id(), &refunds)?;
     for Late { consent, bundle } in &ladders {
         let view = client.sign_late_move(consent, bundle.signatures())?;
         if view.index != pledge.index {

@@ -7,7 +7,7 @@ use super::super::super::{ApiError, App};
 use super::super::pieces::title;
 use super::super::settlement::Refusal;
 use super::super::settlement::moves::Moves;
-use super::super::settlements::{copy, feerate};
+use super::super::settlements::{copy, feerate, feerate_cap};
 use super::super::{Asked, Site, money, pieces, show as respond, stage_words, words};
 use super::seat;
 use crate::escrow::ballot::{CastVote, Verdict};
@@ -148,7 +148,7 @@ pub async fn show(
     }
     let site = Site::new(&app);
     let (task, tip) = copy(&app, &charter)?;
-    let feerate_sat_per_vb = feerate(&app, &task, query.feerate_sat_per_vb).await?;
+    let feerate_sat_per_vb = feerate(&app, feerate_cap(&task), query.feerate_sat_per_vb).await?;
     let events = app.service.events().last(&Topic::Task(charter), EVENTS);
     let timeline = events
         .iter()
