@@ -56,6 +56,7 @@ static ASSETS: LazyLock<BTreeMap<&'static str, Asset>> = LazyLock::new(|| {
         "new.js",
         "pledge.js",
         "project.js",
+        "say.js",
         "settlement.js",
         "settlements.js",
         "vote.js",

@@ -21,6 +21,7 @@ mod problems;
 mod project;
 mod reference;
 pub mod respond;
+mod say;
 mod settlement;
 mod settlements;
 pub mod site;
@@ -63,6 +64,7 @@ pub fn router() -> Router<App> {
         .route("/tasks/{charter}/timeline", get(timeline::of_task))
         .route("/tasks/{charter}/charter", get(charter::show))
         .route("/tasks/{charter}/submissions/{submission}", get(submission::show))
+        .route("/tasks/{charter}/submissions/{submission}/say", get(say::show))
         .route("/arbiters/{fingerprint}", get(arbiter::show))
         .route("/projects", get(project::list))
         .route("/projects/{project}", get(project::show))

@@ -1,7 +1,8 @@
-//! Desks: what waits for a developer, a sponsors' representative, an arbiter. Everything on them is public; a key
-//! only picks the tasks it has a seat in, and a private one is refused without being repeated.
+//! Desks: what waits for a developer, a sponsors' representative, an arbiter, a project's leader. Everything on them is
+//! public; a key only picks the tasks it has a seat in, and a private one is refused without being repeated.
 
 mod case;
+mod leader;
 pub mod waiting;
 mod work;
 
@@ -30,7 +31,10 @@ pub fn router() -> Router<App> {
     Router::new()
         .route("/desk", get(index))
         .route("/desk/{role}", get(desk))
-        .route("/desk/developer/{charter}", get(work::show))
+        .route("/desk/leader", get(leader::show))
+        .route("/desk/developer/{charter}", get(work::by_developer))
+        .route("/desk/representative/{charter}", get(work::by_representative))
+        .route("/desk/leader/{charter}", get(work::by_leader))
         .route("/desk/{role}/{charter}/{submission}", get(case::show))
 }
 
@@ -83,6 +87,14 @@ struct Index {
     site: Site,
     key: Option<KeyShown>,
     desks: Vec<DeskSummary>,
+    /// All tasks that name a leader: leaders speak with other keys than signers.
+    leader: LeaderSummary,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct LeaderSummary {
+    tasks: usize,
+    due: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -101,15 +113,15 @@ async fn index(
 ) -> Result<Response, ApiError> {
     let site = Site::new(&app);
     let key = parse(query.key.as_deref(), site.network)?;
-    let desks = app.service.read(|book| {
+    let (desks, leader) = app.service.read(|book| {
         let summary = |role| {
             let tasks = of_seat(book, role, key.as_ref());
             let wait = tasks.iter().flat_map(|task| waiting(task, role, book.tip()));
             DeskSummary { role, due: wait.filter(|wait| wait.due).count(), tasks: tasks.len() }
         };
-        Role::ALL.map(summary)
+        (Role::ALL.map(summary), leader::summary(book))
     });
-    respond(asked, &Index { site, key: key.as_ref().map(KeyShown::new), desks: desks.into() })
+    respond(asked, &Index { site, key: key.as_ref().map(KeyShown::new), desks: desks.into(), leader })
 }
 
 #[derive(Template, Serialize)]
@@ -162,6 +174,19 @@ struct DeskTask {
     refund_time: u32,
 }
 
+impl DeskTask {
+    fn of(task: &Task, tip: Option<&Tip>) -> DeskTask {
+        DeskTask {
+            charter: task.id(),
+            title: title(task.text()),
+            stage: task.stage(tip),
+            credited_sat: tip.map_or(0, |tip| task.totals(tip).raised.to_sat()),
+            target_sat: task.charter().fields().target_sat,
+            refund_time: task.charter().refund_time_secs(),
+        }
+    }
+}
+
 async fn desk(
     State(app): State<App>,
     asked: Asked,
@@ -175,14 +200,7 @@ async fn desk(
         let tasks = of_seat(book, role, key.as_ref());
         let all: Vec<Waiting> = tasks.iter().flat_map(|task| waiting(task, role, book.tip())).collect();
         let silent = tasks.iter().flat_map(|task| SilentSeat::of(task, role, book.tip())).collect();
-        let shown = tasks.into_iter().map(|task| DeskTask {
-            charter: task.id(),
-            title: title(task.text()),
-            stage: task.stage(book.tip()),
-            credited_sat: book.tip().map_or(0, |tip| task.totals(tip).raised.to_sat()),
-            target_sat: task.charter().fields().target_sat,
-            refund_time: task.charter().refund_time_secs(),
-        });
+        let shown = tasks.into_iter().map(|task| DeskTask::of(task, book.tip()));
         (all, silent, shown.collect())
     });
     all.sort_by_key(|wait| (wait.deadline_secs.unwrap_or(u32::MAX), wait.what));
@@ -226,6 +244,10 @@ fn name(role: &Role) -> &'static str {
 impl Desk {
     fn is_developer(&self) -> bool {
         self.role == Role::Developer
+    }
+
+    fn is_representative(&self) -> bool {
+        self.role == Role::Representative
     }
 
     fn path(&self) -> String {

@@ -45,14 +45,19 @@ struct VoteRow {
 
 /// What somebody said about it.
 #[derive(Serialize)]
-struct EvidenceRow {
-    by: String,
-    dispute: bool,
+pub(super) struct EvidenceRow {
+    /// Who.
+    pub by: String,
+    /// Whether it opens a dispute.
+    pub dispute: bool,
     /// Inert.
-    text: String,
-    attachments: Vec<String>,
-    counter: u32,
-    signature: String,
+    pub text: String,
+    /// SHA-256 of each.
+    pub attachments: Vec<String>,
+    /// Which of this party's words it is.
+    pub counter: u32,
+    /// As it was made.
+    pub signature: String,
 }
 
 /// What follows for a pledge.
@@ -194,7 +199,8 @@ fn page(site: Site, task: &Task, state: &SubmissionState, tip: Option<&Tip>, mos
 }
 
 impl EvidenceRow {
-    fn of(signed: &Signed<Evidence>) -> EvidenceRow {
+    /// As it was signed.
+    pub(super) fn of(signed: &Signed<Evidence>) -> EvidenceRow {
         let said = &signed.statement;
         EvidenceRow {
             by: stage_words::party(said.by),

@@ -21,7 +21,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use money::{Arrival, Chart, PledgeRow};
-pub(super) use parts::{Holder, Paid, Terms, by_whom, holders, milestone, named};
+pub(super) use parts::{Holder, Paid, Terms, by_whom, holders, leader, milestone, named};
 use serde::{Deserialize, Serialize};
 pub(super) use work::{EventRow, SettlementRow, SubmissionRow, TallyPicture};
 

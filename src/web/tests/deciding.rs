@@ -4,6 +4,7 @@
 use super::*;
 use crate::escrow::charter::{FundingRule, SubmissionsOpen, VoteOpens};
 use crate::escrow::statement::{Confirmed, Evidence, EvidenceKind, MergeConfirmation, Party};
+use axum::http::StatusCode;
 
 impl World {
     /// The leader's word on a submission, naming the tip.
@@ -45,6 +46,32 @@ async fn a_vote_waits_for_the_release() {
     assert!(html.contains("waits until it is released"), "{html}");
     let (html, _) = world.page(&format!("/desk/arbiter/{}/{submission}", world.id)).await;
     assert!(html.contains("Voting opens when") && !html.contains("Voting began"), "{html}");
+    let say = at(&format!("submissions/{submission}/say"));
+    let (html, json) = world.page(&say).await;
+    assert!(
+        html.contains("data-awaits=\"released\"") && html.contains("data-handin=\"confirmation\""),
+        "{html}"
+    );
+    assert_eq!(json["confirm_until_secs"], world.charter.confirmation_deadline_secs());
+    let leader = testing::leader_keypair().x_only_public_key().0;
+    let npub = crate::nip98::npub(&leader);
+    for key in [String::new(), format!("?key={npub}"), format!("?key={leader}")] {
+        let (html, json) = world.page(&format!("/desk/leader{key}")).await;
+        assert_eq!(
+            (&json["due"][0]["what"], &json["due"][0]["link"]),
+            (&json!("confirm"), &json!(format!("{say}#leader")))
+        );
+        assert!(html.contains("once you confirm that it is released"), "{html}");
+        assert_eq!(json["tasks"].as_array().unwrap().len(), 1);
+    }
+    let other = testing::sponsor(7).x_only_public_key().0;
+    let json = world.page(&format!("/desk/leader?key={other}")).await.1;
+    assert_eq!((&json["due"], &json["tasks"]), (&json!([]), &json!([])));
+    assert_eq!(world.page("/desk").await.1["leader"], json!({ "tasks": 1, "due": 1 }));
+    let (status, problem) =
+        world.get("/desk/leader?key=nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5").await;
+    assert_eq!((status, &problem["code"]), (StatusCode::BAD_REQUEST, &json!("bad_request")));
+    assert!(!problem.to_string().contains("nsec1"), "what was given is not repeated: {problem}");
 
     // The developer may hand it in again; then the first is out.
     let second = world.submit(1).await;
@@ -64,6 +91,13 @@ async fn a_vote_waits_for_the_release() {
         )
         .await;
     assert_eq!(world.task().await["stage"], "voting");
+    let (html, json) = world.page(&at(&format!("submissions/{second}/say"))).await;
+    assert!(
+        !html.contains("data-awaits") && html.contains("It is confirmed that the work is released."),
+        "{html}"
+    );
+    assert_eq!(json["awaits"], Value::Null);
+    assert_eq!(world.page("/desk/leader").await.1["due"], json!([]));
     world.refused("votes", vote, 409, "voting_not_open").await;
     world.sent("votes", world.vote_body(second, 1, Choice::Yes, 0)).await;
     let (html, _) = world.page(&vote_page).await;
@@ -204,6 +238,15 @@ async fn a_dispute_marks_the_submission_wherever_it_is_shown() {
     assert!(html.contains("Works on &#60;my&#62; machine") && !html.contains("<my>"), "{html}");
     assert!(html.contains(&Digest::of(b"log").to_string()));
     assert_eq!((&json["disputed"], json["evidence"].as_array().unwrap().len()), (&json!(true), 2));
+    let (html, json) = world.page(&format!("/tasks/{}/submissions/{submission}/say", world.id)).await;
+    assert!(
+        html.contains("data-handin=\"evidence\"") && html.contains("Works on &#60;my&#62; machine"),
+        "{html}"
+    );
+    assert!(!html.contains("data-handin=\"confirmation\""), "nothing is to be confirmed");
+    assert_eq!((&json["disputed"], json["evidence_count"].as_u64()), (&json!(true), Some(2)));
+    let json = world.page("/desk/leader").await.1;
+    assert_eq!((&json["due"], &json["others"][0]["what"]), (&json!([]), &json!("watch")));
     let (html, _) = world.page(&format!("/tasks/{}", world.id)).await;
     assert!(html.contains("disputed"), "{html}");
     let (html, _) = world.page(desk).await;
@@ -213,4 +256,34 @@ async fn a_dispute_marks_the_submission_wherever_it_is_shown() {
     assert_eq!(json["evidence"][1]["dispute"], true);
     world.sent("votes", world.vote_body(submission, 1, Choice::No, 0)).await;
     assert!(world.page(desk).await.0.contains("It is disputed."));
+}
+
+#[tokio::test]
+async fn whoever_names_payees_has_a_page_for_it() {
+    let world = World::new(None, |_| {}).await;
+    let payees: u16 = world.charter.fields().payees.iter().map(|payee| payee.share_bps).sum();
+    let share = crate::web::pages::words::share(payees);
+    for by in ["representative", "leader"] {
+        let (html, json) = world.page(&format!("/desk/{by}/{}", world.id)).await;
+        assert_eq!((&json["by"], &json["payees_share"]), (&json!(by), &json!(share)));
+        assert!(html.contains(&format!("--as {by} --payee ADDRESS:{}", share.replace(' ', ""))), "{html}");
+        assert!(
+            html.contains("Only sponsors who vote yes pay them")
+                && html.contains("data-handin=\"submission\"")
+        );
+        assert_eq!(html.contains("id=\"name-leader\""), by == "leader");
+    }
+    assert!(!world.page(&format!("/desk/developer/{}", world.id)).await.0.contains("--payee"));
+    let (status, _) = world.get(&format!("/desk/arbiter/{}", world.id)).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "the arbiter hands nothing in");
+
+    let nobody = World::new(None, |fields| {
+        let leader = fields.leader.take().unwrap();
+        fields.payees[0].share_bps += leader.share_bps;
+    })
+    .await;
+    let (html, json) = nobody.page(&format!("/desk/leader/{}", nobody.id)).await;
+    assert_eq!(json["leader"], Value::Null);
+    assert!(html.contains("names no project leader") && !html.contains("data-handin"), "{html}");
+    assert_eq!(nobody.page("/desk/leader").await.1["tasks"], json!([]));
 }

@@ -19,6 +19,8 @@ use std::collections::BTreeSet;
 pub enum What {
     /// The charter is to be agreed to.
     Attest,
+    /// That the work is merged or released is to be confirmed.
+    Confirm,
     /// Work may be submitted.
     Submit,
     /// The representative's word is due.
@@ -83,6 +85,7 @@ pub fn waiting(task: &Task, role: Role, tip: Option<&Tip>) -> Vec<Waiting> {
             all.extend(seat.sign(settlement));
         }
         all.extend(seat.propose());
+        all.extend(seat.propose_moves());
     }
     all
 }
@@ -288,23 +291,16 @@ impl Seat<'_> {
         if self.past(u64::from(self.task.charter().cutoff_secs())) {
             return None;
         }
-        let proposed = self.proposed();
-        let free = |kind: Kind| -> u64 {
-            let Ok(allowed) = self.task.entitlements(&kind, self.tip) else { return 0 };
-            let freed = allowed.into_iter().filter_map(|(outpoint, entitlement)| {
-                let moves = matches!(kind, Kind::Ruling { .. }) || entitlement.pay.get() > 0;
-                let held = self.task.outpoints().get(&outpoint).filter(|held| held.unspent())?;
-                (moves && !proposed.contains(&outpoint)).then(|| held.amount.to_sat())
-            });
-            freed.sum()
-        };
-        let of = |submission: &SubmissionState| match self.role {
-            Role::Arbiter => {
-                submission.ruling.is_some().then_some(Kind::Ruling { submission: submission.id })
+        let of = |submission: &SubmissionState| -> Vec<Kind> {
+            let submission = submission.id;
+            match self.role {
+                Role::Arbiter => vec![Kind::Ruling { submission }],
+                _ => vec![Kind::Payout { submission }, Kind::Milestone { submission }],
             }
-            _ => Some(Kind::Payout { submission: submission.id }),
         };
-        let sat = self.task.submissions().iter().filter_map(of).map(free).max().unwrap_or_default();
+        let ruled = |submission: &&SubmissionState| self.role != Role::Arbiter || submission.ruling.is_some();
+        let kinds = self.task.submissions().iter().filter(ruled).flat_map(of);
+        let sat = kinds.map(|kind| self.free(kind)).max().unwrap_or_default();
         if sat == 0 {
             return None;
         }
@@ -315,6 +311,45 @@ impl Seat<'_> {
         let link = format!("/tasks/{}/settlements#propose", self.task.id());
         let wait = self.wait(What::Propose, words, "Propose it", link);
         Some(Waiting { deadline_secs: Some(self.task.charter().cutoff_secs()), ..wait })
+    }
+
+    /// Pledges that their sponsors signed over to another charter, and that no proposal moves so far.
+    fn propose_moves(&self) -> Vec<Waiting> {
+        let cutoff_secs = self.task.charter().cutoff_secs();
+        if self.role == Role::Arbiter || self.past(u64::from(cutoff_secs)) {
+            return Vec::new();
+        }
+        let to: BTreeSet<CharterId> = self.task.moves().keys().map(|(_, to)| *to).collect();
+        let wait = |to: CharterId| {
+            let sat = self.free(Kind::Move { to });
+            let words = format!(
+                "Sponsors signed {} over to another charter. Nobody has proposed the move so far.",
+                words::sat(sat)
+            );
+            let link = format!("/tasks/{}/settlements#propose", self.task.id());
+            let wait = self.wait(What::Propose, words, "Propose it", link);
+            (sat > 0).then_some(Waiting { due: false, deadline_secs: Some(cutoff_secs), ..wait })
+        };
+        to.into_iter().filter_map(wait).collect()
+    }
+
+    /// What a settlement of this kind may move, and no proposal does.
+    fn free(&self, kind: Kind) -> u64 {
+        let proposed = self.proposed();
+        let Ok(allowed) = self.task.entitlements(&kind, self.tip) else { return 0 };
+        let freed = allowed.into_iter().filter_map(|(outpoint, entitlement)| {
+            let moves = matches!(kind, Kind::Ruling { .. } | Kind::Move { .. }) || entitlement.pay.get() > 0;
+            let held = self.task.outpoints().get(&outpoint).filter(|held| held.unspent())?;
+            // What stays in escrow goes nowhere before its refund is signed.
+            let secured = !matches!(kind, Kind::Milestone { .. }) || self.prepared(held.slot.index);
+            (moves && secured && !proposed.contains(&outpoint)).then(|| held.amount.to_sat())
+        });
+        freed.sum()
+    }
+
+    /// Whether refunds were signed in advance of what a settlement would leave of a pledge.
+    fn prepared(&self, pledge: u32) -> bool {
+        self.task.all_prepared().keys().any(|(_, slot, _)| slot.index == pledge)
     }
 
     /// What proposals that can still be signed, or go out, would spend.

@@ -4,6 +4,7 @@ use crate::escrow::charter::{Charter, FundingRule, Silence, SubmissionsOpen, Vot
 use crate::escrow::facts::Tip;
 use crate::escrow::statement::{NamedBy, Role, Submission};
 use crate::escrow::task::{Fate, Task};
+use crate::nip98::{npub, parse_public};
 use crate::web::pages::{pieces, words};
 use serde::Serialize;
 
@@ -255,6 +256,12 @@ pub fn by_whom(submission: &Submission) -> &'static str {
         Some(NamedBy::Representative) => "The representative",
         Some(NamedBy::Leader) => "The project\u{2019}s leader",
     }
+}
+
+/// The project's leader, where the charter names one, as `npub`.
+pub fn leader(charter: &Charter) -> Option<String> {
+    let key = &charter.fields().leader.as_ref()?.key;
+    Some(parse_public(key).as_ref().map_or_else(|| key.clone(), npub))
 }
 
 /// Who got the money of settlements that are mined: the charter's payees, or those that a submission named.

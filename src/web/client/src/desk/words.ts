@@ -4,13 +4,13 @@
 import { refuse } from '../core/error.ts';
 import { parseJson, type Json } from '../core/json.ts';
 import { networkOf } from '../core/network.ts';
-import { isSecret } from '../core/secret.ts';
+import { findSecret, isSecret } from '../core/secret.ts';
 import { parseSignature } from '../core/signature.ts';
-import { acceptance, attest, ruling, submission, vote, type Statement } from '../core/statement.ts';
-import { payeeWords, percent } from '../core/words.ts';
+import { acceptance, attest, confirmation, evidence, ruling, submission, vote, type Statement } from '../core/statement.ts';
+import { inert, payeeWords, percent } from '../core/words.ts';
 import { namedOf } from '../sponsor/views.ts';
 
-export type Kind = 'attestation' | 'submission' | 'acceptance' | 'ruling' | 'vote';
+export type Kind = 'attestation' | 'submission' | 'confirmation' | 'acceptance' | 'ruling' | 'vote' | 'evidence';
 
 export interface Told {
   /** In one sentence. */
@@ -38,6 +38,21 @@ const SAYS: Readonly<Record<Exclude<Kind, 'attestation'>, (fields: Fields) => { 
       named: namedOf(fields['named'], 'named'),
     }),
     sentence: submissionWords(fields),
+  }),
+  confirmation: (fields) => ({
+    statement: confirmation({
+      network: networkOf(fields['network']).name, charter: fields['charter'] as string, submission: fields['submission'] as string,
+      confirmed: confirmed(fields['confirmed']), blockHeight: fields['block_height'] as number, blockHash: fields['block_hash'] as string,
+    }),
+    sentence: `The project's leader confirms that the work is ${String(fields['confirmed'])}: voting opens with it.`,
+  }),
+  evidence: (fields) => ({
+    statement: evidence({
+      network: networkOf(fields['network']).name, charter: fields['charter'] as string, submission: fields['submission'] as string,
+      kind: disputeOrEvidence(fields['kind']), by: text(fields['by'], 'by'), text: text(fields['text'], 'text'),
+      attachments: attachments(fields['attachments']), counter: fields['counter'] as number,
+    }),
+    sentence: evidenceWords(text(fields['by'], 'by'), fields['kind'] === 'dispute', text(fields['text'], 'text')),
   }),
   acceptance: (fields) => ({
     statement: acceptance({
@@ -71,6 +86,11 @@ function submissionWords(fields: Fields): string {
   return `The ${named?.by ?? 'developer'} submits work, number ${Number(fields['number']) + 1} of this task${part}: ${String(fields['link'])}${to}`;
 }
 
+function evidenceWords(by: string, dispute: boolean, said: string): string {
+  const who = by.startsWith('pledge ') ? `sponsor of ${by}` : by === 'leader' ? 'project\'s leader' : by;
+  return `The ${who} ${dispute ? 'opens a dispute' : 'gives evidence'}: “${inert(said)}”. It is published, and cannot be taken back.`;
+}
+
 export function rulingWords(bps: number): string {
   if (bps === 0) return 'The arbiter rules that the money of the noes goes back to its sponsors.';
   if (bps === 10_000) return 'The arbiter rules that the money of the noes is paid.';
@@ -82,13 +102,20 @@ const text = (value: Json | undefined, field: string): string =>
 const flag = (value: Json | undefined, field: string): boolean =>
   typeof value === 'boolean' ? value : refuse('statement_shape', field, `${field} is neither true nor false`);
 
+const confirmed = (value: Json | undefined): 'merged' | 'released' =>
+  value === 'merged' || value === 'released' ? value : refuse('statement_shape', 'confirmed', 'confirmed is neither merged nor released');
+const disputeOrEvidence = (value: Json | undefined): 'dispute' | 'evidence' =>
+  value === 'dispute' || value === 'evidence' ? value : refuse('statement_shape', 'kind', 'kind is neither dispute nor evidence');
+const attachments = (value: Json | undefined): string[] =>
+  Array.isArray(value) ? value.map((each) => text(each, 'attachments')) : refuse('statement_shape', 'attachments', 'attachments is no list');
+
 const secret = (): never =>
   refuse('key_private', 'statement', 'this looks like a private key or recovery words. It was not sent. Never give it to any page; a signed statement belongs here');
 
-/** Every text in it. */
-function textsOf(value: Json): string[] {
-  if (typeof value === 'string') return [value];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : [];
+/** Whether any text in it is a secret; prose only where it has one in it. */
+function holdsSecret(value: Json, key = ''): boolean {
+  if (typeof value === 'string') return key === 'text' ? findSecret(value) !== null : isSecret(value);
+  return typeof value === 'object' && value !== null && Object.entries(value).some(([at, each]) => holdsSecret(each, at));
 }
 
 /** Reads a signed statement of `kind` for one task. `submission` is given where the page is about one submission. */
@@ -102,7 +129,7 @@ export function readStatement(given: string, kind: Kind, about: { charter: strin
     return refuse('statement_shape', 'statement', 'this is no signed statement: it is no JSON, or cut off');
   }
   // Once more without JSON's escapes.
-  if (textsOf(read).some(isSecret)) secret();
+  if (holdsSecret(read)) secret();
   if (!isFields(read)) return refuse('statement_shape', 'statement', 'this is no signed statement');
   if (kind === 'attestation') return readAttestation(read, about.charter);
   const fields = read['statement'];
@@ -122,11 +149,13 @@ export function readStatement(given: string, kind: Kind, about: { charter: strin
 }
 
 const ARTICLE: Readonly<Record<Kind, string>> = {
-  attestation: 'an attestation', submission: 'a submission', acceptance: 'an acceptance or refusal', ruling: 'a ruling', vote: 'a vote',
+  attestation: 'an attestation', submission: 'a submission', confirmation: 'a confirmation', evidence: 'a dispute or evidence', acceptance: 'an acceptance or refusal', ruling: 'a ruling', vote: 'a vote',
 };
 
 /** Each kind has a field that no other has. */
-const OWN: Readonly<Record<Exclude<Kind, 'attestation'>, string>> = { submission: 'link', acceptance: 'accepted', ruling: 'pay_bps', vote: 'choice' };
+const OWN: Readonly<Record<Exclude<Kind, 'attestation'>, string>> = {
+  submission: 'link', confirmation: 'confirmed', acceptance: 'accepted', ruling: 'pay_bps', vote: 'choice', evidence: 'by',
+};
 const isKind = (fields: Fields, kind: Exclude<Kind, 'attestation'>): boolean => Object.hasOwn(fields, OWN[kind]);
 
 function same(given: Json | undefined, expected: string, field: string, words: string): void {

@@ -29,7 +29,8 @@ if (form instanceof HTMLFormElement && input instanceof HTMLInputElement && show
   form.addEventListener('submit', (event) => {
     if (refuseSecret()) return event.preventDefault();
     const text = input.value.trim();
-    if (text === '') return;
+    // A leader's identity is for the service to read.
+    if (text === '' || form.dataset['key'] === 'identity') return;
     try {
       input.value = parseSignerKey(text, network, 'key').text;
     } catch (error) {

@@ -9,10 +9,12 @@ import { errorWords, problemOf, wordsOf } from '../ui/identity.ts';
 
 const SENT: Readonly<Record<Kind, string>> = {
   attestation: 'Taken. The charter carries it from now on.',
-  submission: 'Taken: sponsors can vote from now on.',
+  submission: 'Taken. Where the terms wait for a merge or release, the leader confirms it next; else sponsors vote from now on.',
+  confirmation: 'Taken: sponsors vote from now on.',
   acceptance: 'Taken. It is said, and counts.',
   ruling: 'Taken. The settlement that carries it out can be proposed now.',
   vote: 'Taken. The vote is kept, with a receipt.',
+  evidence: 'Taken. It is published with the submission.',
 };
 
 for (const form of document.querySelectorAll<HTMLFormElement>('form[data-handin]')) handIn(form);
@@ -21,7 +23,7 @@ function handIn(form: HTMLFormElement): void {
   const part = <T extends HTMLElement>(selector: string): T => form.querySelector<T>(selector)!;
   const field = part<HTMLTextAreaElement>('textarea');
   const submit = part<HTMLButtonElement>('button[type=submit]');
-  const [shown, status] = [part('#handin-shown'), part('#handin-status')];
+  const [shown, status] = [part('.handin-shown'), part('.handin-status')];
   const kind = form.dataset['handin'] as Kind;
   const about = { charter: form.dataset['charter'] ?? '', network: form.dataset['network'] ?? '', submission: form.dataset['submission'] || undefined };
   let told: Told | null = null;

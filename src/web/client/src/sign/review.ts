@@ -179,6 +179,8 @@ export function words(unsigned: Unsigned, about: readonly HTMLElement[]): HTMLEl
 export const charterTerms = (charter: Charter): HTMLElement =>
   rows(termsInWords(charter).map(([name, value]): [string, HTMLElement] => [name, element('span', {}, value)]));
 
+/** What is known of the task. */
+export const standing = (task: Task): HTMLElement[] => [limits(), standOf(task)];
+
 /** What is known of the task whose submission is judged. */
-export const judged = (task: Task, submission: SubmissionState): HTMLElement[] =>
-  [count(task, submission), limits(), standOf(task)];
+export const judged = (task: Task, submission: SubmissionState): HTMLElement[] => [count(task, submission), ...standing(task)];

@@ -2,17 +2,16 @@
 // given stays in this page and goes with it.
 
 import { textOf } from '../core/bytes.ts';
-import type { Charter } from '../core/charter.ts';
+import { Charter } from '../core/charter.ts';
 import { UpfrontError } from '../core/error.ts';
-import { Root, type Account } from '../core/keys.ts';
+import { Root } from '../core/keys.ts';
 import { allowed } from '../core/proof/allowed.ts';
 import { checkProof } from '../core/proof/check.ts';
 import type { Finding } from '../core/proof/findings.ts';
-import { speak, toAccept, toAttest, toRule, type Unsigned } from '../core/proof/speak.ts';
 import type { SubmissionState, Task } from '../core/proof/task.ts';
 import { requireSeat, signPlan, type SignedForm } from '../core/settlement/sign.ts';
 import { ROLES, type Role } from '../core/signer-key.ts';
-import { percent } from '../core/words.ts';
+import { partWords, percent } from '../core/words.ts';
 import { byId, code, saveLink, show } from '../offline/dom.ts';
 import { isSealed, openSealed } from '../offline/sealed.ts';
 import { element } from '../ui/element.ts';
@@ -21,39 +20,16 @@ import type { Psbt } from '../core/psbt.ts';
 import { txid } from '../core/tx.ts';
 import { breathe } from '../ui/page.ts';
 import { MAX_FILE_BYTES, recognise, whatIs, type Given } from './files.ts';
+import { Refusal, one, type Prepared } from './prepared.ts';
 import * as review from './review.ts';
+import * as speaking from './speaking.ts';
 
-type Action = 'settle' | 'attest' | 'accept' | 'rule';
-
-/** What was checked, and what signing it gives. */
-interface Prepared {
-  readonly role: Role;
-  readonly charter: Charter;
-  readonly shown: readonly HTMLElement[];
-  readonly confirm: string;
-  /** The elements of the result: files to save, and where they go. */
-  sign(account: Account): Promise<HTMLElement[]>;
-}
-
-/** What speaks against signing, to be shown. */
-class Refusal extends Error {
-  readonly title: string;
-  readonly findings: readonly Finding[];
-  constructor(title: string, findings: readonly Finding[]) {
-    super(title);
-    this.title = title;
-    this.findings = findings;
-  }
-}
-
-const one = (title: string, problem: string, field = ''): never => {
-  throw new Refusal(title, [{ field, problem }]);
-};
+type Action = 'settle' | 'attest' | 'submit' | 'accept' | 'rule' | 'evidence';
 
 const page = {
   files: byId('files', HTMLInputElement), drop: byId('drop', HTMLElement), given: byId('given', HTMLElement),
   help: byId('files-help', HTMLElement), paste: byId('paste', HTMLTextAreaElement), role: byId('role', HTMLSelectElement),
-  submission: byId('submission', HTMLSelectElement), bps: byId('bps', HTMLInputElement), bpsWords: byId('bps-words', HTMLElement),
+  submission: byId('submission', HTMLSelectElement), milestone: byId('milestone', HTMLSelectElement), bps: byId('bps', HTMLInputElement), bpsWords: byId('bps-words', HTMLElement),
   status: byId('status', HTMLElement), review: byId('review', HTMLElement), reviewBody: byId('review-body', HTMLElement),
   signing: byId('signing', HTMLElement), phrase: byId('phrase', HTMLInputElement), keyFile: byId('key-file', HTMLInputElement),
   passphrase: byId('passphrase', HTMLInputElement),
@@ -70,10 +46,14 @@ const HELP: Readonly<Record<Action, string>> = {
   attest: 'The charter (charter.json). With the task\'s text beside it, its hash is compared with the one in the charter.',
   accept: 'The task\'s proof document (proof.json): the words are made for a submission in it.',
   rule: 'The task\'s proof document (proof.json): the words are made for a submission in it.',
+  submit: 'The task\'s proof document (proof.json), as new as you can have it: the words name its newest block.',
+  evidence: 'The task\'s proof document (proof.json): the words are made for a submission in it.',
 };
 
 let given: Given[] = [];
 let prepared: Prepared | null = null;
+/** Rises with everything that is chosen anew: what was asked for before it is not wanted any more. */
+let asked = 0;
 
 // ---- What is wanted
 
@@ -168,91 +148,37 @@ function withFile({ field, problem }: Finding, names: Readonly<Record<'psbts' | 
   return name === undefined ? { field, problem } : { field: `${name}${rest}`, problem };
 }
 
-function prepareWords(unsigned: Unsigned, about: readonly HTMLElement[], confirm: string): Prepared {
-  const { role, charter, resource } = unsigned;
-  return {
-    role, charter, confirm, shown: review.words(unsigned, about),
-    async sign(account) {
-      const text = speak(unsigned, account);
-      const file = `${resource.slice(0, -1)}-${role}.json`;
-      return [
-        element('p', { class: 'good' }, element('strong', {}, `Signed as ${role}. `), 'Nothing was sent.'),
-        element('p', {}, saveLink(file, text, `Save ${file}`)),
-        element('pre', {}, text),
-        element('p', {}, 'Take it to the task\'s page, or hand it in from a machine with a network; anybody may:'),
-        element('pre', {}, `curl SERVER/api/v1/tasks/${charter.id}/${resource} -H 'Content-Type: application/json' -d @${file}`),
-      ];
-    },
-  };
-}
-
-function prepareAttestation(): Prepared {
-  const charters = only('charter');
-  const [file] = charters;
-  if (file === undefined || charters.length > 1) return one('Files are missing', charters.length > 1 ? 'There are several charters: keep one.' : 'Add the charter, charter.json.');
-  const { charter } = file;
-  const role = theSeat();
-  const texts = only('text');
-  const stranger = texts.find((text) => text.hash !== charter.fields.text_hash);
-  if (stranger !== undefined) {
-    one('This is another text', `${stranger.name} is not the text that the charter names: its SHA-256 is ${stranger.hash}, not ${charter.fields.text_hash}.`, 'text_hash');
-  }
-  const text = texts.length > 0
-    ? element('p', { class: 'good' }, 'The text beside it is the one that the charter names.')
-    : element('p', { class: 'warn' }, 'The task\'s text is in the charter as a hash only. Add the text\'s file to compare it.');
-  const about = [
-    element('p', {}, `You agree to all of this as ${role}, and prove that you hold the key that the charter names. A charter is never edited: other terms are another charter.`),
-    text,
-    review.charterTerms(charter),
-    element('p', {}, 'Use an account of its own for each charter.'),
-  ];
-  return prepareWords(toAttest(charter, role), about, `I have read these terms, and agree to them as ${role}.`);
-}
-
-function prepareAcceptance(): Prepared {
-  const task = theTask();
-  const submission = theSubmission(task);
-  const said = chosen('accepted');
-  if (said === '') one('Your word is missing', 'Say whether you accept the work or refuse it.');
-  const accepted = said === 'yes';
-  const about = [
-    element('p', {}, accepted
-      ? 'You accept the work. With quorum and threshold reached, that frees the money of sponsors who say nothing, and gifts.'
-      : 'You refuse the work. The money of sponsors who say nothing stays, and no ruling can overrule that.',
-    ' It is said once, and cannot be taken back.'),
-    ...review.judged(task, submission),
-  ];
-  return prepareWords(toAccept(task, submission, accepted), about, `I ${accepted ? 'accept' : 'refuse'} submission ${submission.proof.submission.statement.number} as representative.`);
-}
-
 /** The share typed, as basis points; null for anything else. */
 function theShare(): number | null {
   const text = page.bps.value.trim();
   return /^(?:0|[1-9]\d{0,4})$/.test(text) && Number(text) <= 10_000 ? Number(text) : null;
 }
 
-function prepareRuling(): Prepared {
+/** Of the task of the proof document, and one submission in it. */
+function about<T>(make: (task: Task, submission: SubmissionState) => T): T {
   const task = theTask();
-  const submission = theSubmission(task);
-  const share = theShare() ?? one('The share is missing', 'The share is a whole number from 0 to 10000.', 'pay_bps');
-  const about = [
-    element('p', {}, `You rule that ${percent(share)} of the money of all noes is paid, and ${percent(10_000 - share)} returns. It is said once, and cannot be taken back.`),
-    ...review.judged(task, submission),
-  ];
-  return prepareWords(toRule(task, submission, share), about, `I rule so over submission ${submission.proof.submission.statement.number} as arbiter.`);
+  return make(task, theSubmission(task));
 }
 
-const PREPARE: Readonly<Record<Action, () => Prepared>> = {
-  settle: prepareSettlement, attest: prepareAttestation, accept: prepareAcceptance, rule: prepareRuling,
+const PREPARE: Readonly<Record<Action, () => Prepared | Promise<Prepared>>> = {
+  settle: prepareSettlement,
+  attest: () => speaking.attestation(given, theSeat()),
+  submit: () => speaking.submission(theTask(), theSeat()),
+  accept: () => about((task, submission) => speaking.acceptance(task, submission, chosen('accepted'))),
+  rule: () => about((task, submission) => speaking.ruling(task, submission, theShare())),
+  evidence: () => about((task, submission) => speaking.evidence(task, submission, theSeat(), chosen('evidence-kind'))),
 };
 
 async function check(): Promise<void> {
   forget();
   page.status.textContent = 'Checking every signature, address and block. This may take a moment.';
   page.check.disabled = true;
+  const mine = asked;
   await breathe();
   try {
-    prepared = PREPARE[action()]();
+    const made = await PREPARE[action()]();
+    if (mine !== asked) return;
+    prepared = made;
     page.reviewBody.replaceChildren(...prepared.shown);
     page.confirmWords.textContent = prepared.confirm;
     page.sign.textContent = `Sign as ${prepared.role}`;
@@ -261,12 +187,14 @@ async function check(): Promise<void> {
     page.accountHelp.textContent = `The charter names account ${named} for the ${prepared.role}.`;
     page.status.textContent = 'Checked. Read what you would sign.';
   } catch (error) {
+    if (mine !== asked) return;
     const refused = error instanceof Refusal ? review.refusal(error.title, error.findings)
       : review.refusal('This cannot be used', [inWords(error)]);
     page.reviewBody.replaceChildren(refused);
     page.status.textContent = 'Refused. See what is wrong below.';
+  } finally {
+    page.check.disabled = false;
   }
-  page.check.disabled = false;
   show(page.review, true);
   show(page.signing, prepared !== null && fromDisk);
   page.review.focus();
@@ -279,6 +207,7 @@ function inWords(error: unknown): Finding {
 
 /** Whatever was checked is not what is asked for any more. */
 function forget(): void {
+  asked += 1;
   prepared = null;
   page.confirmed.checked = false;
   page.sign.disabled = true;
@@ -380,6 +309,31 @@ function filesChanged(): void {
   const options = submissions.map((proof) =>
     element('option', { value: proof.id }, `number ${proof.submission.statement.number}, ${proof.id.slice(0, 8)}…`));
   page.submission.replaceChildren(...options.reverse());
+  milestonesChanged();
+}
+
+/** The parts of the work, where the charter of the document has several. */
+function milestonesChanged(): void {
+  const [file] = only('proof');
+  const parts = file === undefined ? [] : milestonesOf(file.proof.charter);
+  page.milestone.replaceChildren(element('option', { value: '' }, 'Choose the milestone'),
+    ...parts.map((_, at) => element('option', { value: String(at) }, partWords(parts, at))));
+  show(byId('milestone-row', HTMLElement), action() === 'submit' && parts.length > 1);
+}
+
+/** The developer's work is paid to the charter's payees; who else did it is named by the representative. */
+function seatChanged(): void {
+  forget();
+  show(byId('payees-row', HTMLElement), page.role.value === 'representative');
+}
+
+/** Of a charter that nothing was checked of so far: only to fill a list. */
+function milestonesOf(charter: string): readonly { share_bps: number }[] {
+  try {
+    return Charter.parse(charter).fields.milestones;
+  } catch {
+    return [];
+  }
 }
 
 function add(name: string, bytes: Uint8Array): void {
@@ -409,10 +363,8 @@ function actionChanged(): void {
   forget();
   const wanted = action();
   page.help.replaceChildren(...HELP[wanted].split('`').map((part, at) => (at % 2 === 1 ? code(part) : part)));
-  show(byId('role-row', HTMLElement), wanted === 'settle' || wanted === 'attest');
-  show(byId('submission-row', HTMLElement), wanted === 'accept' || wanted === 'rule');
-  show(byId('accept-row', HTMLElement), wanted === 'accept');
-  show(byId('rule-row', HTMLElement), wanted === 'rule');
+  for (const row of document.querySelectorAll<HTMLElement>('[data-for]')) show(row, (row.dataset['for'] ?? '').split(' ').includes(wanted));
+  milestonesChanged();
 }
 
 function bpsChanged(): void {
@@ -424,8 +376,12 @@ function bpsChanged(): void {
 function start(): void {
   show(byId('served', HTMLElement), !fromDisk);
   for (const radio of document.querySelectorAll('input[name=action]')) radio.addEventListener('change', actionChanged);
-  for (const radio of document.querySelectorAll('input[name=accepted]')) radio.addEventListener('change', forget);
-  for (const select of [page.role, page.submission]) select.addEventListener('change', forget);
+  for (const field of document.querySelectorAll('input[name=accepted], [data-for=submit] :is(input, textarea, select), [data-for=evidence] :is(input, textarea)')) {
+    field.addEventListener('input', forget);
+    field.addEventListener('change', forget);
+  }
+  page.role.addEventListener('change', seatChanged);
+  page.submission.addEventListener('change', forget);
   page.bps.addEventListener('input', bpsChanged);
   page.files.addEventListener('change', () => {
     const files = [...(page.files.files ?? [])];

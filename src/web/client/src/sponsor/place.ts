@@ -8,13 +8,16 @@ export interface Place {
   readonly charter: string;
   /** Null on pages that are about no pledge. */
   readonly index: number | null;
+  /** Null on pages that are about no submission. */
+  readonly submission: string | null;
 }
 
 /** Reads the path of a task's page. */
 export function placeOf(pathname: string): Place {
-  const [, charter, index] = /^\/tasks\/([0-9a-f]{64})\/(?:pledge|vote|pledges\/([1-9]\d{0,9}))\/?$/.exec(pathname) ?? [];
+  const [, charter, index, submission] =
+    /^\/tasks\/([0-9a-f]{64})\/(?:pledge|vote|pledges\/([1-9]\d{0,9})|submissions\/([0-9a-f]{64})\/say)\/?$/.exec(pathname) ?? [];
   if (charter === undefined) return refuse('untrue', 'page', 'page: its address names no task');
-  return { charter, index: index === undefined ? null : Number(index) };
+  return { charter, index: index === undefined ? null : Number(index), submission: submission ?? null };
 }
 
 /** A page's task, checked against the page's address; `said` is what the page says of itself. */

@@ -56,21 +56,38 @@ const STATEMENTS: Readonly<Record<Exclude<Kind, 'attestation'>, object>> = {
   acceptance: { ...common, submission: SUBMISSION, accepted: true },
   ruling: { ...common, submission: SUBMISSION, pay_bps: 2_500 },
   vote: { ...common, submission: SUBMISSION, pledge: 3, choice: 'no', counter: 1 },
+  confirmation: { ...common, submission: SUBMISSION, confirmed: 'merged', block_height: 9, block_hash: '22'.repeat(32) },
+  evidence: {
+    ...common, submission: SUBMISSION, kind: 'dispute', by: 'developer', text: 'the work does what was asked and the tests show that well',
+    attachments: ['33'.repeat(32)], counter: 2,
+  },
 };
 const signed = (statement: object): string => JSON.stringify({ statement, signature: 'ef'.repeat(64) });
 
 test('each kind of statement is told in words and sent as it was signed', () => {
-  for (const kind of ['submission', 'acceptance', 'ruling', 'vote'] as const) {
+  const kinds = ['submission', 'confirmation', 'acceptance', 'ruling', 'vote', 'evidence'] as const;
+  for (const kind of kinds) {
     const text = signed(STATEMENTS[kind]);
     const told = readStatement(text, kind, kind === 'submission' ? { ...about, submission: undefined } : about);
     assert.deepEqual(JSON.parse(told.body), JSON.parse(text), kind);
     assert.ok(told.lines.startsWith(`network: regtest\ncharter: ${CHARTER}\n`), told.lines);
-    for (const other of ['submission', 'acceptance', 'ruling', 'vote'] as const) {
+    for (const other of kinds) {
       if (other !== kind) assert.equal(refusal(() => readStatement(text, other, about)), 'other_statement', `${kind} as ${other}`);
     }
   }
   assert.match(readStatement(signed(STATEMENTS.ruling), 'ruling', about).sentence, /25 %/);
   assert.match(readStatement(signed({ ...STATEMENTS.acceptance, accepted: false }), 'acceptance', about).sentence, /refuses/);
+  assert.match(readStatement(signed(STATEMENTS.confirmation), 'confirmation', about).sentence, /confirms that the work is merged/);
+  // Twelve short words are prose here, and a phrase among them is none.
+  assert.match(readStatement(signed(STATEMENTS.evidence), 'evidence', about).sentence, /^The developer opens a dispute: “the work does/);
+  assert.match(readStatement(signed({ ...STATEMENTS.evidence, kind: 'evidence', by: 'pledge 3' }), 'evidence', about).sentence, /^The sponsor of pledge 3 gives evidence/);
+  assert.equal(refusal(() => readStatement(signed({ ...STATEMENTS.evidence, text: `see ${PHRASE}` }), 'evidence', about)), 'key_private');
+  for (const change of [{ kind: 'verdict' }, { by: 4 }, { attachments: 'x' }, { attachments: ['x'] }, { text: 'two\nlines' }, { counter: -1 }]) {
+    assert.notEqual(refusal(() => readStatement(signed({ ...STATEMENTS.evidence, ...change }), 'evidence', about)), 'taken', JSON.stringify(change));
+  }
+  for (const change of [{ confirmed: 'shipped' }, { block_height: '9' }, { block_hash: 'x' }]) {
+    assert.notEqual(refusal(() => readStatement(signed({ ...STATEMENTS.confirmation, ...change }), 'confirmation', about)), 'taken', JSON.stringify(change));
+  }
   const attestation = { charter: CHARTER, role: 'arbiter', signature: 'ef'.repeat(64), sent: false };
   assert.deepEqual(JSON.parse(readStatement(JSON.stringify(attestation), 'attestation', about).body), { role: 'arbiter', signature: 'ef'.repeat(64) });
 });

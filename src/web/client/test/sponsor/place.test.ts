@@ -8,9 +8,10 @@ import { FakeService, served } from '../lib/service.ts';
 
 test('task and pledge are read from the address alone', () => {
   const charter = 'a'.repeat(64);
-  assert.deepEqual(placeOf(`/tasks/${charter}/pledge`), { charter, index: null });
-  assert.deepEqual(placeOf(`/tasks/${charter}/vote`), { charter, index: null });
-  assert.deepEqual(placeOf(`/tasks/${charter}/pledges/12`), { charter, index: 12 });
+  assert.deepEqual(placeOf(`/tasks/${charter}/pledge`), { charter, index: null, submission: null });
+  assert.deepEqual(placeOf(`/tasks/${charter}/vote`), { charter, index: null, submission: null });
+  assert.deepEqual(placeOf(`/tasks/${charter}/pledges/12`), { charter, index: 12, submission: null });
+  assert.deepEqual(placeOf(`/tasks/${charter}/submissions/${charter}/say`), { charter, index: null, submission: charter });
   for (const other of ['/', '/tasks/abc/pledge', `/tasks/${charter}`, `/tasks/${charter}/pledges/0`, `/x/tasks/${charter}/pledge`, `/tasks/${charter}/pledges/1/vote`]) {
     assert.throws(() => placeOf(other), UpfrontError, other);
   }
@@ -21,7 +22,7 @@ test('a page that says another task, pledge or network than its address is stopp
   const charter = service.charter.id;
   const honest = { charter, network: service.charter.network.name };
   const field = (said: Record<string, string>, index: number | null = null): Promise<string> => served(service, () =>
-    taskHere({ charter, index }, said).then(() => 'nothing', (error: unknown) => (error instanceof UpfrontError ? error.field : String(error))));
+    taskHere({ charter, index, submission: null }, said).then(() => 'nothing', (error: unknown) => (error instanceof UpfrontError ? error.field : String(error))));
   assert.equal(await field(honest), 'nothing');
   assert.equal(await field({ ...honest, index: '4' }, 4), 'nothing');
   assert.equal(await field({ ...honest, charter: 'b'.repeat(64) }), 'charter');

@@ -2,14 +2,14 @@
 // signature fails, the field that was changed is named if it can be told.
 
 import { parseAddress } from '../address.ts';
-import { hex, utf8 } from '../bytes.ts';
+import { hex } from '../bytes.ts';
 import type { Charter } from '../charter.ts';
 import { UpfrontError } from '../error.ts';
+import { MAX_ATTACHMENTS, MAX_EVIDENCE, mayDispute, textProblem } from '../evidence.ts';
 import type { Contract, EscrowOutput } from '../output.ts';
 import { sponsorSpeaker, type Speaker } from '../signature.ts';
 import { ROLES } from '../signer-key.ts';
 import * as statement from '../statement.ts';
-import { UNSEEN } from '../words.ts';
 import type { CastVoteDocument, PledgeProof, ProofDocument, SubmissionProof, VoteDocument } from './document.ts';
 import type { Findings } from './findings.ts';
 import { scriptHex, slotKey, type Chain } from './mined.ts';
@@ -19,10 +19,6 @@ import {
 
 /** Past so many findings nobody asks which field of a vote was changed: trying costs many verifications each. */
 const DIAGNOSED = 50;
-/** Most that is taken of one party about one submission, and of one statement. */
-const MAX_EVIDENCE = 64;
-const MAX_EVIDENCE_BYTES = 2_000;
-const MAX_ATTACHMENTS = 8;
 /** How far counters are tried to find the one that was signed. */
 const COUNTERS_TRIED = 64;
 
@@ -248,10 +244,8 @@ export class Said {
         const problem = signatureProblem(() => evidenceWords(said), signature, speaker);
         if (problem !== null) findings.add(field, problem);
       }
-      const disputes = ['developer', 'representative', 'leader'].includes(said.by);
-      findings.unless(said.kind === 'evidence' || disputes, path, `${said.by} opens no dispute`);
-      const taken = said.text.trim() !== '' && utf8(said.text).length <= MAX_EVIDENCE_BYTES && !UNSEEN.test(said.text);
-      findings.unless(taken, path, 'its text is empty, too long, or has characters that cannot be seen');
+      findings.unless(said.kind === 'evidence' || mayDispute(said.by), path, `${said.by} opens no dispute`);
+      findings.unless(textProblem(said.text) === null, path, 'its text is empty, too long, or has characters that cannot be seen');
       findings.unless(said.attachments.length <= MAX_ATTACHMENTS, path, `more than ${MAX_ATTACHMENTS} attachments`);
       const { count, next } = known.get(said.by) ?? { count: 0, next: 0 };
       findings.unless(said.counter >= next, `${path}/counter`, 'it does not rise');
