@@ -44,6 +44,10 @@ struct SayPage {
     confirm_until_secs: Option<u32>,
     /// Why nothing is to be confirmed, where the charter's vote waits for it.
     not_confirmed: Option<String>,
+    /// Whether it names payees in place of the charter's.
+    named: bool,
+    /// Whether sponsors vote on it now.
+    voting: bool,
     disputed: bool,
     /// Newest first.
     evidence: Vec<EvidenceRow>,
@@ -99,6 +103,8 @@ impl SayPage {
             awaits,
             confirm_until_secs: awaits.map(|_| task.charter().confirmation_deadline_secs()),
             not_confirmed,
+            named: statement.named.is_some(),
+            voting: task.window(state).zip(tip).is_some_and(|(window, tip)| !window.closed(tip.mtp_secs)),
             disputed: state.disputed(),
             evidence: state.evidence.iter().rev().take(SHOWN).map(EvidenceRow::of).collect(),
             evidence_count: state.evidence.len(),

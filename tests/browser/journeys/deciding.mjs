@@ -50,12 +50,20 @@ async function offline(t, task, role, action, name, fill) {
   return statement;
 }
 
+/** Looks at what would be signed, and signs it. */
+async function sayIt(form, words) {
+  await form.getByRole('button', { name: 'See what would be signed' }).click();
+  await form.locator('[data-words]', { hasText: words }).waitFor();
+  await form.getByRole('button', { name: 'Sign and publish it' }).click();
+  await form.locator('[role=status]', { hasText: 'Taken' }).waitFor();
+}
+
 async function handIn(page, kind, { name, text }, told) {
   const form = page.locator(`#handin-${kind}`);
   await form.locator('input[type=file]').setInputFiles({ name, mimeType: 'application/json', buffer: Buffer.from(text) });
-  await form.locator('.handin-shown').waitFor();
+  await form.locator('[data-shown]').waitFor();
   await form.getByRole('button', { name: 'Hand it in' }).click();
-  await form.locator('.handin-status', { hasText: told }).waitFor();
+  await form.locator('[data-status]', { hasText: told }).waitFor();
 }
 
 export default function fill(test) {
@@ -82,13 +90,18 @@ export default function fill(test) {
     await remove.click();
     await remove.click();
     await beLeader(page, stage, '#say-leader');
-    const confirm = page.getByRole('button', { name: 'Confirm that it is merged' });
-    await confirm.click();
+    const look = page.locator('#confirm').getByRole('button', { name: 'See what would be signed' });
+    await look.click();
     await page.locator('#confirm [role=status]', { hasText: 'Tick the box first' }).waitFor();
-    assert.equal((await workOf(stage, task, submission)).awaits, 'merged');
     await page.locator('#confirm-sure').check();
+    await look.click();
+    const { tip } = await stage.view(task);
+    await page.locator('#confirm [data-words]', { hasText: `from block ${tip.height} on` }).waitFor();
+    assert.ok((await page.locator('#confirm pre').textContent()).includes(`submission: ${submission}\nconfirmed: merged\nblock height: ${tip.height}\nblock hash: ${tip.hash}\n`));
+    await axe(page);
     await screenshots(page, 'say-leader');
-    await confirm.click();
+    assert.equal((await workOf(stage, task, submission)).awaits, 'merged', 'nothing was sent so far');
+    await page.getByRole('button', { name: 'Confirm that it is merged' }).click();
     await page.locator('#confirm', { hasText: 'sponsors vote from now on' }).waitFor();
     const confirmed = await workOf(stage, task, submission);
     assert.equal(confirmed.awaits, null);
@@ -99,7 +112,7 @@ export default function fill(test) {
     await page.locator('#evidence-leader-text').fill('Merged as 5d41402a,\nbut the third case is missing');
     await page.locator('#evidence-leader-files').setInputFiles(file('log.txt', 'the log'));
     await page.locator('#evidence-leader-dispute').check();
-    await page.locator('#evidence-leader').getByRole('button', { name: 'Sign and publish it' }).click();
+    await sayIt(page.locator('#evidence-leader'), 'opens a dispute: “Merged as 5d41402a, but the third case is missing”');
     await page.locator('#evidence .card', { hasText: 'the third case is missing' }).waitFor();
 
     // A sponsor's, with the key of the pledge: recovery words in the text itself are refused, and stay here.
@@ -109,11 +122,11 @@ export default function fill(test) {
     assert.equal(await own.locator('#evidence-pledge-dispute').count(), 0, 'a sponsor disputes by a no');
     await own.locator('textarea').fill(`My words are ${await stage.words('speaker')}`);
     const before = page.guard.requests.length;
-    await own.getByRole('button', { name: 'Sign and publish it' }).click();
+    await own.getByRole('button', { name: 'See what would be signed' }).click();
     await own.locator('[role=status]', { hasText: 'Take them out' }).waitFor();
-    assert.deepEqual(page.guard.requests.slice(before).filter((url) => url.endsWith('/evidence')), []);
+    assert.deepEqual(page.guard.requests.slice(before), []);
     await own.locator('textarea').fill('It fails on an empty file');
-    await own.getByRole('button', { name: 'Sign and publish it' }).click();
+    await sayIt(own, 'It fails on an empty file');
     await page.locator('#evidence .card', { hasText: 'It fails on an empty file' }).waitFor();
     await axe(page);
 
@@ -160,7 +173,7 @@ export default function fill(test) {
 
     await page.goto(stage.url + votePath(task));
     await openPledges(page, { words: await stage.words('namer') });
-    await page.locator('#signed-payees', { hasText: stranger }).waitFor();
+    await page.locator('.signed-payees', { hasText: stranger }).waitFor();
     await page.locator('#vote-form input[value=yes]').check();
     await page.locator('#vote-form button[type=submit]').click();
     await page.locator('#receipt-checked').waitFor();
@@ -178,19 +191,22 @@ export default function fill(test) {
     await page.goto(`${stage.url}/desk/leader/${task.id}`);
     await beLeader(page, stage, '#name-leader');
     const other = await stage.node.address();
-    const hand = page.getByRole('button', { name: 'Sign and hand in' });
+    const look = page.getByRole('button', { name: 'See what would be signed' });
+    const status = page.locator('#name-leader-form [role=status]');
     await page.locator('#name-link').fill('https://example.org/other/pull/10');
-    await hand.click();
-    await page.locator('#name-status', { hasText: 'Choose the file' }).waitFor();
+    await look.click();
+    await status.filter({ hasText: 'Choose the file' }).waitFor();
     await page.locator('#name-content').setInputFiles(file('more.diff', 'more of it'));
     await page.locator('#name-payees').fill(`${other} 94 %`);
-    await hand.click();
-    await page.locator('#name-status', { hasText: /share/i }).waitFor();
+    await look.click();
+    await status.filter({ hasText: /share/i }).waitFor();
     assert.equal((await stage.view(task)).submissions.length, 1);
     await page.locator('#name-payees').fill(`${other} 95 %`);
+    await look.click();
+    await page.locator('#name-leader-form pre', { hasText: 'named by: leader' }).waitFor({ state: 'attached' });
     await axe(page);
     await screenshots(page, 'desk-name-leader');
-    await hand.click();
+    await page.getByRole('button', { name: 'Sign and hand in' }).click();
     await page.waitForURL(/\/submissions\/[0-9a-f]{64}$/);
     await page.locator('main', { hasText: other }).waitFor();
     const named = (await stage.view(task)).submissions[1].submission.statement;

@@ -292,9 +292,9 @@ export default function fill(test) {
     await page.goto(liar.url + votePath(task));
     await page.locator('#open-form').waitFor();
     await openPledges(page, { words });
-    await page.locator('#signed-work').waitFor();
+    await page.locator('.signed-work').waitFor();
     const { submission: signed } = await service.get(`/api/v1/tasks/${task.id}/submissions/${submission}`);
-    const shown = await page.locator('#signed-work').innerText();
+    const shown = await page.locator('.signed-work').innerText();
     assert.ok(shown.includes(signed.statement.link) && shown.includes(signed.statement.content), shown);
   });
 }

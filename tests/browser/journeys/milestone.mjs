@@ -66,7 +66,7 @@ export default function fill(test) {
     await vote.goto(stage.url + votePath(task));
     await vote.locator('#vote-work', { hasText: 'Milestone 1 of 2, 60 % of every pledge' }).waitFor();
     await openPledges(vote, { file: mine.path });
-    await vote.locator('#signed-part', { hasText: 'milestone 1 of 2, 60 % of the whole' }).waitFor();
+    await vote.locator('.signed-part', { hasText: 'milestone 1 of 2, 60 % of the whole' }).waitFor();
     assert.match(await vote.locator('#choices').innerText(), /stays in escrow: its refund is signed here together with your vote/);
     await axe(vote);
     await screenshots(vote, 'milestone-vote');

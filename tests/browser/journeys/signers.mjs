@@ -82,9 +82,9 @@ const proofOf = async (task) => (await fetch(`${task.service.url}/api/v1/tasks/$
 async function handIn(page, statement, told) {
   const form = page.locator('form.handin');
   await form.locator('input[type=file]').setInputFiles(asFile(statement));
-  await form.locator('.handin-shown').waitFor();
+  await form.locator('[data-shown]').waitFor();
   await form.getByRole('button', { name: 'Hand it in' }).click();
-  await form.locator('.handin-status', { hasText: told }).waitFor();
+  await form.locator('[data-status]', { hasText: told }).waitFor();
 }
 
 export default function fill(test) {

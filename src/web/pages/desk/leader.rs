@@ -8,7 +8,7 @@ use super::waiting::{Waiting, What};
 use super::{DeskQuery, DeskTask, LeaderSummary};
 use crate::escrow::book::Book;
 use crate::escrow::facts::Tip;
-use crate::escrow::task::Task;
+use crate::escrow::task::{SubmissionState, Task};
 use crate::nip98::{npub, parse_public};
 use askama::Template;
 use axum::extract::State;
@@ -80,6 +80,10 @@ fn waiting(task: &Task, tip: Option<&Tip>) -> Vec<Waiting> {
         let (charter, title) = (task.id(), title(task.text()));
         Waiting { what, charter, title, words, act, link, due, deadline_secs }
     };
+    let over = |submission: &SubmissionState| {
+        let ruling = task.window(submission).is_some_and(|window| window.ruling_over(tip.mtp_secs));
+        ruling || tip.mtp_secs > task.charter().cutoff_secs()
+    };
     let mut all = Vec::new();
     for submission in task.submissions() {
         let number = submission.signed.statement.number.saturating_add(1);
@@ -90,7 +94,7 @@ fn waiting(task: &Task, tip: Option<&Tip>) -> Vec<Waiting> {
                 format!("Submission {number} waits: sponsors vote once you confirm that it is {asked}.");
             let until = task.charter().confirmation_deadline_secs();
             all.push(wait(What::Confirm, words, "Look and confirm", say, true, Some(until)));
-        } else if submission.disputed() && submission.ruling.is_none() {
+        } else if submission.disputed() && submission.ruling.is_none() && !over(submission) {
             let words = format!("Submission {number} is disputed. You may say what you know of it.");
             all.push(wait(What::Watch, words, "Have your say", say, false, None));
         }

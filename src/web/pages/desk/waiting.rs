@@ -11,6 +11,7 @@ use crate::escrow::statement::{CharterId, Confirmed, Role};
 use crate::escrow::task::{Fate, Refused, SettlementState, SubmissionState, Task};
 use bitcoin::OutPoint;
 use serde::Serialize;
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 /// What kind of thing waits.
@@ -31,6 +32,8 @@ pub enum What {
     Sign,
     /// Money may move, and nobody has proposed it.
     Propose,
+    /// Sponsors signed for a move, and nobody has proposed it.
+    Move,
     /// Sponsors vote.
     Watch,
 }
@@ -57,10 +60,13 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Names it in the page, so that it can be changed in place.
+    /// Names it in the page, so that it can be changed in place: of one kind there is one for each submission or
+    /// settlement, and that is what ends the path of its link.
     pub fn anchor(&self) -> String {
-        let ending: String = self.link.chars().rev().take(8).filter(char::is_ascii_alphanumeric).collect();
-        format!("wait-{}-{ending}", self.charter.to_string().get(..8).unwrap_or_default())
+        let path = self.link.split('#').next().unwrap_or_default().trim_end_matches("/say");
+        let ending: String = path.chars().rev().take(8).filter(char::is_ascii_alphanumeric).collect();
+        let charter = self.charter.to_string();
+        format!("wait-{}-{:?}-{ending}", charter.get(..8).unwrap_or_default(), self.what).to_lowercase()
     }
 }
 
@@ -71,7 +77,7 @@ fn secs(secs: u64) -> u32 {
 /// What waits for `role` in a task.
 pub fn waiting(task: &Task, role: Role, tip: Option<&Tip>) -> Vec<Waiting> {
     let Some(tip) = tip else { return Vec::new() };
-    let seat = Seat { task, role, tip };
+    let seat = Seat { task, role, tip, proposed: OnceCell::new() };
     let mut all = Vec::new();
     all.extend(seat.attest());
     if task.opened() {
@@ -94,6 +100,8 @@ struct Seat<'a> {
     task: &'a Task,
     role: Role,
     tip: &'a Tip,
+    /// What proposals would spend: asked for by each kind, computed once.
+    proposed: OnceCell<BTreeSet<OutPoint>>,
 }
 
 impl Seat<'_> {
@@ -291,15 +299,18 @@ impl Seat<'_> {
         if self.past(u64::from(self.task.charter().cutoff_secs())) {
             return None;
         }
+        let several = self.task.charter().milestones() > 1;
         let of = |submission: &SubmissionState| -> Vec<Kind> {
+            let ruled = submission.ruling.is_some();
             let submission = submission.id;
             match self.role {
-                Role::Arbiter => vec![Kind::Ruling { submission }],
-                _ => vec![Kind::Payout { submission }, Kind::Milestone { submission }],
+                Role::Arbiter if ruled => vec![Kind::Ruling { submission }],
+                Role::Arbiter => Vec::new(),
+                _ if several => vec![Kind::Payout { submission }, Kind::Milestone { submission }],
+                _ => vec![Kind::Payout { submission }],
             }
         };
-        let ruled = |submission: &&SubmissionState| self.role != Role::Arbiter || submission.ruling.is_some();
-        let kinds = self.task.submissions().iter().filter(ruled).flat_map(of);
+        let kinds = self.task.submissions().iter().flat_map(of);
         let sat = kinds.map(|kind| self.free(kind)).max().unwrap_or_default();
         if sat == 0 {
             return None;
@@ -313,36 +324,38 @@ impl Seat<'_> {
         Some(Waiting { deadline_secs: Some(self.task.charter().cutoff_secs()), ..wait })
     }
 
-    /// Pledges that their sponsors signed over to another charter, and that no proposal moves so far.
-    fn propose_moves(&self) -> Vec<Waiting> {
+    /// Pledges that their sponsors signed over to another charter, and that no proposal moves so far. Whether their
+    /// refunds there are signed is seen where it is proposed.
+    fn propose_moves(&self) -> Option<Waiting> {
         let cutoff_secs = self.task.charter().cutoff_secs();
-        if self.role == Role::Arbiter || self.past(u64::from(cutoff_secs)) {
-            return Vec::new();
+        if self.role == Role::Arbiter || self.task.moves().is_empty() || self.past(u64::from(cutoff_secs)) {
+            return None;
         }
-        let to: BTreeSet<CharterId> = self.task.moves().keys().map(|(_, to)| *to).collect();
-        let wait = |to: CharterId| {
-            let sat = self.free(Kind::Move { to });
-            let words = format!(
-                "Sponsors signed {} over to another charter. Nobody has proposed the move so far.",
-                words::sat(sat)
-            );
-            let link = format!("/tasks/{}/settlements#propose", self.task.id());
-            let wait = self.wait(What::Propose, words, "Propose it", link);
-            (sat > 0).then_some(Waiting { due: false, deadline_secs: Some(cutoff_secs), ..wait })
-        };
-        to.into_iter().filter_map(wait).collect()
+        let proposed = self.proposed();
+        let held = |outpoint: &OutPoint| self.task.outpoints().get(outpoint).filter(|held| held.unspent());
+        let signed: BTreeSet<OutPoint> = self.task.moves().keys().map(|(outpoint, _)| *outpoint).collect();
+        let waits = signed.iter().filter(|outpoint| !proposed.contains(outpoint)).filter_map(held);
+        let sat: u64 = waits.map(|held| held.amount.to_sat()).sum();
+        let words =
+            format!("Sponsors signed {} over to another charter. The move may be proposed.", words::sat(sat));
+        let link = format!("/tasks/{}/settlements#propose", self.task.id());
+        let wait = self.wait(What::Move, words, "Look and propose it", link);
+        (sat > 0).then_some(Waiting { due: false, deadline_secs: Some(cutoff_secs), ..wait })
     }
 
-    /// What a settlement of this kind may move, and no proposal does.
+    /// What a settlement of this kind may pay, and no proposal does; of a ruling, all that it decides over.
     fn free(&self, kind: Kind) -> u64 {
-        let proposed = self.proposed();
         let Ok(allowed) = self.task.entitlements(&kind, self.tip) else { return 0 };
+        let proposed = self.proposed();
         let freed = allowed.into_iter().filter_map(|(outpoint, entitlement)| {
-            let moves = matches!(kind, Kind::Ruling { .. } | Kind::Move { .. }) || entitlement.pay.get() > 0;
             let held = self.task.outpoints().get(&outpoint).filter(|held| held.unspent())?;
             // What stays in escrow goes nowhere before its refund is signed.
             let secured = !matches!(kind, Kind::Milestone { .. }) || self.prepared(held.slot.index);
-            (moves && secured && !proposed.contains(&outpoint)).then(|| held.amount.to_sat())
+            let sat = match kind {
+                Kind::Ruling { .. } => held.amount.to_sat(),
+                _ => entitlement.pay.of(held.amount).to_sat(),
+            };
+            (secured && !proposed.contains(&outpoint)).then_some(sat)
         });
         freed.sum()
     }
@@ -353,8 +366,10 @@ impl Seat<'_> {
     }
 
     /// What proposals that can still be signed, or go out, would spend.
-    fn proposed(&self) -> BTreeSet<OutPoint> {
-        let may = |state: &&SettlementState| self.task.may_be_signed(state, self.tip).is_ok();
-        self.task.settlements().values().filter(may).flat_map(|state| state.plan.outpoints()).collect()
+    fn proposed(&self) -> &BTreeSet<OutPoint> {
+        self.proposed.get_or_init(|| {
+            let may = |state: &&SettlementState| self.task.may_be_signed(state, self.tip).is_ok();
+            self.task.settlements().values().filter(may).flat_map(|state| state.plan.outpoints()).collect()
+        })
     }
 }

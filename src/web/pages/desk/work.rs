@@ -54,6 +54,8 @@ struct Work {
     leader: Option<String>,
     review_secs: u32,
     ruling_secs: u32,
+    /// Number of the submission that waits for a merge or release, whose place the next one takes.
+    replaces: Option<u32>,
     /// Submissions so far, the latest first.
     submissions: Vec<Earlier>,
 }
@@ -115,6 +117,7 @@ impl Who {
 impl Work {
     fn new(site: Site, task: &Task, by: Who, tip: Option<&Tip>) -> Work {
         let fields = task.charter().fields();
+        let replaces = task.submissions().last().filter(|last| task.awaits(last).is_some());
         let earlier = task.submissions().iter().rev().map(|state| Earlier {
             id: state.id,
             number: state.signed.statement.number.saturating_add(1),
@@ -142,6 +145,7 @@ impl Work {
             leader: leader(task.charter()),
             review_secs: fields.review_secs,
             ruling_secs: fields.ruling_secs,
+            replaces: replaces.map(|last| last.signed.statement.number.saturating_add(1)),
             submissions: earlier.collect(),
         }
     }

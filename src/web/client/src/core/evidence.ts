@@ -25,11 +25,14 @@ export function textProblem(text: string): string | null {
   return UNSEEN.test(text) ? 'has characters that cannot be seen: take them out' : null;
 }
 
-/** What somebody has said so far, of one party. */
-export interface Spoken {
-  readonly by: string;
-  readonly counter: number;
-}
+/** A text as one line, as it is signed. */
+export const oneLine = (text: string): string => text.replace(/\s*[\r\n]+\s*/g, ' ').trim();
+
+/** What one party has said so far. */
+export type Spoken = Pick<EvidenceFields, 'by' | 'kind' | 'text' | 'attachments' | 'counter'>;
+
+const same = (a: Omit<Spoken, 'counter'>, b: Omit<Spoken, 'counter'>): boolean =>
+  a.by === b.by && a.kind === b.kind && a.text === b.text && a.attachments.join() === b.attachments.join();
 
 /** The next words of a party about a submission, as the service takes them. Throws where they cannot be said; what might be a secret
  * is not repeated. */
@@ -47,5 +50,7 @@ export function nextEvidence(given: Omit<EvidenceFields, 'counter'>, spoken: rea
   }
   const own = spoken.filter(({ by }) => by === given.by);
   if (own.length >= MAX_EVIDENCE) refuse('too_much_evidence', 'counter', `you have said ${MAX_EVIDENCE} things about this submission: no more are taken`);
-  return { ...given, counter: Math.max(0, ...own.map(({ counter }) => counter + 1)) };
+  if (own.some((said) => same(said, given))) refuse('said_already', 'text', 'you have said exactly this already: it stands with the submission');
+  const counter = Math.max(0, ...own.map((said) => said.counter + 1));
+  return { ...given, counter };
 }

@@ -86,7 +86,7 @@ function submissionWords(fields: Fields): string {
   return `The ${named?.by ?? 'developer'} submits work, number ${Number(fields['number']) + 1} of this task${part}: ${String(fields['link'])}${to}`;
 }
 
-function evidenceWords(by: string, dispute: boolean, said: string): string {
+export function evidenceWords(by: string, dispute: boolean, said: string): string {
   const who = by.startsWith('pledge ') ? `sponsor of ${by}` : by === 'leader' ? 'project\'s leader' : by;
   return `The ${who} ${dispute ? 'opens a dispute' : 'gives evidence'}: “${inert(said)}”. It is published, and cannot be taken back.`;
 }

@@ -29,8 +29,14 @@ if (form instanceof HTMLFormElement && input instanceof HTMLInputElement && show
   form.addEventListener('submit', (event) => {
     if (refuseSecret()) return event.preventDefault();
     const text = input.value.trim();
-    // A leader's identity is for the service to read.
-    if (text === '' || form.dataset['key'] === 'identity') return;
+    if (text === '') return;
+    // A secret key of Nostr has 64 hex digits, as a public one has: what goes into the address must say what it is.
+    if (form.dataset['key'] === 'identity') {
+      if (/^npub1[02-9ac-hj-np-z]{58}$/.test(text)) return;
+      event.preventDefault();
+      say('Give the public key as npub1…: in hex it cannot be told from a private one. `upfront key identity` prints it.');
+      return input.focus();
+    }
     try {
       input.value = parseSignerKey(text, network, 'key').text;
     } catch (error) {

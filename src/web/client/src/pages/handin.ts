@@ -23,7 +23,7 @@ function handIn(form: HTMLFormElement): void {
   const part = <T extends HTMLElement>(selector: string): T => form.querySelector<T>(selector)!;
   const field = part<HTMLTextAreaElement>('textarea');
   const submit = part<HTMLButtonElement>('button[type=submit]');
-  const [shown, status] = [part('.handin-shown'), part('.handin-status')];
+  const [shown, status] = [part('[data-shown]'), part('[data-status]')];
   const kind = form.dataset['handin'] as Kind;
   const about = { charter: form.dataset['charter'] ?? '', network: form.dataset['network'] ?? '', submission: form.dataset['submission'] || undefined };
   let told: Told | null = null;

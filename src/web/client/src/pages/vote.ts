@@ -3,8 +3,8 @@
 import { UpfrontError } from '../core/error.ts';
 import type { Choice } from '../core/statement.ts';
 import type { Charter } from '../core/charter.ts';
-import { inert, payeeWords, satWords } from '../core/words.ts';
-import { cast, checkedWork, counterName, counterOf, isLate, nextVote, said, signed, signedBy, statementOf, type Receipt, type Voter } from '../sponsor/ballot.ts';
+import { satWords } from '../core/words.ts';
+import { cast, counterName, counterOf, isLate, nextVote, said, signed, signedBy, statementOf, type Receipt, type Voter } from '../sponsor/ballot.ts';
 import { pledgePath } from '../sponsor/attend.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
 import { takeKey } from '../sponsor/link.ts';
@@ -14,10 +14,10 @@ import { refusedSecret } from '../ui/secret.ts';
 import { highest, remember } from '../sponsor/memory.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
 import { checkedPledge, type OpenTask } from '../sponsor/task.ts';
-import { submissionOf, type SubmissionView } from '../sponsor/views.ts';
+import type { SubmissionView } from '../sponsor/views.ts';
 import { readWalletKey } from '../sponsor/wallet-psbt.ts';
 import { askWallet } from '../sponsor/wallet-sign.ts';
-import { getJson } from '../ui/api.ts';
+import { workPanel, workShown } from '../sponsor/work.ts';
 import { button, element } from '../ui/element.ts';
 import { Fresh } from '../ui/fresh.ts';
 import { byId, fieldError, focusOn, maybe, say, valueOf, wordsOf } from '../ui/page.ts';
@@ -34,16 +34,7 @@ const again = (): Promise<OpenTask> => task.catch(() => (task = taskHere(here, p
 const shownWork = (): string => maybe('vote-work')?.dataset.submission ?? '';
 
 /** The work under this id as the developer signed it; it must be what stands on the page, since that is what people read. */
-async function look({ charter }: OpenTask, asked: string): Promise<SubmissionView> {
-  const view = checkedWork(charter, submissionOf(await getJson(id, `/submissions/${asked}`)), asked);
-  const shown = byId('vote-work');
-  const { link, content } = view.fields;
-  const leads = shown.querySelector('a')?.getAttribute('href') ?? link;
-  if (shownWork() === asked && (leads !== link || !(shown.textContent ?? '').includes(content))) {
-    throw new UpfrontError('untrue', 'submission', 'this page shows other work than the developer signed: do not vote here');
-  }
-  return view;
-}
+const look = ({ charter }: OpenTask, asked: string): Promise<SubmissionView> => workShown(charter, asked, shownWork() === asked ? byId('vote-work') : null);
 
 const fresh = new Fresh(location.pathname, true);
 
@@ -89,22 +80,8 @@ async function choose(keepers: Keeper[]): Promise<void> {
     event.preventDefault();
     void send(form, keepers, asked);
   });
-  byId('vote-own').replaceChildren(title, workPanel(charter, view), form);
+  byId('vote-own').replaceChildren(title, workPanel(charter, view, 'You vote on', 'your vote names exactly them'), form);
   focusOn(title);
-}
-
-/** What the vote is about, from the words that the developer signed. */
-function workPanel(charter: Charter, view: SubmissionView): HTMLElement {
-  const { fields } = view;
-  const link = inert(fields.link);
-  const part = partOf(charter, view);
-  return element('dl', { class: 'rows', id: 'signed-work' },
-    element('div', {}, element('dt', {}, 'You vote on'), element('dd', {}, /^https?:\/\//.test(link) && link === fields.link ? element('a', { href: link, rel: 'noopener noreferrer nofollow' }, link) : link)),
-    ...(part === null ? [] : [element('div', {}, element('dt', {}, 'It is'), element('dd', { id: 'signed-part' }, part))]),
-    element('div', {}, element('dt', {}, 'Its bytes'), element('dd', { class: 'hash' }, `sha256 ${fields.content}`)),
-    ...(fields.named ? [element('div', {}, element('dt', {}, 'Paid to others'), element('dd', { id: 'signed-payees' },
-      `The ${fields.named.by} names other payees than the terms; only a yes pays them: ${payeeWords(fields.named.payees)}.`))] : []),
-    element('div', {}, element('dt', {}, 'Checked'), element('dd', {}, `The ${fields.named?.by ?? 'developer'} signed this link and these bytes; your vote names exactly them.`)));
 }
 
 const receiptsField = (): HTMLElement => element('details', {}, element('summary', {}, 'I voted before, on another device'),

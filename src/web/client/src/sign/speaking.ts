@@ -1,8 +1,7 @@
 // Words that a signer says at the offline page, made from the files given and what was chosen: an attestation, work handed in, a
 // word on it, a ruling, a dispute or evidence.
 
-import { hex } from '../core/bytes.ts';
-import { sha256 } from '../core/hash.ts';
+import { oneLine } from '../core/evidence.ts';
 import { readPayees } from '../core/payees.ts';
 import { speak, toAccept, toAttest, toRule, toSay, toSubmit, type Unsigned } from '../core/proof/speak.ts';
 import type { SubmissionState, Task } from '../core/proof/task.ts';
@@ -10,6 +9,7 @@ import { findSecret } from '../core/secret.ts';
 import type { Role } from '../core/signer-key.ts';
 import { inert, partWords, payeeWords, percent } from '../core/words.ts';
 import { byId, code, saveLink } from '../offline/dom.ts';
+import { digestOf, digestsOf } from '../ui/digest.ts';
 import { element } from '../ui/element.ts';
 import type { Given } from './files.ts';
 import { one, type Prepared } from './prepared.ts';
@@ -26,7 +26,7 @@ function prepareWords(unsigned: Unsigned, about: readonly HTMLElement[], confirm
         element('p', { class: 'good' }, element('strong', {}, `Signed as ${role}. `), 'Nothing was sent.'),
         element('p', {}, saveLink(file, text, `Save ${file}`)),
         element('pre', {}, text),
-        element('p', {}, 'Take it to the task\'s page, or hand it in from a machine with a network; anybody may:'),
+        element('p', {}, `Take it to the ${resource === 'attestations' ? 'charter\'s page' : resource === 'evidence' ? 'submission\'s page (“Give evidence, or dispute it”)' : 'desk'}, or hand it in from a machine with a network; anybody may:`),
         element('pre', {}, `curl SERVER/api/v1/tasks/${charter.id}/${resource} -H 'Content-Type: application/json' -d @${file}`),
       ];
     },
@@ -88,28 +88,27 @@ function published(...texts: readonly string[]): void {
   }
 }
 
-async function digestOf(file: File): Promise<string> {
-  return hex(sha256(new Uint8Array(await file.arrayBuffer())));
-}
-
 /** Work that is handed in, from the fields of the page. */
 export async function submission(task: Task, role: Role): Promise<Prepared> {
   if (role === 'arbiter') return one('This is not for your seat', 'The developer hands work in; or the representative, naming who did it.', 'role');
   const { milestones } = task.charter.fields;
   const [content] = byId('content', HTMLInputElement).files ?? [];
   if (content === undefined) return one('What is delivered is missing', 'Choose the file that is delivered: its SHA-256 is signed, the file stays here.', 'content');
-  published(value('link'), value('payees'));
   const part = value('milestone');
+  const [link, written] = [value('link'), byId('payees', HTMLTextAreaElement).value];
+  published(written);
   const work = {
-    link: value('link'), content: await digestOf(content), payees: role === 'representative' ? readPayees(byId('payees', HTMLTextAreaElement).value) : [],
+    link, content: await digestOf(content), payees: role === 'representative' ? readPayees(written) : [],
     milestone: milestones.length > 1 && part !== '' ? Number(part) : null,
   };
   const unsigned = toSubmit(task, role, work);
+  const last = task.submissions.at(-1);
   const about = [
     element('p', {}, role === 'developer'
       ? 'You say that this work is there. What was paid by the block it names votes on it: a yes pays, a no waits for the arbiter.'
       : 'You say that this work is there, and who is paid for it in place of the charter\'s payees. Only sponsors who say yes pay them; nobody rules on the noes.'),
-    element('p', {}, `It is number ${String(unsigned.fields['number'])} of this task${work.milestone === null ? '' : `, for ${partWords(milestones, work.milestone)}`}, and names block ${task.tip.height}, the tip of your document. The service takes it within the next two blocks: sign and hand it in at once, or take a new proof document.`),
+    element('p', {}, `It is number ${Number(unsigned.fields['number']) + 1} of this task${work.milestone === null ? '' : `, for ${partWords(milestones, work.milestone)}`}, and names block ${task.tip.height}, the tip of your document. The service takes it within the next two blocks: sign and hand it in at once, or take a new proof document.`),
+    ...(last !== undefined && task.window(last) === null ? [element('p', { class: 'warn' }, element('strong', {}, 'It takes the place of the work before it, '), 'which waits for a merge or release that nobody has confirmed, as of this document. Only the latest can be confirmed.')] : []),
     ...(work.payees.length === 0 ? [] : [element('p', { class: 'warn' }, element('strong', {}, 'Paid in place of the charter\'s payees: '), payeeWords(work.payees))]),
     element('p', {}, 'SHA-256 of ', inert(content.name), ': ', code(work.content)),
     ...review.standing(task),
@@ -121,8 +120,8 @@ export async function submission(task: Task, role: Role): Promise<Prepared> {
 export async function evidence(task: Task, about: SubmissionState, role: Role, kind: string): Promise<Prepared> {
   if (kind !== 'dispute' && kind !== 'evidence') return one('What is it?', 'Say whether it is evidence, or opens a dispute.');
   const files = [...(byId('attach', HTMLInputElement).files ?? [])];
-  const attachments = await Promise.all(files.map(digestOf));
-  const text = byId('evidence-text', HTMLTextAreaElement).value.replace(/\s*[\r\n]+\s*/g, ' ').trim();
+  const text = oneLine(byId('evidence-text', HTMLTextAreaElement).value);
+  const attachments = await digestsOf(files);
   const unsigned = toSay(task, about, role, { kind, text, attachments });
   const shown = [
     element('p', {}, kind === 'dispute' ? 'You dispute this submission: it is marked so wherever it is shown, and the arbiter reads it. ' : 'You say something about this submission, for everybody to read. ',

@@ -20,12 +20,12 @@ import { voteOf, type CastVote, type SubmissionView } from './views.ts';
 export function checkedWork(charter: Charter, view: SubmissionView, asked: string): SubmissionView {
   const statement = submissionStatement(view.fields);
   if (view.id !== asked || hex(statement.digest) !== asked || view.fields.charter !== charter.id || view.fields.network !== charter.network.name) {
-    refuse('untrue', 'submission', 'submission is not so: the service tells of other work than this page. Do not vote');
+    refuse('untrue', 'submission', 'submission is not so: the service tells of other work than this page. Sign nothing here');
   }
   verifyStatement(statement, parseSignature(view.signature, 'submission.signature'), submitter(charter, view), 'submission.signature');
   const { milestone, named } = view.fields;
   if (!charter.hasPart(milestone)) {
-    refuse('untrue', 'submission.milestone', 'submission.milestone is not so: the terms have no such part of the work. Do not vote');
+    refuse('untrue', 'submission.milestone', 'submission.milestone is not so: the terms have no such part of the work. Sign nothing here');
   }
   if (named) charter.sharesFor(named.payees);
   return view;

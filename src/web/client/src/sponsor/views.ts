@@ -9,7 +9,7 @@ import { ROLES } from '../core/signer-key.ts';
 import { MAX_GENERATION } from '../core/output.ts';
 import type { Named, SubmissionFields, VoteFields } from '../core/statement.ts';
 
-type Fields = { readonly [key: string]: Json };
+export type Fields = { readonly [key: string]: Json };
 
 export interface Held {
   readonly outpoint: string;
@@ -66,7 +66,8 @@ export interface TaskView {
 
 const no = (field: string): never => refuse('answer', field, `${field}: the service's answer is not one; it is broken, or something stands between`);
 
-function fields(value: Json | undefined, field: string): Fields {
+/** An object of the service's answer; throws where it is none. */
+export function fieldsOf(value: Json | undefined, field: string): Fields {
   return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Fields) : no(field);
 }
 
@@ -78,7 +79,7 @@ const text = (value: Json | undefined, field: string): string => (typeof value =
 const flag = (value: Json | undefined, field: string): boolean => (typeof value === 'boolean' ? value : no(field));
 
 function heldOf(value: Json, field: string): Held {
-  const given = fields(value, field);
+  const given = fieldsOf(value, field);
   const standing = given.standing ?? null;
   return {
     outpoint: text(given.outpoint, `${field}.outpoint`),
@@ -94,7 +95,7 @@ function heldOf(value: Json, field: string): Held {
 }
 
 export function pledgeOf(value: Json, field = 'pledge'): PledgeView {
-  const given = fields(value, field);
+  const given = fieldsOf(value, field);
   return {
     index: integer(given.index, `${field}.index`, 1, MAX_31),
     address: text(given.address, `${field}.address`),
@@ -109,8 +110,8 @@ export function pledgeOf(value: Json, field = 'pledge'): PledgeView {
 }
 
 export function voteOf(value: Json, field: string): CastVote {
-  const vote = fields(fields(value, field).vote, field);
-  const given = fields(vote.statement, field);
+  const vote = fieldsOf(fieldsOf(value, field).vote, field);
+  const given = fieldsOf(vote.statement, field);
   const choice = text(given.choice, `${field}.choice`);
   if (choice !== 'yes' && choice !== 'no') return no(`${field}.choice`);
   return {
@@ -122,20 +123,20 @@ export function voteOf(value: Json, field: string): CastVote {
 
 export function namedOf(value: Json | undefined, field: string): Named | null {
   if ((value ?? null) === null) return null;
-  const given = fields(value, field);
+  const given = fieldsOf(value, field);
   const by = text(given.by, `${field}.by`);
   if (by !== 'representative' && by !== 'leader') return no(`${field}.by`);
   const payees = list(given.payees, `${field}.payees`).map((payee, at) => {
-    const { address, share_bps: share } = fields(payee, `${field}.payees.${at}`);
+    const { address, share_bps: share } = fieldsOf(payee, `${field}.payees.${at}`);
     return { address: text(address, `${field}.payees.${at}.address`), share_bps: integer(share, `${field}.payees.${at}.share_bps`, 0, 10_000) };
   });
   return { by, payees };
 }
 
 export function submissionOf(value: Json, field = 'submission'): SubmissionView {
-  const given = fields(value, field);
-  const signed = fields(given.submission, field);
-  const said = fields(signed.statement, field);
+  const given = fieldsOf(value, field);
+  const signed = fieldsOf(given.submission, field);
+  const said = fieldsOf(signed.statement, field);
   return {
     id: text(given.id, `${field}.id`),
     fields: {
@@ -146,15 +147,15 @@ export function submissionOf(value: Json, field = 'submission'): SubmissionView 
       named: namedOf(said.named, `${field}.named`),
     },
     signature: text(signed.signature, field),
-    closesSecs: given.window === null ? null : integer(fields(given.window, `${field}.window`).closes_secs, `${field}.window.closes_secs`, 0, Number.MAX_SAFE_INTEGER),
+    closesSecs: given.window === null ? null : integer(fieldsOf(given.window, `${field}.window`).closes_secs, `${field}.window.closes_secs`, 0, Number.MAX_SAFE_INTEGER),
     closed: flag(given.closed, `${field}.closed`),
     votes: list(given.votes, `${field}.votes`).map((vote, at) => voteOf(vote, `${field}.votes.${at}`)),
   };
 }
 
 export function taskOf(value: Json): TaskView {
-  const given = fields(value, 'task');
-  const attestations = fields(given.attestations, 'attestations');
+  const given = fieldsOf(value, 'task');
+  const attestations = fieldsOf(given.attestations, 'attestations');
   const open = given.open_address ?? null;
   return {
     charter: text(given.charter, 'charter'),

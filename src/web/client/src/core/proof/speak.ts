@@ -1,7 +1,6 @@
 // A signer's own words, made from a charter or a proof document that holds, and signed with the key at 1000/0: an
 // attestation, a submission, an acceptance, a ruling, a dispute or evidence. As JSON they are what the service takes.
 
-import { utf8 } from '../bytes.ts';
 import type { Charter } from '../charter.ts';
 import { refuse } from '../error.ts';
 import { nextEvidence } from '../evidence.ts';
@@ -10,8 +9,8 @@ import { requireSeat } from '../settlement/sign.ts';
 import { signStatement } from '../signature.ts';
 import type { Role } from '../signer-key.ts';
 import * as statement from '../statement.ts';
-import type { EvidenceFields, NamedPayee, Statement } from '../statement.ts';
-import { UNSEEN } from '../words.ts';
+import type { EvidenceFields, Statement } from '../statement.ts';
+import { handedIn, type Work } from '../work.ts';
 import type { SubmissionState, Task } from './task.ts';
 
 /** Words that wait for a signature. */
@@ -25,57 +24,21 @@ export interface Unsigned {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** Longest link of a submission, in bytes. */
-const MAX_LINK_BYTES = 500;
-
 export function toAttest(charter: Charter, role: Role): Unsigned {
   return { role, charter, statement: statement.attest(charter.id), resource: 'attestations', fields: { role } };
-}
-
-export interface Work {
-  readonly link: string;
-  /** SHA-256 of what is delivered. */
-  readonly content: string;
-  /** Which part it is, from 0; null where the charter has one only. */
-  readonly milestone: number | null;
-  /** Who is paid in place of the charter's payees; none: those of the charter. */
-  readonly payees: readonly NamedPayee[];
 }
 
 /** Work is there, by the developer; or by somebody else, as the representative says who names them. It names the document's tip. */
 export function toSubmit(task: Task, role: 'developer' | 'representative', work: Work): Unsigned {
   const { charter, tip } = task;
-  const { fields } = charter;
-  if (work.link.trim() === '' || UNSEEN.test(work.link) || utf8(work.link).length > MAX_LINK_BYTES) {
-    refuse('link', 'link', `the link is one line of at most ${MAX_LINK_BYTES} bytes, without characters that cannot be seen`);
-  }
-  if (!charter.hasPart(work.milestone)) {
-    refuse('milestone_number', 'milestone', fields.milestones.length > 1 ? 'say which milestone the work is for' : 'this charter has no milestones: all of the work is one');
-  }
-  const due = work.milestone === null ? fields.work_deadline : Math.min(fields.work_deadline, fields.milestones[work.milestone]?.due ?? 0);
-  if (tip.mtp_secs > due) refuse('work_deadline', 'milestone', 'it was due before this document was made: work is taken no more for it');
   const last = task.submissions.at(-1);
   const window = last === undefined ? null : task.window(last);
   if (window !== null && tip.mtp_secs <= window.closesSecs) {
     refuse('still_voting', 'submission', 'sponsors still vote on the submission before this one, as of this document');
   }
-  if (role === 'representative' && work.payees.length === 0) {
-    refuse('payees', 'named', 'the representative hands work in only to name who did it: write the payees, one a line');
-  }
-  if (role === 'developer' && work.payees.length > 0) {
-    refuse('payees', 'named', 'the developer\'s work is paid to the charter\'s payees: leave the others out');
-  }
-  charter.sharesFor(work.payees);
-  const named = role === 'representative' ? { by: role, payees: work.payees } : null;
-  const said = { network: fields.network, charter: charter.id, number: task.submissions.length, link: work.link, content: work.content };
-  return {
-    role, charter, resource: 'submissions',
-    statement: statement.submission({ ...said, blockHeight: tip.height, blockHash: tip.hash, milestone: work.milestone, named }),
-    fields: {
-      ...said, block_height: tip.height, block_hash: tip.hash,
-      ...(work.milestone === null ? {} : { milestone: work.milestone }), ...(named === null ? {} : { named }),
-    },
-  };
+  const now = { height: tip.height, hash: tip.hash, mtpSecs: tip.mtp_secs, submissions: task.submissions.length };
+  const { statement: words, json } = handedIn(charter, role, work, now);
+  return { role, charter, resource: 'submissions', statement: words, fields: json };
 }
 
 /** A dispute or evidence about a submission, by one of the three. */
