@@ -28,7 +28,8 @@ export interface Party {
 export function spokenBy({ by, speaker }: Pick<Party, 'by' | 'speaker'>, about: About, view: Json): Spoken[] {
   const list = typeof view === 'object' && view !== null && 'evidence' in view ? view.evidence : [];
   if (!Array.isArray(list)) return [];
-  return (list as readonly { statement?: EvidenceFields; signature?: unknown }[]).flatMap(({ statement: said, signature }) => {
+  return (list as readonly ({ statement?: EvidenceFields; signature?: unknown } | null)[]).flatMap((entry) => {
+    const { statement: said, signature } = entry ?? {};
     if (said?.by !== by || typeof signature !== 'string') return [];
     try {
       const { kind, text, attachments, counter } = said;

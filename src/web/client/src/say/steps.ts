@@ -7,7 +7,7 @@ import { signStatement } from '../core/signature.ts';
 import type { Statement } from '../core/statement.ts';
 import { postJson } from '../ui/api.ts';
 import { element } from '../ui/element.ts';
-import { breathe, sayer, wordsOf } from '../ui/page.ts';
+import { sayer, wordsOf } from '../ui/page.ts';
 
 export interface Words {
   readonly statement: Statement;
@@ -59,10 +59,8 @@ export function inTwoSteps(form: HTMLFormElement, steps: Steps): void {
     event.preventDefault();
     during(async () => {
       forget();
-      const made = steps.make();
       say('Reading…');
-      await breathe();
-      words = await made;
+      words = await steps.make();
       shown.replaceChildren(element('p', {}, element('strong', {}, 'You would say: '), words.sentence),
         element('details', {}, element('summary', {}, 'The exact words that are signed'), element('pre', { tabindex: '0' }, words.statement.lines)),
         element('p', { class: 'actions' }, send));
