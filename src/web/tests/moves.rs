@@ -112,3 +112,60 @@ pub(super) async fn every_operation(world: &mut World, submission: SubmissionId,
     world.sent("confirmations", json!(Signed::new(&secp, confirmation, &testing::leader_keypair()))).await;
     world.back_to(here);
 }
+
+/// What a desk tells of one kind: whether it is due, and its words.
+async fn waits(world: &World, role: &str, what: &str) -> Option<(bool, String)> {
+    let desk = world.page(&format!("/desk/{role}")).await.1;
+    let all = ["due", "others"].map(|list| desk[list].as_array().unwrap().clone()).concat();
+    let found =
+        all.into_iter().find(|wait| wait["what"] == what && wait["charter"] == world.id.to_string())?;
+    Some((found["due"] == true, found["words"].as_str().unwrap().to_owned()))
+}
+
+#[tokio::test]
+async fn desks_tell_of_a_milestone_once_its_refunds_are_signed_and_count_what_it_pays() {
+    let mut world = World::new(None, |fields| {
+        let due = fields.work_deadline;
+        let share = |share_bps| crate::escrow::charter::Milestone { share_bps, due };
+        fields.milestones = vec![share(6_000), share(4_000)];
+    })
+    .await;
+    let outpoint = world.fund(1, 400_000).await;
+    let work = Submission { milestone: Some(0), ..world.submission(0) };
+    let key = testing::statement_keypair(NET, Role::Developer);
+    let shown = world.sent("submissions", json!(Signed::new(&Secp256k1::new(), work.clone(), &key))).await;
+    assert_eq!(shown["id"], work.id().to_string());
+    world.sent("votes", world.vote_body(work.id(), 1, Choice::Yes, 0)).await;
+    assert_eq!(waits(&world, "developer", "propose").await, None, "its rest could not come back so far");
+    world.sent("pledges/1/prepared-refunds", world.prepared(1, outpoint, Amount::from_sat(150_000))).await;
+    let (due, words) = waits(&world, "developer", "propose").await.unwrap();
+    assert!(due && words.contains("240,000 sat"), "sixty percent of it: {words}");
+    assert_eq!(waits(&world, "arbiter", "propose").await, None);
+}
+
+#[tokio::test]
+async fn desks_tell_of_money_that_sponsors_signed_over() {
+    let mut world = World::new(None, |_| {}).await;
+    let outpoint = world.fund(1, 400_000).await;
+    assert_eq!(waits(&world, "representative", "move").await, None);
+    let here = world.elsewhere(|fields| fields.licence = "MIT".into()).await;
+    world.sent("pledges", world.pledge_body(1, 400_000)).await;
+    let there = world.id;
+    let address =
+        world.service.read_task(&there, |task, _| task.pledges()[&1].output.address.to_string()).unwrap();
+    let statement = Move {
+        network: NET,
+        charter: here.id(),
+        outpoint,
+        to_charter: there,
+        to_index: 1,
+        to_address: address,
+    };
+    world.back_to(here);
+    world.sent("moves", json!(Signed::new(&Secp256k1::new(), statement, &testing::sponsor(1)))).await;
+    let (due, words) = waits(&world, "representative", "move").await.unwrap();
+    assert!(!due && words.contains("400,000 sat"), "{words}");
+    assert_eq!(waits(&world, "arbiter", "move").await, None);
+    world.advance_to(world.charter.cutoff_secs() + 1).await;
+    assert_eq!(waits(&world, "representative", "move").await, None, "nothing new is started");
+}
