@@ -181,7 +181,8 @@ fn kinds(task: &Task) -> Vec<Kind> {
     kinds
 }
 
-fn steps(cap_sat_per_vb: u64) -> Vec<u64> {
+/// Feerates that are offered up to a charter's cap, sat/vB.
+pub(super) fn steps(cap_sat_per_vb: u64) -> Vec<u64> {
     let cap = cap_sat_per_vb.min(MOST_OFFERED_SAT_PER_VB);
     let next = |step: &u64| step_at_or_above(step + 1).filter(|next| *next <= cap);
     std::iter::successors(Some(1), next).collect()

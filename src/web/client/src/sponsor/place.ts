@@ -12,7 +12,7 @@ export interface Place {
 
 /** Reads the path of a task's page. */
 export function placeOf(pathname: string): Place {
-  const [, charter, index] = /^\/tasks\/([0-9a-f]{64})\/(?:pledge|vote|pledges\/([1-9]\d{0,9}))\/?$/.exec(pathname) ?? [];
+  const [, charter, index] = /^\/tasks\/([0-9a-f]{64})\/(?:pledge|vote|pledges\/([1-9]\d{0,9})(?:\/move)?)\/?$/.exec(pathname) ?? [];
   if (charter === undefined) return refuse('untrue', 'page', 'page: its address names no task');
   return { charter, index: index === undefined ? null : Number(index) };
 }

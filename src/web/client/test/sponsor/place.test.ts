@@ -11,6 +11,7 @@ test('task and pledge are read from the address alone', () => {
   assert.deepEqual(placeOf(`/tasks/${charter}/pledge`), { charter, index: null });
   assert.deepEqual(placeOf(`/tasks/${charter}/vote`), { charter, index: null });
   assert.deepEqual(placeOf(`/tasks/${charter}/pledges/12`), { charter, index: 12 });
+  assert.deepEqual(placeOf(`/tasks/${charter}/pledges/12/move`), { charter, index: 12 });
   for (const other of ['/', '/tasks/abc/pledge', `/tasks/${charter}`, `/tasks/${charter}/pledges/0`, `/x/tasks/${charter}/pledge`, `/tasks/${charter}/pledges/1/vote`]) {
     assert.throws(() => placeOf(other), UpfrontError, other);
   }
