@@ -6,6 +6,7 @@ use super::super::page::Query;
 use super::super::{ApiError, App};
 use super::pieces::{self, repository_name};
 use super::settlements::{feerate, feerate_cap, steps};
+use super::standing::Words;
 use super::task::{fundable, left_under_cap};
 use super::{Asked, Site, show as respond, stage_words, words};
 use crate::escrow::book::Book;
@@ -121,8 +122,7 @@ fn common(one: &Task, other: &Task) -> Same {
 
 /// The tasks of the same wish, then those of the same project, that take pledges; `named` before them all.
 fn destinations(book: &Book, from: &Task, named: Option<CharterId>, tip: &Tip) -> Vec<Destination> {
-    let fits =
-        |task: &&Task| task.id() != from.id() && task.charter().network() == from.charter().network();
+    let fits = |task: &&Task| task.id() != from.id() && task.charter().network() == from.charter().network();
     let own = book.tasks().values().filter(fits).filter(|task| {
         let kin = common(from, task) != Same::Nothing || Some(task.id()) == named;
         kin && fundable(task, Some(tip))
@@ -246,13 +246,79 @@ impl SignedMove {
     }
 }
 
+/// Money of another task that its sponsor signed over to a pledge to which nothing was paid.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Incoming {
+    /// The charter that it leaves.
+    pub from: CharterId,
+    /// Its task's first line.
+    pub from_title: String,
+    /// What lies there; less the network's fee arrives.
+    pub amount_sat: u64,
+    /// Whether it comes at that task's T, by the sponsor alone.
+    pub alone: bool,
+}
+
+impl Incoming {
+    /// All that is to come, in the order of charters.
+    pub(super) fn of(book: &Book, charter: &CharterId, index: u32) -> Vec<Incoming> {
+        let (Some(task), Some(tip)) = (book.task(charter), book.tip()) else { return Vec::new() };
+        let Some(pledge) = task.pledges().get(&index) else { return Vec::new() };
+        let script = &pledge.output.script_pubkey;
+        let come = |from: &Task, held: &Outpoint, alone| Incoming {
+            from: from.id(),
+            from_title: pieces::title(from.text()),
+            amount_sat: held.amount.to_sat(),
+            alone,
+        };
+        let of_task = |from: &Task| -> Vec<Incoming> {
+            let in_time = tip.mtp_secs <= from.charter().cutoff_secs();
+            let signers = |held: &Outpoint| {
+                let signed = from.moves().get(&(held.outpoint, *charter));
+                in_time && signed.is_some_and(|signed| signed.statement.to_index == index)
+            };
+            let alone = |held: &Outpoint| {
+                let late = held.late_move.as_ref().filter(|(to, _)| to == charter);
+                late.is_some_and(|(_, bundle)| bundle.target().pair_output().script_pubkey == *script)
+            };
+            let unspent = from.outpoints().values().filter(|held| held.unspent());
+            let coming = unspent.filter_map(|held| match (signers(held), alone(held)) {
+                (true, _) => Some(come(from, held, false)),
+                (false, true) => Some(come(from, held, true)),
+                (false, false) => None,
+            });
+            coming.collect()
+        };
+        book.tasks().values().flat_map(of_task).collect()
+    }
+
+    /// The pledge's headline while nothing has arrived.
+    pub(super) fn headline(coming: &[Incoming]) -> Option<Words> {
+        let first = coming.first()?;
+        let sum = words::sat(coming.iter().fold(0u64, |sum, each| sum.saturating_add(each.amount_sat)));
+        let when = if coming.iter().all(|each| each.alone) {
+            "at that task's refund time"
+        } else {
+            "once two of that task's signers have signed"
+        };
+        Some(Words {
+            state: "moving_here",
+            tone: "",
+            title: "Waits for money that moves here".to_owned(),
+            text: format!(
+                "{sum}, less the network's fee, come from the pledge to “{}” {when}. Do not pay here besides.",
+                first.from_title
+            ),
+        })
+    }
+}
+
 /// The pledge that a late move's ladder pays.
 fn paid_by_ladder(book: &Book, held: &Outpoint) -> Option<(CharterId, Option<u32>, Vec<Txid>)> {
     let (to, bundle) = held.late_move.as_ref()?;
-    let ladder = bundle.ladder();
-    let script = ladder.first()?.1.output.first()?.script_pubkey.clone();
+    let script = bundle.target().pair_output().script_pubkey;
     let slot = book.owner(&script).filter(|(charter, _)| charter == to).map(|(_, slot)| slot.index);
-    Some((*to, slot, ladder.iter().map(|(_, rung)| rung.compute_txid()).collect()))
+    Some((*to, slot, bundle.ladder().iter().map(|(_, rung)| rung.compute_txid()).collect()))
 }
 
 fn went(book: &Book, task: &Task, held: &Outpoint, txid: Txid) -> Option<SignedMove> {
@@ -274,9 +340,7 @@ fn waits(book: &Book, task: &Task, held: &Outpoint, tip: &Tip) -> Vec<SignedMove
     let step = if in_time { MoveStep::Consented } else { MoveStep::TooLate };
     let consents = task.moves().iter().filter(|((outpoint, _), _)| *outpoint == held.outpoint);
     let mut found: Vec<SignedMove> = consents
-        .map(|((_, to), signed)| {
-            SignedMove::new(book, held, *to, Some(signed.statement.to_index), step)
-        })
+        .map(|((_, to), signed)| SignedMove::new(book, held, *to, Some(signed.statement.to_index), step))
         .collect();
     found.extend(
         paid_by_ladder(book, held)

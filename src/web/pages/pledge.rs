@@ -4,7 +4,7 @@
 use super::super::body::Params;
 use super::super::faucet::Offer;
 use super::super::{ApiError, App};
-use super::moving::{MoveStep, SignedMove, movable};
+use super::moving::{Incoming, MoveStep, SignedMove, movable};
 use super::pieces;
 use super::standing::{Case, Rest, Settled, Words};
 use super::{Asked, Site, show as respond, words};
@@ -73,6 +73,13 @@ pub(super) async fn show(
     let page = app.service.read_task(&charter, |task, tip| PledgePage::of(site, task, index, tip))?;
     let mut page = page.ok_or(ApiError::missing("pledge"))?;
     page.moves = app.service.read(|book| SignedMove::of(book, &charter, index));
+    // Nothing is asked for where something is on its way from elsewhere.
+    if page.wanted && page.payments.is_empty() {
+        let coming = app.service.read(|book| Incoming::of(book, &charter, index));
+        if let Some(headline) = Incoming::headline(&coming) {
+            (page.headline, page.wanted) = (headline, false);
+        }
+    }
     respond(asked, &page)
 }
 

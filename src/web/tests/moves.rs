@@ -9,7 +9,7 @@ use crate::escrow::statement::{Attest, Confirmed, Evidence, EvidenceKind, MergeC
 
 impl World {
     /// Another task of the same service, open; calls are about it from here on. Answers with the charter before.
-    async fn elsewhere(
+    pub(super) async fn elsewhere(
         &mut self,
         change: impl FnOnce(&mut crate::escrow::charter::CharterFields),
     ) -> Charter {
@@ -28,7 +28,7 @@ impl World {
         before
     }
 
-    fn back_to(&mut self, charter: Charter) {
+    pub(super) fn back_to(&mut self, charter: Charter) {
         self.id = charter.id();
         self.charter = charter;
     }

@@ -10,10 +10,9 @@ import { takeKey } from '../sponsor/link.ts';
 import { charterIn, isChoice, Move } from '../sponsor/move.ts';
 import { least, most, type Way } from '../sponsor/move-plan.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
-import { otherTerms, warnings } from '../sponsor/other-terms.ts';
+import { otherTerms, time, warnings } from '../sponsor/other-terms.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
 import type { OpenTask } from '../sponsor/task.ts';
-import { day } from '../sponsor/terms.ts';
 import { element } from '../ui/element.ts';
 import { breathe, byId, fieldError, focusOn, maybe, say, sentence, valueOf, wordsOf } from '../ui/page.ts';
 import { saveText } from '../ui/save.ts';
@@ -138,7 +137,8 @@ function begin(page: HTMLElement): void {
   function review({ own, to, plans: { way, moving, stays } }: Move): void {
     quiet('look-error');
     const [from, there] = [own.task.charter, to.charter];
-    const different = otherTerms(from, there);
+    // The refund time stands above, in any case.
+    const different = otherTerms(from, there).filter(({ name }) => name !== 'Yours again');
     byId('look-body').replaceChildren(
       element('dl', { class: 'rows', id: 'look-money' },
         row('It goes to', element('a', { href: `/tasks/${there.id}`, id: 'look-task' }, titleOf(to.view.text)), element('br'), element('span', { class: 'hash quiet' }, there.id)),
@@ -148,17 +148,17 @@ function begin(page: HTMLElement): void {
             ? 'The rest is the network’s fee: the less arrives, the more it has to be hurried.'
             : 'The rest is the network’s fee. The most at the lowest feerate; less only if that is not mined within days and weeks.'))),
         ...stays.map(({ amount, reason }) => row(`${satWords(amount)} stay here`, sentence(reason))),
-        row('Yours again', `from ${day(there.fields.refund_time)} on, by your key alone (here: ${day(from.fields.refund_time)})`),
+        row('Yours again', element('strong', { id: 'look-again' }, `from ${time(there.fields.refund_time)}`), ' on, by your key alone', element('br'), element('span', { class: 'quiet' }, `here: from ${time(from.fields.refund_time)}`)),
         row('It comes back to', element('span', { class: 'hash' }, own.file.parts.refundAddress)),
         row('When', way.kind === 'now'
           ? 'As soon as two of this task’s three signers sign it. Your consent stays with them until the refund time. Until they have signed, you vote and are refunded here as before.'
-          : `After ${day(from.fields.refund_time)}, in place of your refund, if that task takes pledges then; else the refund goes to you. What you hand in is not taken back here.`),
+          : `After ${time(from.fields.refund_time)}, in place of your refund, if that task takes pledges then; else the refund goes to you. What you hand in is not taken back here.`),
         row('Checked', element('span', { class: 'state good', id: 'look-checked' }, '✓ Checked in this browser'),
           ' Both tasks’ terms by their ids, that all three signers there agreed, the payments by their transactions.'),
       ),
-      ...warnings(from, there).map((words) => element('p', { class: 'note warn look-warning' }, words)),
+      ...warnings(from, there).map(({ twice, words }) => element('p', { class: twice ? 'note warn' : 'note' }, words)),
       element('p', {}, 'What does not fit under the cap there when it arrives, or arrives after its funding has closed, does not count there: it has no vote, and comes back at that task’s refund time at the latest.'),
-      element('h3', {}, `${different.length === 0 ? 'No' : 'These'} terms are others there`),
+      element('h3', {}, different.length === 0 ? 'All other terms are the same there' : 'These terms are others there'),
       element('dl', { class: 'rows', id: 'look-terms' }, ...different.map(({ name, here, there: other }) =>
         row(name, element('span', { class: 'quiet' }, 'here: '), here, element('br'), element('span', { class: 'quiet' }, 'there: '), element('strong', {}, other)))),
     );
@@ -221,11 +221,11 @@ function begin(page: HTMLElement): void {
         ' The refund of everything that may arrive is signed and handed in. Keep both recovery files.'),
       way.kind === 'now'
         ? element('p', {}, 'Next, somebody proposes the transaction, you if you like, and two of this task’s three signers sign it. They see that your consent and your refunds are there.')
-        : element('p', {}, `After ${day(own.task.charter.fields.refund_time)} the service sends your money to “${name}”, if it takes pledges then; else your refund goes to you.`),
+        : element('p', {}, `After ${time(own.task.charter.fields.refund_time)} the service sends your money to “${name}”, if it takes pledges then; else your refund goes to you.`),
       element('p', { class: 'actions' },
         ...(way.kind === 'now' ? [element('a', { class: 'button', id: 'done-propose', href: settlements }, 'Propose it')] : []),
         element('a', { class: 'button second', href: pledgePath(id, index) }, 'Back to the pledge')),
-      element('p', {}, 'It will lie at ', element('a', { id: 'done-there', href: pledgePath(to.charter.id, there) }, `pledge ${there} of “${name}”`), '. Do not pay that address besides.'),
+      element('p', {}, 'It will lie at ', element('a', { id: 'done-there', href: pledgePath(to.charter.id, there) }, `pledge ${there} of “${name}”`), '. Do not pay there besides: the money comes from here.'),
     );
     go('done');
     say('The move is signed and handed in.');

@@ -12,7 +12,8 @@ export interface OtherTerm {
   readonly there: string;
 }
 
-const time = (secs: number): string => `${day(secs)}, ${new Date(secs * 1000).toISOString().slice(11, 16)} UTC`;
+/** `Mon, 7 December 2026, 00:00 UTC`. */
+export const time = (secs: number): string => `${day(secs)}, ${new Date(secs * 1000).toISOString().slice(11, 16)} UTC`;
 const hours = (secs: number): string => (secs % 86_400 === 0 ? `${secs / 86_400} days` : secs % 3_600 === 0 ? `${secs / 3_600} hours` : `${Math.ceil(secs / 60)} minutes`);
 const capital = (word: string): string => `${word[0]?.toUpperCase() ?? ''}${word.slice(1)}`;
 
@@ -57,15 +58,20 @@ export function otherTerms(here: Charter, there: Charter): OtherTerm[] {
   });
 }
 
-/** What people must look at twice, in words. */
-export function warnings(here: Charter, there: Charter): string[] {
+/** What people must look at before they move; `twice`: and look again. */
+export interface Warning {
+  readonly twice: boolean;
+  readonly words: string;
+}
+
+export function warnings(here: Charter, there: Charter): Warning[] {
   const others = ROLES.filter((role) => fingerprint(here.fields[role].key) !== fingerprint(there.fields[role].key));
-  const said: string[] = [];
-  if (here.fields.repository !== there.fields.repository) said.push('It is another project.');
+  const said: Warning[] = [];
+  if (here.fields.repository !== there.fields.repository) said.push({ twice: true, words: 'It is another project.' });
   if (others.length > 0) {
-    said.push(`Other people may hold keys there: of the ${others.join(', ')}. Any two of the three can pay your money out, whatever the votes say: move it only to people whom you trust with that.`);
+    said.push({ twice: true, words: `Other people may hold keys there: of the ${others.join(', ')}. Any two of the three can pay your money out, whatever the votes say: move it only to people whom you trust with that.` });
   } else {
-    said.push('The signers’ keys are new ones, as they should be; that they are of the same people is what their fingerprints say, which nobody can check. If in doubt, ask them.');
+    said.push({ twice: false, words: 'The fingerprints of the signers’ keys are the same there. A fingerprint is what a key says of itself, and nobody can check it: if in doubt, ask them whether the new keys are theirs.' });
   }
   return said;
 }

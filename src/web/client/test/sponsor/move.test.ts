@@ -423,7 +423,8 @@ test('every term that differs is told', () => {
     [{ milestones: [{ share_bps: 4_000, due: fields.work_deadline - 1 }, { share_bps: 6_000, due: fields.work_deadline }] }, /Parts of the work/],
   ];
   for (const [change, name] of cases) assert.match(names(change).join(), name, JSON.stringify(change));
-  assert.match(warnings(here.charter, new FakeService({ repository: 'https://example.org/other' }).charter).join(), /another project.*keys are new ones/s);
+  const said = (change: object): string => warnings(here.charter, new FakeService(change as never).charter).map(({ twice, words }) => `${twice} ${words}`).join('\n');
+  assert.match(said({ repository: 'https://example.org/other' }), /^true It is another project\.\nfalse The fingerprints .* are the same/);
   const else_ = { ...fields.developer, key: fields.developer.key.replace(/^\[[0-9a-f]{8}/, '[00000000') };
-  assert.match(warnings(here.charter, new FakeService({ developer: else_ } as never).charter).join(), /of the developer\. Any two of the three/);
+  assert.match(said({ developer: else_ }), /^true Other people may hold keys there: of the developer\. Any two of the three/);
 });
