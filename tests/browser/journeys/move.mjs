@@ -113,9 +113,16 @@ export default function fill(test) {
     await mine.page.goto(stage.url + pledgePath(from, mine.index));
     await mine.page.locator('[data-move=consented]', { hasText: 'The next round' }).waitFor();
     await screenshots(mine.page, 'move-pledge-consented');
+    await page.locator('#done-there').click();
+    await untilState(page, 'moving_here');
+    assert.equal(await page.locator('#address, .qr, a[href^="bitcoin:"]').count(), 0, 'nobody is asked to pay besides');
+    await axe(page);
+    await screenshots(page, 'move-pledge-waits');
+    await page.goBack();
+    await page.goto(stage.url + pledgePath(from, mine.index));
 
     // Proposed where the page leads, signed by two, and it is there.
-    await page.locator('#done-propose').click();
+    await page.locator('[data-move=consented] a').click();
     const offer = page.locator('#offers li', { hasText: `Move pledges to charter ${to.id}` });
     await offer.getByText('stays in escrow').waitFor();
     await screenshots(page, 'move-offer');

@@ -14,6 +14,7 @@ import { otherTerms, time, warnings } from '../sponsor/other-terms.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
 import type { OpenTask } from '../sponsor/task.ts';
 import { element } from '../ui/element.ts';
+import { ServiceError } from '../ui/api.ts';
 import { breathe, byId, fieldError, focusOn, maybe, say, sentence, valueOf, wordsOf } from '../ui/page.ts';
 import { saveText } from '../ui/save.ts';
 import { guardFields, refusedSecret } from '../ui/secret.ts';
@@ -134,7 +135,7 @@ function begin(page: HTMLElement): void {
 
   const row = (name: string, ...words: (string | Node)[]): HTMLElement => element('div', {}, element('dt', {}, name), element('dd', {}, ...words));
 
-  function review({ own, to, plans: { way, moving, stays } }: Move): void {
+  function review({ own, to, plans: { way, moving, stays }, signedBefore }: Move): void {
     quiet('look-error');
     const [from, there] = [own.task.charter, to.charter];
     // The refund time stands above, in any case.
@@ -156,6 +157,7 @@ function begin(page: HTMLElement): void {
         row('Checked', element('span', { class: 'state good', id: 'look-checked' }, '✓ Checked in this browser'),
           ' Both tasks’ terms by their ids, that all three signers there agreed, the payments by their transactions.'),
       ),
+      ...(signedBefore ? [element('p', { class: 'note', id: 'look-before' }, 'You signed before that this pledge moves to that task. Once more changes nothing of it: it makes the file again, and signs refunds for the feerate that you choose now.')] : []),
       ...warnings(from, there).map(({ twice, words }) => element('p', { class: twice ? 'note warn' : 'note' }, words)),
       element('p', {}, 'What does not fit under the cap there when it arrives, or arrives after its funding has closed, does not count there: it has no vote, and comes back at that task’s refund time at the latest.'),
       element('h3', {}, different.length === 0 ? 'All other terms are the same there' : 'These terms are others there'),
@@ -181,7 +183,12 @@ function begin(page: HTMLElement): void {
     if (move === null) return;
     say('Everything is being signed.');
     await breathe();
-    await move.prepare();
+    try {
+      await move.prepare();
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      throw new UpfrontError('move_not_issued', 'to', `${wordsOf(error)} Nothing was handed in, and your pledge is as before`);
+    }
     for (const each of ['file-name', 'file-done']) byId(each).hidden = true;
     go('save');
   }
@@ -207,7 +214,9 @@ function begin(page: HTMLElement): void {
     } catch (error) {
       if (isLie(error)) throw error;
       throw isChoice(error) ? error : new UpfrontError('move_unfinished', 'handing_in',
-        `${sentence(error instanceof UpfrontError ? error.message : 'the service could not be reached')} Not everything was handed in, and nothing has moved: your pledge is as before. Press once more, now or later; nothing is done twice`);
+        `${wordsOf(error)} Not everything was handed in, and nothing has moved: your pledge is as before. ${
+          error instanceof ServiceError && !error.passes ? 'Load this page again, and choose another task or another way'
+            : 'Press once more, now or later'}; nothing is done twice`);
     }
     done(move);
   }
@@ -253,6 +262,12 @@ function begin(page: HTMLElement): void {
   page.hidden = false;
   go('open', false);
   open();
+  // A private link that is pasted over this page's address loads nothing anew.
+  window.addEventListener('hashchange', () => {
+    if (!location.hash.startsWith('#key=')) return;
+    go('open');
+    open();
+  });
   // A lie is found before anybody has typed anything.
   again().catch((error: unknown) => { if (isLie(error)) stop(error); });
 }

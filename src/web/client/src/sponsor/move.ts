@@ -105,6 +105,11 @@ export class Move {
     return new Move(own, to, plans, signedFor(from, to.charter.id, chain));
   }
 
+  /** Whether a consent to that task is known already. */
+  get signedBefore(): boolean {
+    return this.known.size > 0;
+  }
+
   /** The pledge there, once there is one. */
   get arrival(): Keeper | null {
     return this.there;

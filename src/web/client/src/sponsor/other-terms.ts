@@ -14,6 +14,8 @@ export interface OtherTerm {
 
 /** `Mon, 7 December 2026, 00:00 UTC`. */
 export const time = (secs: number): string => `${day(secs)}, ${new Date(secs * 1000).toISOString().slice(11, 16)} UTC`;
+/** Held so much longer is worth a second look. */
+const YEAR_SECS = 366 * 86_400;
 const hours = (secs: number): string => (secs % 86_400 === 0 ? `${secs / 86_400} days` : secs % 3_600 === 0 ? `${secs / 3_600} hours` : `${Math.ceil(secs / 60)} minutes`);
 const capital = (word: string): string => `${word[0]?.toUpperCase() ?? ''}${word.slice(1)}`;
 
@@ -67,6 +69,8 @@ export interface Warning {
 export function warnings(here: Charter, there: Charter): Warning[] {
   const others = ROLES.filter((role) => fingerprint(here.fields[role].key) !== fingerprint(there.fields[role].key));
   const said: Warning[] = [];
+  const longer = there.fields.refund_time - here.fields.refund_time;
+  if (longer > 0) said.push({ twice: longer > YEAR_SECS, words: `Your money may be held ${hours(longer)} longer than here.` });
   if (here.fields.repository !== there.fields.repository) said.push({ twice: true, words: 'It is another project.' });
   if (others.length > 0) {
     said.push({ twice: true, words: `Other people may hold keys there: of the ${others.join(', ')}. Any two of the three can pay your money out, whatever the votes say: move it only to people whom you trust with that.` });

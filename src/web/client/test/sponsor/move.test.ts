@@ -198,6 +198,8 @@ test('looking asks for nothing and signs nothing; then the pledge, the file, the
       await move.handIn();
       assert.equal(posts(all).length, count + 2);
       const again = await Move.look(own, to.charter.id, way);
+      assert.equal(again.signedBefore, way === NOW);
+      assert.equal(move.signedBefore, false);
       const file = await again.prepare();
       again.saved();
       await again.handIn();
@@ -425,6 +427,8 @@ test('every term that differs is told', () => {
   for (const [change, name] of cases) assert.match(names(change).join(), name, JSON.stringify(change));
   const said = (change: object): string => warnings(here.charter, new FakeService(change as never).charter).map(({ twice, words }) => `${twice} ${words}`).join('\n');
   assert.match(said({ repository: 'https://example.org/other' }), /^true It is another project\.\nfalse The fingerprints .* are the same/);
+  assert.match(said({ refund_time: fields.refund_time + 28 * DAY }), /^false Your money may be held 28 days longer than here\./);
+  assert.match(said({ refund_time: fields.refund_time + 371 * DAY }), /^true Your money may be held 371 days longer/);
   const else_ = { ...fields.developer, key: fields.developer.key.replace(/^\[[0-9a-f]{8}/, '[00000000') };
   assert.match(said({ developer: else_ }), /^true Other people may hold keys there: of the developer\. Any two of the three/);
 });
