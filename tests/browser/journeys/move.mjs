@@ -123,8 +123,8 @@ export default function fill(test) {
 
     // Proposed where the page leads, signed by two, and it is there.
     await page.locator('[data-move=consented] a').click();
-    const offer = page.locator('#offers li', { hasText: `Move pledges to charter ${to.id}` });
-    await offer.getByText('stays in escrow').waitFor();
+    const offer = page.locator('#offers li', { hasText: 'Move pledges to “The next round”' });
+    await offer.getByText('moves to the other task').waitFor();
     await screenshots(page, 'move-offer');
     await offer.getByRole('button', { name: 'Propose this' }).click();
     await page.locator('#propose-identity').getByRole('button', { name: 'Make a key in this browser' }).click();
