@@ -370,6 +370,8 @@ struct MovePage {
     to: Option<CharterId>,
     /// Whether it is among them.
     to_listed: bool,
+    /// What was signed already.
+    moves: Vec<SignedMove>,
     /// Why nothing can move; absent where it can.
     closed: Option<&'static str>,
 }
@@ -403,6 +405,7 @@ pub(super) async fn show(
             to_listed: destinations.iter().any(|each| Some(each.charter) == to),
             destinations,
             to,
+            moves: SignedMove::of(book, &charter, index),
             closed: why_closed(task, index, tip),
         })
     });

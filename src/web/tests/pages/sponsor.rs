@@ -188,6 +188,8 @@ async fn a_pledge_is_led_to_other_tasks_and_tells_where_its_sponsor_moves_it() {
     let told = &json["moves"][0];
     assert_eq!((&told["step"], &told["to_pledge"]), (&serde_json::json!("consented"), &serde_json::json!(1)));
     assert!(html.contains("data-move=\"consented\"") && html.contains("two of this task’s three"), "{html}");
+    let (html, _) = world.page(&path).await;
+    assert!(html.contains("id=\"move-signed\"") && html.contains("data-move=\"consented\""), "{html}");
     let (html, json) = world.page(&format!("/tasks/{}/pledges/1", there.id())).await;
     assert_eq!(
         (&json["headline"]["state"], &json["wanted"]),

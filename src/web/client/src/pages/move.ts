@@ -22,6 +22,10 @@ import { guardFields, refusedSecret } from '../ui/secret.ts';
 type Step = 'open' | 'where' | 'look' | 'save' | 'done';
 const STEPS: readonly Step[] = ['open', 'where', 'look', 'save', 'done'];
 
+/** What the service refused, in words that fit here. */
+const refusal = (error: unknown): string => (error instanceof ServiceError && error.code === 'move_signed'
+  ? 'You signed this money over before: to another pledge there, or, for the refund time, to another task. That stands.' : wordsOf(error));
+
 /** Null where the page says that nothing can move. */
 const place = maybe('move');
 
@@ -142,7 +146,7 @@ function begin(page: HTMLElement): void {
     const different = otherTerms(from, there).filter(({ name }) => name !== 'Yours again');
     byId('look-body').replaceChildren(
       element('dl', { class: 'rows', id: 'look-money' },
-        row('It goes to', element('a', { href: `/tasks/${there.id}`, id: 'look-task' }, titleOf(to.view.text)), element('br'), element('span', { class: 'hash quiet' }, there.id)),
+        row('It goes to', element('a', { href: `/tasks/${there.id}`, id: 'look-task', target: '_blank', rel: 'noopener' }, titleOf(to.view.text), element('span', { class: 'visually-hidden' }, ' (in a new tab)')), element('br'), element('span', { class: 'hash quiet' }, there.id)),
         ...moving.map(({ held, arrives }) => row(`Of ${satWords(held.amount)}`,
           element('strong', { class: 'arrives' }, least(arrives) === most(arrives) ? satWords(most(arrives)) : `${satWords(least(arrives))} to ${satWords(most(arrives))}`), ' arrive',
           element('br'), element('span', { class: 'quiet small' }, way.kind === 'now'
@@ -214,7 +218,7 @@ function begin(page: HTMLElement): void {
     } catch (error) {
       if (isLie(error)) throw error;
       throw isChoice(error) ? error : new UpfrontError('move_unfinished', 'handing_in',
-        `${wordsOf(error)} Not everything was handed in, and nothing has moved: your pledge is as before. ${
+        `${refusal(error)} Not everything was handed in, and nothing has moved: your pledge is as before. ${
           error instanceof ServiceError && !error.passes ? 'Load this page again, and choose another task or another way'
             : 'Press once more, now or later'}; nothing is done twice`);
     }
