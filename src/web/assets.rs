@@ -53,6 +53,7 @@ static ASSETS: LazyLock<BTreeMap<&'static str, Asset>> = LazyLock::new(|| {
         "licences.txt",
         "live.js",
         "mark.svg",
+        "move.js",
         "new.js",
         "pledge.js",
         "project.js",

@@ -13,6 +13,7 @@ mod error;
 mod explore;
 mod front;
 mod money;
+mod moving;
 mod new_task;
 mod operator_page;
 pub mod pieces;
@@ -56,6 +57,7 @@ pub fn router() -> Router<App> {
         .route("/operator", get(operator_page::show))
         .route("/tasks/{charter}/pledge", get(checkout::show))
         .route("/tasks/{charter}/pledges/{index}", get(pledge::show))
+        .route("/tasks/{charter}/pledges/{index}/move", get(moving::show))
         .route("/tasks/{charter}/vote", get(vote::show))
         .route("/new", get(new_task::show))
         .route("/new/preview", get(new_task::again).post(new_task::preview))

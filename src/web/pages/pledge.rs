@@ -4,6 +4,7 @@
 use super::super::body::Params;
 use super::super::faucet::Offer;
 use super::super::{ApiError, App};
+use super::moving::{Incoming, MoveStep, SignedMove, movable};
 use super::pieces;
 use super::standing::{Case, Rest, Settled, Words};
 use super::{Asked, Site, show as respond, words};
@@ -56,6 +57,10 @@ struct PledgePage {
     wanted: bool,
     /// Whether the key of this pledge may still say what becomes of its money.
     voting: bool,
+    /// Whether it could move to another task.
+    movable: bool,
+    /// Where its sponsor signed that it moves.
+    moves: Vec<SignedMove>,
 }
 
 /// `/tasks/{charter}/pledges/{index}`.
@@ -66,7 +71,16 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let site = Site::new(&app).with_faucet(Offer::of_pledge(&app, &charter, index));
     let page = app.service.read_task(&charter, |task, tip| PledgePage::of(site, task, index, tip))?;
-    respond(asked, &page.ok_or(ApiError::missing("pledge"))?)
+    let mut page = page.ok_or(ApiError::missing("pledge"))?;
+    page.moves = app.service.read(|book| SignedMove::of(book, &charter, index));
+    // Nothing is asked for where something is on its way from elsewhere.
+    if page.wanted && page.payments.is_empty() {
+        let coming = app.service.read(|book| Incoming::of(book, &charter, index));
+        if let Some(headline) = Incoming::headline(&coming) {
+            (page.headline, page.wanted) = (headline, false);
+        }
+    }
+    respond(asked, &page)
 }
 
 /// What a settlement of the task does with this output, in the transaction that spends it.
@@ -141,6 +155,8 @@ impl PledgePage {
             steps,
             wanted,
             voting,
+            movable: movable(task, index, tip),
+            moves: Vec::new(),
         })
     }
 }

@@ -61,6 +61,8 @@ pub struct Offer {
     pub kind: Kind,
     /// Number of the submission, from 1.
     pub submission_number: Option<u32>,
+    /// What people call the task that pledges move to.
+    pub to_title: Option<String>,
     /// The lowest feerate that was tried, sat/vB.
     pub feerate_sat_per_vb: u64,
     /// The settlement it would be, and what it would do.
@@ -118,7 +120,8 @@ impl Offer {
             Ok(would) => (Some(would), None),
             Err(refused) => (None, Some(Refusal::new(&refused))),
         };
-        Offer { kind, submission_number, feerate_sat_per_vb, would, refused }
+        let to_title = destination.map(|to| title(to.text()));
+        Offer { kind, submission_number, to_title, feerate_sat_per_vb, would, refused }
     }
 
     fn name(&self) -> String {
@@ -128,7 +131,10 @@ impl Offer {
             Kind::EarlyReturn => "Give everything back".to_owned(),
             Kind::Ruling { .. } => format!("Carry out the ruling on submission {number}"),
             Kind::Milestone { .. } => format!("Pay the milestone of submission {number}"),
-            Kind::Move { to } => format!("Move pledges to charter {to}"),
+            Kind::Move { to } => match &self.to_title {
+                Some(title) => format!("Move pledges to “{title}”"),
+                None => format!("Move pledges to charter {to}"),
+            },
         }
     }
 
@@ -181,7 +187,8 @@ fn kinds(task: &Task) -> Vec<Kind> {
     kinds
 }
 
-fn steps(cap_sat_per_vb: u64) -> Vec<u64> {
+/// Feerates that are offered up to a charter's cap, sat/vB.
+pub(super) fn steps(cap_sat_per_vb: u64) -> Vec<u64> {
     let cap = cap_sat_per_vb.min(MOST_OFFERED_SAT_PER_VB);
     let next = |step: &u64| step_at_or_above(step + 1).filter(|next| *next <= cap);
     std::iter::successors(Some(1), next).collect()

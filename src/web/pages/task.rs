@@ -7,6 +7,7 @@ mod work;
 use super::super::body::Params;
 use super::super::faucet::Offer;
 use super::super::{ApiError, App};
+use super::moving::GoOn;
 use super::pieces::{self, Deadline, Progress, outward, repository_name};
 use super::{Asked, Site, show as respond, stage_words, words};
 use crate::escrow::descriptor::OPEN_INDEX;
@@ -104,6 +105,8 @@ struct TaskPage {
     submissions: Vec<SubmissionRow>,
     settlements: Vec<SettlementRow>,
     settlement_count: usize,
+    /// Where its sponsors could go on, once its T is near or its wish has another charter.
+    go_on: Option<GoOn>,
     /// Who was paid, once all is: where whoever wants to give more sends it, past the escrow.
     paid_to: Vec<Paid>,
     events: Vec<EventRow>,
@@ -145,6 +148,7 @@ pub(super) async fn show(
         page(site, task, tip, list, events, more_events)
     })?;
     view.wish = wish;
+    view.go_on = app.service.read(|book| GoOn::of(book, &charter));
     respond(asked, &view)
 }
 
@@ -205,6 +209,7 @@ fn page(
             .collect(),
         settlements: SettlementRow::last(task, tip, list),
         settlement_count: task.settlements().len(),
+        go_on: None,
         paid_to: if stage == Stage::Paid { parts::paid(task, tip) } else { Vec::new() },
         events,
         more_events,
@@ -219,7 +224,7 @@ fn page(
 }
 
 /// What still fits under the cap, with what others are just paying.
-fn left_under_cap(task: &Task, tip: &Tip) -> u64 {
+pub(super) fn left_under_cap(task: &Task, tip: &Tip) -> u64 {
     let taken = pledge::reserved(task.pledges(), task.outpoints(), &task.standings(tip), tip);
     task.charter().cap().to_sat().saturating_sub(taken.to_sat())
 }

@@ -48,10 +48,7 @@ async fn a_vote_waits_for_the_release() {
     assert!(html.contains("Voting opens when") && !html.contains("Voting began"), "{html}");
     let say = at(&format!("submissions/{submission}/say"));
     let (html, json) = world.page(&say).await;
-    assert!(
-        html.contains("data-awaits=\"released\"") && html.contains("data-handin=\"confirmation\""),
-        "{html}"
-    );
+    assert!(html.contains(" data-open>") && html.contains("data-handin=\"confirmation\""), "{html}");
     assert_eq!(json["confirm_until_secs"], world.charter.confirmation_deadline_secs());
     let leader = testing::leader_keypair().x_only_public_key().0;
     let npub = crate::nip98::npub(&leader);
@@ -93,7 +90,7 @@ async fn a_vote_waits_for_the_release() {
     assert_eq!(world.task().await["stage"], "voting");
     let (html, json) = world.page(&at(&format!("submissions/{second}/say"))).await;
     assert!(
-        !html.contains("data-awaits") && html.contains("It is confirmed that the work is released."),
+        !html.contains(" data-open>") && html.contains("It is confirmed that the work is released."),
         "{html}"
     );
     assert_eq!(json["awaits"], Value::Null);

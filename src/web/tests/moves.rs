@@ -9,7 +9,7 @@ use crate::escrow::statement::{Attest, Confirmed, Evidence, EvidenceKind, MergeC
 
 impl World {
     /// Another task of the same service, open; calls are about it from here on. Answers with the charter before.
-    async fn elsewhere(
+    pub(super) async fn elsewhere(
         &mut self,
         change: impl FnOnce(&mut crate::escrow::charter::CharterFields),
     ) -> Charter {
@@ -28,7 +28,7 @@ impl World {
         before
     }
 
-    fn back_to(&mut self, charter: Charter) {
+    pub(super) fn back_to(&mut self, charter: Charter) {
         self.id = charter.id();
         self.charter = charter;
     }
@@ -137,7 +137,8 @@ async fn desks_tell_of_a_milestone_once_its_refunds_are_signed_and_count_what_it
     assert_eq!(shown["id"], work.id().to_string());
     world.sent("votes", world.vote_body(work.id(), 1, Choice::Yes, 0)).await;
     assert_eq!(waits(&world, "developer", "propose").await, None, "its rest could not come back so far");
-    world.sent("pledges/1/prepared-refunds", world.prepared(1, outpoint, Amount::from_sat(150_000))).await;
+    let made = OutPoint { vout: 900, ..outpoint };
+    world.sent("pledges/1/prepared-refunds", world.prepared(1, made, Amount::from_sat(150_000))).await;
     let (due, words) = waits(&world, "developer", "propose").await.unwrap();
     assert!(due && words.contains("240,000 sat"), "sixty percent of it: {words}");
     assert_eq!(waits(&world, "arbiter", "propose").await, None);

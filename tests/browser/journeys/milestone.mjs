@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { axe } from '../lib/axe.mjs';
 import { screenshots } from '../lib/pictures.mjs';
 import { assertAskedNothing, check, giveFiles, offlinePage, signWith, takeAll } from '../lib/signer.mjs';
-import { openPledges, pledge, pledgePath, saveFile, stateOf, untilSecured, untilState, votePath } from '../lib/sponsor.mjs';
+import { openPledges, pledgeInBrowser, pledgePath, saveFile, stateOf, untilState, votePath } from '../lib/sponsor.mjs';
 
 const AMOUNT = 400_000;
 
@@ -14,17 +14,6 @@ const AMOUNT = 400_000;
 const twoParts = (stage, options) => stage.newTask({ ...options, more: ['--milestone', '60%:50m', '--milestone', '40%'] });
 
 const payeeOf = (task) => Object.keys(task.payees)[0];
-
-/** A sponsor's pledge by the checkout, paid and secured; the page it was made on, and its file. */
-async function pledgeInBrowser(t, task) {
-  const { stage } = t;
-  const page = await t.page();
-  const mine = await pledge(page, stage.url, task, AMOUNT);
-  await stage.pay(mine.address, AMOUNT);
-  await stage.mine(1);
-  await untilSecured(page);
-  return { page, ...mine };
-}
 
 /** Votes yes with the pledge's file; what the page says about the money. */
 async function sayYes(t, task, mine) {
@@ -59,7 +48,7 @@ export default function fill(test) {
   test('pledged, voted and split: part is paid, the rest stays in escrow with its refund, until the last payout', async (t) => {
     const { stage } = t;
     const task = await twoParts(stage, { title: 'Two parts' });
-    const mine = await pledgeInBrowser(t, task);
+    const mine = await pledgeInBrowser(t, task, AMOUNT);
     const submission = await stage.submit(task, 'https://example.org/parser/pull/8', { milestone: 1 });
 
     const vote = await t.page();

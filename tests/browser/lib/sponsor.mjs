@@ -101,6 +101,17 @@ export async function pledge(page, base, task, amount_sat, { words, passphrase }
   return { ...payment, ...saved, index: indexOf(page) };
 }
 
+/** A sponsor's pledge by the checkout, paid and secured; the page it was made on, and its file. */
+export async function pledgeInBrowser(t, task, amount_sat) {
+  const { stage } = t;
+  const page = await t.page();
+  const mine = await pledge(page, stage.url, task, amount_sat);
+  await stage.pay(mine.address, amount_sat);
+  await stage.mine(1);
+  await untilSecured(page);
+  return { page, ...mine };
+}
+
 /** Which pledge the page is about, by the address that it would be loaded from again. */
 export const indexOf = (page) => Number(/\/pledges\/(\d+)$/.exec(new URL(page.url()).pathname)?.[1]);
 

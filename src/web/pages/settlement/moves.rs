@@ -4,7 +4,7 @@
 use crate::escrow::charter::Charter;
 use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
-use crate::escrow::settlement::{Chunk, Form, OutputKind, Plan};
+use crate::escrow::settlement::{Chunk, Form, Kind, OutputKind, Plan};
 use crate::escrow::statement::Role;
 use crate::escrow::task::{Fate, Reason, SettlementState, Task};
 use bitcoin::{Address, Amount, OutPoint, Txid};
@@ -28,6 +28,8 @@ pub struct Moves {
     pub returned_sat: u64,
     /// All that stays in escrow, here or under another charter.
     pub kept_sat: u64,
+    /// Whether that is another charter's escrow.
+    pub elsewhere: bool,
     /// The network's fee at the lowest feerate.
     pub fee_sat: u64,
     /// The same at the highest, if it has to be hurried.
@@ -107,6 +109,7 @@ impl Moves {
             transactions: plan.chunks().len(),
             returned_sat: returned.iter().map(|each| each.amount_sat).sum(),
             kept_sat,
+            elsewhere: matches!(plan.terms().kind(), Kind::Move { .. }),
             paid: paid.into_values().collect(),
             returned,
             fee_sat: lowest().map(|form| form.fee).sum::<Amount>().to_sat(),
@@ -270,7 +273,6 @@ mod tests {
     use super::*;
     use crate::escrow::charter::Payee;
     use crate::escrow::event::Command;
-    use crate::escrow::settlement::Kind;
     use crate::escrow::statement::{Choice, Named, NamedBy, Submission};
     use crate::escrow::testing::{self, World};
 

@@ -1,8 +1,10 @@
 //! Checkout, pledge and vote as pages, through the life of a pledge.
 
 use super::super::fakes::World;
-use crate::escrow::statement::Choice;
+use crate::escrow::statement::{Choice, Move, Signed};
+use crate::escrow::testing;
 use axum::http::StatusCode;
+use bitcoin::secp256k1::Secp256k1;
 use bitcoin::{Amount, OutPoint};
 use serde_json::Value;
 
@@ -108,6 +110,106 @@ async fn a_pledge_below_and_above_what_was_meant_has_words_for_it() {
     world.look().await;
     assert_eq!(world.stands(1, "seen").await.1["remarks"][0]["state"], "under");
     assert_eq!(world.stands(2, "seen").await.1["remarks"][0]["state"], "over_promised");
+}
+
+#[tokio::test]
+async fn a_pledge_is_led_to_other_tasks_and_tells_where_its_sponsor_moves_it() {
+    let mut world = World::new(None, |_| {}).await;
+    let path = format!("/tasks/{}/pledges/1/move", world.id);
+    let (status, _, _) = world.browse(&path).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "no such pledge");
+    let outpoint = world.fund(1, 400_000).await;
+    let (html, json) = world.page(&path).await;
+    assert_eq!((&json["closed"], &json["destinations"]), (&Value::Null, &serde_json::json!([])));
+    assert!(html.contains("No other task of this wish or project takes pledges now"), "{html}");
+    assert!(html.contains(&format!("upfront pledge move {}", world.id)) && html.contains("move.js"));
+    assert!(!html.contains("bcrt1"), "no address: {html}");
+    let (_, task) = world.page(&format!("/tasks/{}", world.id)).await;
+    assert_eq!(task["go_on"], Value::Null, "there is nowhere to go on");
+
+    // Another charter of the same wish, whose funding is open beyond this one's T; and one that closed.
+    let later = 140 * 86_400;
+    let here = world
+        .elsewhere(|fields| {
+            fields.refund_time += later;
+            fields.work_deadline += later;
+            fields.milestones[0].due += later;
+            fields.funding_close += later;
+        })
+        .await;
+    let there = world.charter.clone();
+    world.sent("pledges", world.pledge_body(1, 400_000)).await;
+    let address = world.service.read_task(&world.id, |task, _| task.pledges()[&1].output.address.clone());
+    let address = address.unwrap().to_string();
+    world.elsewhere(|fields| fields.repository = "https://example.org/another".into()).await;
+    let stranger = world.id;
+    world.back_to(here.clone());
+    let (html, json) = world.page(&path).await;
+    assert_eq!(json["destinations"].as_array().unwrap().len(), 1, "{}", json["destinations"]);
+    let told = &json["destinations"][0];
+    assert_eq!(
+        (&told["charter"], &told["same"]),
+        (&serde_json::json!(there.id()), &serde_json::json!("wish"))
+    );
+    assert_eq!((&told["takes_later"], &json["to"]), (&serde_json::json!(true), &Value::Null));
+    assert!(html.contains(&format!("value=\"{}\" checked", there.id())), "{html}");
+    // Whatever is named comes first, a stranger too; the task itself is no other.
+    let (html, json) = world.page(&format!("{path}?to={stranger}")).await;
+    assert_eq!(
+        (&json["destinations"][0]["same"], &json["to_listed"]),
+        (&serde_json::json!("nothing"), &serde_json::json!(true))
+    );
+    assert!(html.contains("example.org/another"));
+    let (html, json) = world.page(&format!("{path}?to={}", "0".repeat(64))).await;
+    assert_eq!(json["to_listed"], false);
+    assert!(html.contains(&format!("value=\"{}\"", "0".repeat(64))), "{html}");
+    assert_eq!(world.page(&format!("{path}?to={}", world.id)).await.1["to"], Value::Null);
+    let (status, _, _) = world.browse(&format!("{path}?to=there")).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let (html, task) = world.page(&format!("/tasks/{}", world.id)).await;
+    assert_eq!(task["go_on"]["pledges"], serde_json::json!([1]));
+    assert!(html.contains(&format!("/pledges/1/move?to={}", there.id())), "{html}");
+    let (html, json) = world.stands(1, "credited_secured").await;
+    assert_eq!((&json["movable"], &json["moves"]), (&serde_json::json!(true), &serde_json::json!([])));
+    assert!(html.contains(&format!("href=\"{path}\"")), "{html}");
+
+    // Signed; then too late for signers; then T.
+    let said = Move {
+        network: here.network(),
+        charter: here.id(),
+        outpoint,
+        to_charter: there.id(),
+        to_index: 1,
+        to_address: address,
+    };
+    let consent = Signed::new(&Secp256k1::new(), said, &testing::sponsor(1));
+    world.sent("moves", serde_json::json!(consent)).await;
+    let (html, json) = world.stands(1, "credited_secured").await;
+    let told = &json["moves"][0];
+    assert_eq!((&told["step"], &told["to_pledge"]), (&serde_json::json!("consented"), &serde_json::json!(1)));
+    assert!(html.contains("data-move=\"consented\"") && html.contains("two of this task’s three"), "{html}");
+    let (html, _) = world.page(&path).await;
+    assert!(html.contains("id=\"move-signed\"") && html.contains("data-move=\"consented\""), "{html}");
+    let (html, json) = world.page(&format!("/tasks/{}/pledges/1", there.id())).await;
+    assert_eq!(
+        (&json["headline"]["state"], &json["wanted"]),
+        (&serde_json::json!("moving_here"), &serde_json::json!(false))
+    );
+    assert!(html.contains("Do not pay here besides") && !html.contains("Where to pay"), "{html}");
+    let offers = world.page(&format!("/tasks/{}/settlements", world.id)).await.1;
+    let kinds = offers["offers"].as_array().unwrap().iter();
+    assert!(
+        kinds.clone().any(|offer| offer["kind"] == "move" && offer["to"] == serde_json::json!(there.id()))
+    );
+    world.advance_to(here.cutoff_secs() + 1).await;
+    assert_eq!(world.stands(1, "credited_secured").await.1["moves"][0]["step"], "too_late");
+    let (_, json) = world.page(&format!("/tasks/{}/pledges/1", there.id())).await;
+    assert_eq!(json["headline"]["state"], "lapsed", "nothing comes any more");
+    world.advance_to(here.refund_time_secs() + 1).await;
+    let (html, json) = world.page(&path).await;
+    assert!(json["closed"].as_str().unwrap().contains("refund time has come"), "{json}");
+    assert!(html.contains("Nothing can move now") && !html.contains("id=\"where-form\""), "{html}");
+    assert_eq!(world.page(&format!("/tasks/{}", world.id)).await.1["go_on"], Value::Null);
 }
 
 #[tokio::test]

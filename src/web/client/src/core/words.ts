@@ -33,3 +33,10 @@ export const inert = (text: string): string => text.replace(EVERY_UNSEEN, '\ufff
 
 /** In groups of four, as it is compared by eye. */
 export const groups = (text: string): string[] => text.match(/.{1,4}/gs) ?? [];
+
+/** The heading of a task: the first line of its text, without the marks of a heading. */
+export function title(text: string): string {
+  const [line = ''] = text.trim().split(/\r?\n/);
+  const words = [...line.replace(/^#+/, '').trim()].slice(0, 120).join('');
+  return inert(words).trim() || 'A task without a title';
+}

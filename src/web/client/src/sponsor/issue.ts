@@ -13,7 +13,8 @@ import { chooseOwn, type Own, type Used } from './own.ts';
 import { fetchTask, issuedPledge, type OpenTask } from './task.ts';
 import { pledgeOf, type PledgeView } from './views.ts';
 
-const ATTEMPTS = 20;
+/** Others may take an index so often before an asker gives up. */
+export const ATTEMPTS = 20;
 
 export interface Order {
   readonly charter: string;
@@ -75,6 +76,12 @@ function keeper(task: OpenTask, view: PledgeView, { key, origin, refundAddress }
   return new Keeper(task, fileOf(task, { view, key, origin }), view);
 }
 
+/** Whatever issues a pledge in this browser waits for what issues another. */
+export function oneAtATime<T>(act: () => Promise<T>): Promise<T> {
+  const locks = (globalThis.navigator as { readonly locks?: LockManager } | undefined)?.locks;
+  return locks === undefined ? act() : locks.request('upfront-issue', act) as Promise<T>;
+}
+
 /** One pledge of the order, issued and checked. */
 export class Issuing {
   /** What was asked for last, and with which key: its answer may have been lost on the way. */
@@ -82,8 +89,7 @@ export class Issuing {
 
   /** One at a time in this browser: two tabs would choose the same key. */
   issue(order: Order): Promise<Keeper> {
-    const locks = (globalThis.navigator as { readonly locks?: LockManager } | undefined)?.locks;
-    return locks === undefined ? this.issueAlone(order) : locks.request('upfront-issue', () => this.issueAlone(order));
+    return oneAtATime(() => this.issueAlone(order));
   }
 
   private async issueAlone(order: Order): Promise<Keeper> {

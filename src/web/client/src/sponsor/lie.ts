@@ -36,7 +36,7 @@ const OWN = new Set(['index_taken', 'no_index_left', 'no_key', 'no_randomness'])
 
 /** Whether an error says that the service lies, and not merely that it refuses or is silent. */
 export const isLie = (error: unknown): error is UpfrontError =>
-  error instanceof UpfrontError && !(error instanceof ServiceError) && !OWN.has(error.code) && !error.code.startsWith('phrase_');
+  error instanceof UpfrontError && !(error instanceof ServiceError) && !OWN.has(error.code) && !/^(?:phrase|move)_/.test(error.code);
 
 /** One sentence for the field of an error. */
 export function lieWords({ code, field }: UpfrontError): string {

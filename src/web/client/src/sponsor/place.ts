@@ -15,7 +15,7 @@ export interface Place {
 /** Reads the path of a task's page. */
 export function placeOf(pathname: string): Place {
   const [, task, index, submission, led] =
-    /^\/(?:tasks\/([0-9a-f]{64})\/(?:pledge|vote|pledges\/([1-9]\d{0,9})|submissions\/([0-9a-f]{64})\/say)|desk\/leader\/([0-9a-f]{64}))\/?$/.exec(pathname) ?? [];
+    /^\/(?:tasks\/([0-9a-f]{64})\/(?:pledge|vote|pledges\/([1-9]\d{0,9})(?:\/move)?|submissions\/([0-9a-f]{64})\/say)|desk\/leader\/([0-9a-f]{64}))\/?$/.exec(pathname) ?? [];
   const charter = task ?? led;
   if (charter === undefined) return refuse('untrue', 'page', 'page: its address names no task');
   return { charter, index: index === undefined ? null : Number(index), submission: submission ?? null };

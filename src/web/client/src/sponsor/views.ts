@@ -7,7 +7,7 @@ import { MAX_31, MAX_U32, integer, sat } from '../core/number.ts';
 import type { Attestations } from '../core/check.ts';
 import { ROLES } from '../core/signer-key.ts';
 import { MAX_GENERATION } from '../core/output.ts';
-import type { Named, SubmissionFields, VoteFields } from '../core/statement.ts';
+import type { MoveFields, Named, SubmissionFields, VoteFields } from '../core/statement.ts';
 
 export type Fields = { readonly [key: string]: Json };
 
@@ -51,6 +51,20 @@ export interface SubmissionView {
   readonly closesSecs: number | null;
   readonly closed: boolean;
   readonly votes: readonly CastVote[];
+}
+
+/** A consent to a move as it is told: whose it is, its signature says. */
+export interface GivenMove extends MoveFields {
+  readonly signature: string;
+}
+
+/** What a move needs of a task's proof document. */
+export interface ChainView {
+  /** Median time past of the tip. */
+  readonly mtpSecs: number;
+  /** Raw transactions, hex, by the id that they are told under; null where the service has none. */
+  readonly transactions: ReadonlyMap<string, string | null>;
+  readonly moves: readonly GivenMove[];
 }
 
 export interface TaskView {
@@ -167,5 +181,29 @@ export function taskOf(value: Json): TaskView {
     openAddress: open === null ? null : text(open, 'open_address'),
     nextIndex: integer(given.next_index, 'next_index', 1, MAX_U32),
     pledges: list(given.pledges, 'pledges').map((pledge, at) => pledgeOf(pledge, `pledges.${at}`)),
+  };
+}
+
+function moveOf(value: Json, field: string): GivenMove {
+  const signed = fieldsOf(value, field);
+  const given = fieldsOf(signed.statement, field);
+  return {
+    network: networkOf(given.network).name, charter: text(given.charter, field), outpoint: text(given.outpoint, field),
+    toCharter: text(given.to_charter, field), toIndex: integer(given.to_index, `${field}.to_index`, 1, MAX_31),
+    toAddress: text(given.to_address, field), signature: text(signed.signature, field),
+  };
+}
+
+export function chainOf(value: Json): ChainView {
+  const given = fieldsOf(value, 'proof');
+  const raw = (entry: Json, field: string): string | null => {
+    const { raw: found } = fieldsOf(entry, field);
+    return (found ?? null) === null ? null : text(found, field);
+  };
+  return {
+    mtpSecs: integer(fieldsOf(given.tip, 'proof.tip').mtp_secs, 'proof.tip.mtp_secs', 0, MAX_U32),
+    transactions: new Map(Object.entries(fieldsOf(given.transactions, 'proof.transactions'))
+      .map(([id, entry]) => [id, raw(entry, `proof.transactions.${id}`)])),
+    moves: (given.moves ?? null) === null ? [] : list(given.moves, 'proof.moves').map((move, at) => moveOf(move, `proof.moves.${at}`)),
   };
 }

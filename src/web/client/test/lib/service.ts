@@ -10,6 +10,7 @@ import { Contract } from '../../src/core/output.ts';
 import type { RefundSignatures } from '../../src/core/refund.ts';
 import { signStatement } from '../../src/core/signature.ts';
 import { attest, submission, type SubmissionFields } from '../../src/core/statement.ts';
+import { transactionHex, txid, type Transaction } from '../../src/core/tx.ts';
 import { paymentLink } from '../../src/sponsor/task.ts';
 import { at, vectors, type SeatCase } from './vectors.ts';
 
@@ -32,6 +33,15 @@ export class FakeService {
   readonly prepared: { index: number; generation: number; refund: RefundSignatures }[] = [];
   /** How many of them are taken before the service refuses. */
   mostPrepared = Infinity;
+  /** Median time past. */
+  mtp = 1_700_000_000;
+  /** Raw transactions that paid pledges, by id. */
+  readonly transactions = new Map<string, string>();
+  /** Consents to moves, and what moves at T. */
+  readonly moves: Fields[] = [];
+  readonly lateMoves: Fields[] = [];
+  /** The code that a request is refused with, by its path below the task; null lets it through. */
+  refusal: (rest: string, method: string) => string | null = () => null;
   alter: Alter = () => undefined;
   readonly asked: string[] = [];
   readonly text = 'Read truncated files.\n';
@@ -70,6 +80,27 @@ export class FakeService {
     };
     this.pledges.push(pledge);
     return pledge;
+  }
+
+  /** A payment to a pledge, mined and credited; its outpoint. */
+  pay(index: number, amount: number, more: Fields = {}): string {
+    const pledge = this.pledges.find((each) => each.index === index)!;
+    const { scriptPubkey } = new Contract(this.charter).pledge({ generation: Number(more.generation ?? 0), index }, String(pledge.sponsor_key));
+    const tx: Transaction = {
+      version: 2, lockTime: 0, outputs: [{ amount: 1n, script: new Uint8Array(22) }, { amount: BigInt(amount), script: scriptPubkey }],
+      inputs: [{ txid: 'aa'.repeat(32), vout: this.transactions.size, scriptSig: new Uint8Array(0), sequence: 0xffff_fffd, witness: [] }],
+    };
+    this.transactions.set(txid(tx), transactionHex(tx));
+    const outpoint = `${txid(tx)}:1`;
+    const held = { outpoint, generation: 0, amount_sat: amount, standing: 'credited', secured: true, pair_only: false, ended: null, ...more };
+    (pledge.outpoints as Fields[]).push(held);
+    return outpoint;
+  }
+
+  private take(into: Fields[], said: Fields, consent: Fields): Fields | null {
+    const { outpoint } = consent.statement as { outpoint: string };
+    into.push(said);
+    return this.pledges.find(({ outpoints }) => (outpoints as Fields[]).some((at) => at.outpoint === outpoint)) ?? null;
   }
 
   /** A submission as the developer signs it. */
@@ -115,6 +146,12 @@ export class FakeService {
     const rest = path.slice(this.base.length);
     if (rest === '') return this.task;
     if (rest === '/charter') return this.charter.text;
+    if (rest === '/proof') {
+      const transactions = Object.fromEntries([...this.transactions].map(([id, raw]) => [id, { raw, confirmation: null, branch: [] }]));
+      return { tip: { mtp_secs: this.mtp }, transactions, ...(this.moves.length === 0 ? {} : { moves: this.moves }) };
+    }
+    if (rest === '/moves' && method === 'POST') return this.take(this.moves, body, body);
+    if (rest === '/late-moves' && method === 'POST') return this.take(this.lateMoves, body, body.consent as Fields);
     if (rest === '/pledges' && method === 'POST') return this.issue(body);
     if (rest === '/refunds' && method === 'POST') {
       const outpoint = String(body.outpoint);
@@ -144,6 +181,8 @@ export class FakeService {
     const url = new URL(String(path), 'http://service.test');
     this.asked.push(`${method} ${url.pathname}${url.search}`);
     const body = typeof options.body === 'string' ? (JSON.parse(options.body) as Fields) : {};
+    const code = this.refusal(url.pathname.slice(this.base.length), method);
+    if (code !== null) return new Response(JSON.stringify({ code, detail: `refused: ${code}` }), { status: 409 });
     const answer = this.answer(method, url, body);
     if (answer === null) return new Response(JSON.stringify({ code: 'refused', detail: 'there is no such thing' }), { status: 404 });
     if (typeof answer === 'string') return new Response(answer);
@@ -153,10 +192,11 @@ export class FakeService {
   };
 }
 
-/** With `fetch` answered by this service for as long as `act` takes. */
-export async function served<T>(service: FakeService, act: () => Promise<T>): Promise<T> {
+/** With `fetch` answered by this service for as long as `act` takes; of several, by the one whose task is asked about. */
+export async function served<T>(service: FakeService | readonly FakeService[], act: () => Promise<T>): Promise<T> {
   const before = globalThis.fetch;
-  globalThis.fetch = service.fetch;
+  const all = service instanceof FakeService ? [service] : service;
+  globalThis.fetch = (path, options) => (all.find(({ base }) => String(path).startsWith(base)) ?? all[0]!).fetch(path, options);
   try {
     return await act();
   } finally {

@@ -12,6 +12,8 @@ test('task and pledge are read from the address alone', () => {
   assert.deepEqual(placeOf(`/tasks/${charter}/vote`), { charter, index: null, submission: null });
   assert.deepEqual(placeOf(`/tasks/${charter}/pledges/12`), { charter, index: 12, submission: null });
   assert.deepEqual(placeOf(`/tasks/${charter}/submissions/${charter}/say`), { charter, index: null, submission: charter });
+  assert.deepEqual(placeOf(`/tasks/${charter}/pledges/12/move`), { charter, index: 12, submission: null });
+  assert.deepEqual(placeOf(`/desk/leader/${charter}`), { charter, index: null, submission: null });
   for (const other of ['/', '/tasks/abc/pledge', `/tasks/${charter}`, `/tasks/${charter}/pledges/0`, `/x/tasks/${charter}/pledge`, `/tasks/${charter}/pledges/1/vote`]) {
     assert.throws(() => placeOf(other), UpfrontError, other);
   }
