@@ -160,6 +160,7 @@ pub fn outpoint_rows(outpoint: &OutpointView) -> String {
         let how = match ended.how {
             Ending::Settled => "settled",
             Ending::Refunded => "refunded",
+            Ending::Moved => "moved to another charter",
         };
         format!(", {how} by {} ({} confirmations)", ended.txid, ended.depth)
     });

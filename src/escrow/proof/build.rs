@@ -140,6 +140,10 @@ impl ProofDocument {
                 .filter(|((outpoint, _), _)| task.outpoints().get(outpoint).is_some_and(|held| held.present))
                 .map(|(_, consent)| consent.clone())
                 .collect(),
+            late_moves: present(task)
+                .filter_map(|held| held.late_move.as_ref())
+                .map(|late| late.consent().clone())
+                .collect(),
             submissions: task.submissions().iter().map(|state| submission(task, state, tip)).collect(),
             settlements: task.settlements().values().map(settlement).collect(),
             totals: task.totals(tip),

@@ -158,6 +158,11 @@ fn fold(document: &ProofDocument, findings: &mut Findings) -> Option<Task> {
             findings.add(field, error);
         }
     }
+    for (at, consent) in document.late_moves.iter().enumerate() {
+        if let Err(error) = task.keep_late_move(consent, None) {
+            findings.add(format!("late_moves/{at}"), error);
+        }
+    }
     // What was proposed first says where a rest comes from; documents list settlements by id.
     let mut proposed: Vec<_> = document.settlements.iter().enumerate().collect();
     proposed.sort_by_key(|(_, proof)| proof.proposed_mtp_secs);

@@ -275,7 +275,7 @@ impl Task {
             Kind::Move { .. } => self.moves_to(input.outpoint, holder.id()).map(|slot| slot.index),
             _ => Some(input.slot.index),
         };
-        let any = |index: u32| holder.all_prepared().keys().any(|(_, slot, _)| slot.index == index);
+        let any = |index: u32| holder.prepared_of(index).next().is_some();
         if !terms.inputs().iter().all(|input| index(input).is_some_and(any)) {
             return false;
         }
@@ -295,7 +295,7 @@ impl Task {
         made: &settlement::Made,
     ) -> Option<&'a RefundBundle> {
         let slot = made.slot.or_else(|| self.moves_to(input.term.outpoint, holder.id()))?;
-        holder.prepared(&(made.outpoint, slot, made.amount))
+        holder.prepared(&(slot, made.outpoint, made.amount))
     }
 
     /// The address under another charter that an outpoint's sponsor signed it over to.

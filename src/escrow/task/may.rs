@@ -50,8 +50,8 @@ impl Task {
             return Err(Refused::TooManySubmissions { max: MAX_SUBMISSIONS });
         }
         if fields.submissions_open == SubmissionsOpen::WhenTargetCredited {
-            let raised = self.ever_raised(&self.standings(tip));
-            if let Some(missing) = self.charter.target().checked_sub(raised).filter(|m| *m > Amount::ZERO) {
+            let counted = self.counted_to_target(&self.standings(tip));
+            if let Some(missing) = self.charter.target().checked_sub(counted).filter(|m| *m > Amount::ZERO) {
                 return Err(Refused::TargetMissing { missing });
             }
         }

@@ -197,6 +197,9 @@ impl Case<'_> {
     fn ended(&self, ended: &Ended, settled: Option<Settled>) -> Words {
         let mined = ended.depth > 0;
         let blocks = format!("{} {}", ended.depth, words::plural("confirmation", ended.depth));
+        if ended.how == Ending::Moved {
+            return left::moved(mined, &blocks);
+        }
         if let (Ending::Settled, Some(Settled { pay_bps, rest: rest @ (Rest::Stays | Rest::Moves) })) =
             (ended.how, settled)
         {
@@ -258,7 +261,8 @@ impl Case<'_> {
                     if mined { format!(" ({blocks})") } else { String::new() },
                 ),
             ),
-            (Ending::Settled, None) => Words::new(
+            // What moved as its sponsor signed was told above.
+            (Ending::Settled | Ending::Moved, _) => Words::new(
                 if mined { "moved" } else { "moving" },
                 "warn",
                 if mined { "Moved by two signers" } else { "Being moved by two signers" },

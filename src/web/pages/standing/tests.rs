@@ -17,6 +17,7 @@ fn held(amount_sat: u64, standing: Standing) -> OutpointView {
         secured: false,
         pair_only: false,
         ended: None,
+        moved: None,
     }
 }
 
