@@ -95,6 +95,11 @@ impl LateMove {
         self.ladder.as_ref()
     }
 
+    /// The pledge it goes to.
+    pub fn destination(&self) -> Destination {
+        Destination::of(&self.consent.statement)
+    }
+
     /// Whether a transaction is one of its rungs.
     pub fn sends(&self, txid: &Txid) -> bool {
         self.rungs.contains(txid)
@@ -108,6 +113,13 @@ pub struct Destination {
     pub to_charter: CharterId,
     /// Index of the pledge there.
     pub to_index: u32,
+}
+
+impl Destination {
+    /// The one that a sponsor's consent names.
+    pub fn of(consent: &Move) -> Destination {
+        Destination { to_charter: consent.to_charter, to_index: consent.to_index }
+    }
 }
 
 impl Outpoint {

@@ -397,11 +397,16 @@ impl Task {
 
     /// The count of a submission.
     pub fn tally(&self, submission: &SubmissionState, tip: &Tip) -> Tally {
+        self.tally_of(submission, &self.electorate(tip))
+    }
+
+    /// The same, with the electorate at hand: it is one for all submissions.
+    pub fn tally_of(&self, submission: &SubmissionState, electorate: &[ballot::Weight]) -> Tally {
         ballot::tally(
             &self.charter,
             &submission.signed.statement,
             self.window(submission).as_ref(),
-            &self.electorate(tip),
+            electorate,
             &submission.votes,
         )
     }

@@ -274,9 +274,10 @@ fn conclude(document: &ProofDocument, task: Task, findings: &mut Findings) -> Ch
     }
     let totals = Totals { secured: secured(document), ..task.totals(&tip) };
     claims::compare("totals", &document.totals, &totals, findings);
+    let electorate = task.electorate(&tip);
     let mut tallies = Vec::new();
     for (at, (proof, state)) in document.submissions.iter().zip(task.submissions()).enumerate() {
-        let tally = task.tally(state, &tip);
+        let tally = task.tally_of(state, &electorate);
         claims::compare(&format!("submissions/{at}/tally"), &proof.tally, &tally, findings);
         tallies.push((state.id, tally));
     }

@@ -622,7 +622,7 @@ fn what_a_sponsor_moved_alone_is_proved_by_consent_and_chain() {
         d.late_moves[at] = signed(said, &|said| said.to_address = testing::address(NETWORK, 99).to_string());
     });
     named(&document, &format!("late_moves/{at}"), |d| d.late_moves[at].statement.to_index = 5);
-    named(&document, &format!("late_moves/{at}/statement/outpoint"), |d| {
+    named(&document, &format!("late_moves/{}/statement/outpoint", at + 1), |d| {
         let again = d.late_moves[at].clone();
         d.late_moves.insert(at, again);
     });

@@ -11,7 +11,7 @@ use crate::escrow::descriptor::Slot;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Destination, Outpoint};
 use crate::escrow::settlement::{self, Kind, Plan, Terms};
-use crate::escrow::statement::{CharterId, Choice, Move, Signed, SubmissionId};
+use crate::escrow::statement::{CharterId, Choice, Move, SubmissionId};
 use bitcoin::{Address, OutPoint};
 use std::collections::BTreeSet;
 
@@ -192,12 +192,8 @@ impl Task {
     /// for one, where the refund was mined in place of the rung.
     pub fn destination(&self, held: &Outpoint) -> Option<Destination> {
         let spend = held.spend?;
-        let to = |consent: &Signed<Move>| {
-            let Move { to_charter, to_index, .. } = consent.statement;
-            Destination { to_charter, to_index }
-        };
         if let Some(late) = held.late_move.as_ref().filter(|late| late.sends(&spend.txid)) {
-            return Some(to(late.consent()));
+            return Some(late.destination());
         }
         let ends = |charter| (held.outpoint, charter);
         let signed = ends(CharterId([0; 32]))..=ends(CharterId([0xff; 32]));
@@ -207,7 +203,8 @@ impl Task {
             states.any(|state| state.plan.terms().kind() == kind && state.plan.has_transaction(&spend.txid))
         };
         let mut consents = self.moves.range(signed);
-        consents.find(|((_, charter), _)| carried_out(charter)).map(|(_, consent)| to(consent))
+        let carried_out = consents.find(|((_, charter), _)| carried_out(charter));
+        carried_out.map(|(_, consent)| Destination::of(&consent.statement))
     }
 
     /// Everything that mined transactions took to another charter.
@@ -256,10 +253,11 @@ impl Task {
     /// The submissions that decide over a settlement for `submission`: with several milestones all of them.
     pub(super) fn judged(&self, submission: &SubmissionId, tip: &Tip) -> Vec<Judged<'_>> {
         let several = self.charter.milestones() > 1;
+        let electorate = self.electorate(tip);
         self.submissions
             .iter()
             .filter(|state| several || state.id == *submission)
-            .map(|state| Judged { submission: state, ballot: self.ballot(state, tip) })
+            .map(|state| Judged { submission: state, ballot: self.ballot(state, &electorate, tip) })
             .collect()
     }
 

@@ -3,7 +3,7 @@
 use super::Page;
 use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
-use crate::escrow::pledge::{Destination, Ended, Outpoint, Pledge, Standing};
+use crate::escrow::pledge::{Destination, Ended, LateMove, Outpoint, Pledge, Standing};
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::task::Task;
 use crate::service::schema;
@@ -78,6 +78,10 @@ pub struct OutpointView {
     /// Where it went, or is on its way to, if that is a pledge of the same sponsor under another charter; left out otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Destination>,
+    /// Where it goes from T on in place of the refund, as its sponsor signed, while that charter takes pledges; left out
+    /// otherwise, and once something spends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_move: Option<Destination>,
 }
 
 /// What the sponsor's wallet is given (BIP321): address in lower case, amount in BTC.
@@ -150,6 +154,7 @@ impl OutpointView {
             pair_only: held.refund.as_ref().is_some_and(crate::escrow::refund::RefundBundle::pair_only),
             ended: tip.and_then(|tip| task.ended(held, tip)),
             moved: task.destination(held),
+            late_move: held.late_move.as_ref().filter(|_| held.spend.is_none()).map(LateMove::destination),
         }
     }
 }

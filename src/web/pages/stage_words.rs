@@ -232,6 +232,7 @@ mod tests {
             pair_only: false,
             ended: ended.map(|(how, depth)| crate::escrow::pledge::Ended { how, txid, depth }),
             moved: None,
+            late_move: None,
         })
     }
 }

@@ -6,6 +6,7 @@ use crate::escrow::charter::{CharterFields, FundingRule, SubmissionsOpen};
 use crate::escrow::network::DAY_SECS;
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{CharterId, Role};
+use crate::escrow::task::Refused;
 use crate::escrow::testing::World;
 use bitcoin::{Amount, OutPoint};
 
@@ -69,7 +70,8 @@ fn money_that_goes_around_meets_no_target() {
     world.fund(sat(300_000));
     assert_eq!((raised(&world), counted(&world)), (300_000, sat(400_000)), "never 700,000 at once");
     let tip = *world.book.tip().unwrap();
-    assert_eq!(world.task().may_submit(&tip).unwrap_err().code(), "target_missing");
+    let missing = Refused::TargetMissing { missing: sat(300_000) };
+    assert_eq!(world.task().may_submit(&tip), Err(missing), "from what is there");
     let close = world.task().charter().fields().funding_close;
     world.advance_to(close + 1);
     assert!(world.task().to_be_returned(world.book.tip().unwrap()));
