@@ -129,6 +129,7 @@ pub struct TaskSummary {
     pub totals: Totals,
     /// Whether it reached its target, now or before: what moves to another charter undoes no target that was met.
     #[serde(default)]
+    #[schema(required)]
     pub target_met: bool,
     /// T.
     #[schema(value_type = schema::UnixSeconds)]
@@ -161,6 +162,7 @@ pub struct TaskView {
     pub totals: Totals,
     /// Whether it reached its target, now or before: what moves to another charter undoes no target that was met.
     #[serde(default)]
+    #[schema(required)]
     pub target_met: bool,
     /// Pledges in order.
     pub pledges: Vec<PledgeView>,

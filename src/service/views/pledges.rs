@@ -77,10 +77,12 @@ pub struct OutpointView {
     pub ended: Option<Ended>,
     /// Where it went, or is on its way to, if that is a pledge of the same sponsor under another charter; left out otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub moved: Option<Destination>,
     /// Where it goes from T on in place of the refund, as its sponsor signed, while that charter takes pledges; left out
     /// otherwise, and once something spends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub late_move: Option<Destination>,
 }
 
