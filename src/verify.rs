@@ -262,9 +262,17 @@ impl fmt::Display for Report {
                 "milestone {number}: {whole}.{part:02} %, due {due}, {work}; {held} sat in escrow for it"
             )?;
         }
-        for MoveReport { outpoint, to_charter, to_index, moved_by } in &self.moves {
-            let done = moved_by.map_or("not moved".to_owned(), |txid| format!("moved by {txid}"));
-            writeln!(f, "{outpoint} signed over to pledge {to_index} of charter {to_charter}: {done}")?;
+        for MoveReport { outpoint, to_charter, to_index, to_address, alone, moved_by } in &self.moves {
+            let done = moved_by.map_or("not moved".to_owned(), |txid| {
+                format!(
+                    "moved by {txid} to {to_address}; that it is that pledge's shows in that task's document"
+                )
+            });
+            let from_t = if *alone { " from T on" } else { "" };
+            writeln!(
+                f,
+                "{outpoint} signed over{from_t} to pledge {to_index} of charter {to_charter}: {done}"
+            )?;
         }
         self.news.iter().try_for_each(|news| writeln!(f, "since then: {news}"))?;
         self.findings.iter().try_for_each(|finding| writeln!(f, "NOT SO  {finding}"))?;

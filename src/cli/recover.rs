@@ -12,9 +12,10 @@ use crate::escrow::recovery::RecoveryFile;
 use crate::escrow::refund;
 use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::secp256k1::Secp256k1;
-use bitcoin::{FeeRate, OutPoint, Transaction, Txid};
+use bitcoin::{Address, FeeRate, OutPoint, Transaction, TxOut, Txid};
 use clap::Args;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -24,6 +25,10 @@ const TARGET_BLOCKS: u16 = 6;
 const DEFAULT_SAT_PER_VB: u64 = 5;
 /// Highest feerate taken from a server's word, sat/vB; more must be asked for with --feerate.
 const MAX_ESTIMATE_SAT_PER_VB: u64 = 200;
+
+/// What a pledge that moved needs from here on.
+const ELSEWHERE: &str = "If you moved this pledge to another task, that is its address there: go on with the recovery file of \
+                         that pledge.";
 
 #[derive(Args)]
 pub struct RecoverArgs {
@@ -52,10 +57,22 @@ pub struct RecoverArgs {
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 enum State {
-    /// Two of three moved it.
-    Settled { txid: Txid, mined: bool },
+    /// Two of three moved it; where to, if all of it went to one address.
+    Settled {
+        txid: Txid,
+        mined: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+    },
     /// It is back, or on its way.
     Refunded { txid: Txid, mined: bool },
+    /// Its sponsor's key sent it elsewhere than home: to the pledge under another charter that it moved to, if it did.
+    Moved {
+        txid: Txid,
+        mined: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+    },
     /// Not in a block yet.
     Unconfirmed,
     /// The chain's median time past has not passed the time it is locked to.
@@ -111,10 +128,20 @@ impl fmt::Display for Recovered {
             writeln!(f, "{outpoint}  {}{left}", sat(*amount_sat))?;
             let mined = |mined: &bool| if *mined { "mined" } else { "in the mempool" };
             match state {
-                State::Settled { txid, mined: at } => {
+                State::Settled { txid, mined: at, address } => {
                     writeln!(f, "  moved by two of the three signers: {txid}, {}", mined(at))?;
+                    if let Some(address) = address {
+                        writeln!(f, "  all of it to {address}")?;
+                        writeln!(f, "  {ELSEWHERE}")?;
+                    }
                 }
                 State::Refunded { txid, mined: at } => writeln!(f, "  refunded: {txid}, {}", mined(at))?,
+                State::Moved { txid, mined: at, address } => {
+                    writeln!(f, "  moved by the sponsor's key: {txid}, {}", mined(at))?;
+                    let address = address.as_deref().unwrap_or("an output without address");
+                    writeln!(f, "  not to the refund address, but to {address}")?;
+                    writeln!(f, "  {ELSEWHERE}")?;
+                }
                 State::Unconfirmed => writeln!(f, "  not in a block yet")?,
                 State::Locked { until, median_time } => writeln!(
                     f,
@@ -189,6 +216,8 @@ pub fn run(context: &Context<'_>, args: &RecoverArgs) -> anyhow::Result<Exit> {
 struct Place {
     generation: u32,
     view: ScriptView,
+    /// The transactions that spend what is there.
+    spenders: BTreeMap<Txid, Transaction>,
 }
 
 /// Every address at which money of the pledge can be.
@@ -196,7 +225,12 @@ fn look(server: &OneShot, file: &RecoveryFile) -> anyhow::Result<Vec<Place>> {
     let secp = Secp256k1::verification_only();
     let place = |generation: u32| {
         let output = file.output_at(&secp, generation)?;
-        Ok(Place { generation, view: server.view(&output.script_pubkey)? })
+        let view = server.view(&output.script_pubkey)?;
+        let mut spenders = BTreeMap::new();
+        for spend in &view.spends {
+            spenders.insert(spend.txid, server.transaction(spend.txid)?);
+        }
+        Ok(Place { generation, view, spenders })
     };
     file.generations().map(place).collect()
 }
@@ -224,12 +258,8 @@ fn judge(
         replace && spend.path == SpendPath::Refund && spend.confirmation.is_none() && file.key().is_some()
     };
     let spend = place.view.spends.iter().find(|spend| spend.prevout == deposit.outpoint);
-    if let Some(Spend { txid, path, confirmation, .. }) = spend.filter(|spend| !replaces(spend)) {
-        let (txid, mined) = (*txid, confirmation.is_some());
-        return Ok(Judged::Known(match path {
-            SpendPath::Refund => State::Refunded { txid, mined },
-            SpendPath::Key | SpendPath::Cooperative | SpendPath::Unknown => State::Settled { txid, mined },
-        }));
+    if let Some(spend) = spend.filter(|spend| !replaces(spend)) {
+        return Ok(Judged::Known(spent(file, spend, place.spenders.get(&spend.txid))));
     }
     if deposit.confirmation.is_none() {
         return Ok(Judged::Known(State::Unconfirmed));
@@ -250,6 +280,33 @@ fn judge(
         Ok(transaction) => Judged::Refund(transaction),
         Err(error) => Judged::Known(State::NoWay { reason: error.to_string() }),
     })
+}
+
+/// Where a spend took an outpoint. A pair is paid out beside its input; what one input alone makes is all its own.
+fn spent(file: &RecoveryFile, spend: &Spend, transaction: Option<&Transaction>) -> State {
+    let (txid, mined) = (spend.txid, spend.confirmation.is_some());
+    let outputs = transaction.map(|transaction| transaction.output.as_slice()).unwrap_or_default();
+    let home = file.pledge().refund_address.script_pubkey();
+    let beside = usize::try_from(spend.vin).ok().and_then(|at| outputs.get(at));
+    let goes_home = |output: &TxOut| output.script_pubkey == home;
+    let address = |output: &TxOut| {
+        let network = file.charter().network().bitcoin();
+        Address::from_script(&output.script_pubkey, network).ok().map(|address| address.to_string())
+    };
+    match spend.path {
+        SpendPath::Refund if beside.is_some_and(goes_home) => State::Refunded { txid, mined },
+        SpendPath::Refund => {
+            State::Moved { txid, mined, address: beside.or(outputs.first()).and_then(address) }
+        }
+        SpendPath::Key | SpendPath::Cooperative | SpendPath::Unknown => {
+            let alone = transaction.filter(|transaction| transaction.input.len() == 1);
+            let one = match alone.map(|transaction| transaction.output.as_slice()) {
+                Some([output]) if !goes_home(output) => address(output),
+                _ => None,
+            };
+            State::Settled { txid, mined, address: one }
+        }
+    }
 }
 
 /// The highest rung of the file that is not above the wanted feerate, else the lowest there is.

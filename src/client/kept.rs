@@ -2,7 +2,7 @@
 
 use super::{Client, ClientError};
 use crate::escrow::descriptor::Slot;
-use crate::escrow::refund::RefundSignatures;
+use crate::escrow::refund::{LadderSignatures, RefundSignatures};
 use crate::escrow::statement::{CharterId, Move, SettlementId, Signed};
 use crate::service::views::PledgeView;
 use serde::Deserialize;
@@ -38,9 +38,9 @@ impl Client {
     pub fn sign_late_move(
         &self,
         consent: &Signed<Move>,
-        refund: &RefundSignatures,
+        ladder: &LadderSignatures,
     ) -> Result<PledgeView, ClientError> {
-        let body = json!({ "consent": consent, "refund": refund });
+        let body = json!({ "consent": consent, "ladder": ladder });
         self.post(&format!("/tasks/{}/late-moves", consent.statement.charter), &body)
     }
 

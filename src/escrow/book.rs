@@ -6,12 +6,13 @@ use super::event::{BatchRecord, Command, Event, Record};
 use super::facts::{ScriptView, Tip};
 use super::project::{ProjectApplyError, Projects};
 use super::public::ProjectId;
+use super::refund::Rung;
 use super::settlement::Kind;
 use super::statement::{CharterId, Move, Signed, TaskId};
 use super::task::{self, ApplyError, Refused, Task};
 use super::wish::{WishApplyError, Wishes};
 use bitcoin::secp256k1::XOnlyPublicKey;
-use bitcoin::{OutPoint, ScriptBuf};
+use bitcoin::{OutPoint, ScriptBuf, Transaction};
 use std::collections::{BTreeMap, HashMap};
 
 /// Everything the journal says.
@@ -168,18 +169,20 @@ impl Book {
                 }
                 Ok(events)
             }
-            Command::SignLateMove { consent, refund } => {
+            Command::SignLateMove { consent, ladder } => {
                 let to = self.task(&consent.statement.to_charter).ok_or(unknown)?;
                 let events = task.decide(command, self.tip())?;
                 if !events.is_empty() {
                     self.check_destination(task, consent, to)?;
                     let slot = Slot::pledge(consent.statement.to_index);
-                    let mut arrives =
-                        task.late_bundle(consent, refund)?.ladder().into_iter().map(|(_, rung)| {
-                            let outpoint = OutPoint { txid: rung.compute_txid(), vout: 0 };
-                            (outpoint, slot, rung.output[0].value)
-                        });
-                    if !arrives.all(|arrives| to.prepared(&arrives).is_some()) {
+                    let rungs = task.late_ladder(consent, ladder)?.rungs();
+                    let arrives = |(_, rung): &(Rung, Transaction)| {
+                        let txid = rung.compute_txid();
+                        let made = (0u32..).zip(&rung.output);
+                        made.map(|(vout, output)| (slot, OutPoint { txid, vout }, output.value))
+                            .collect::<Vec<_>>()
+                    };
+                    if !rungs.iter().flat_map(arrives).all(|arrives| to.prepared(&arrives).is_some()) {
                         let reason = "prepare a refund under the other charter for each rung first";
                         return Err(Refused::MoveTarget { reason });
                     }

@@ -5,8 +5,8 @@
 use super::book::Book;
 use super::event::{BatchRecord, Command};
 use super::facts::{Spend, Tip};
-use super::pledge::{COINBASE_MATURITY, Outpoint};
-use super::refund::RefundBundle;
+use super::pledge::{COINBASE_MATURITY, LateMove, Outpoint};
+use super::refund::Rung;
 use super::statement::{CharterId, SettlementId, SubmissionId};
 use super::task::{Fate, GRACE_SECS, SettlementState, Task};
 use bitcoin::consensus::encode::deserialize_hex;
@@ -182,7 +182,8 @@ fn chunk_spends(task: &Task, state: &SettlementState, chunk: u32) -> Vec<Spend> 
 
 /// Whether a held outpoint's refund may go out now.
 pub fn refundable(task: &Task, held: &Outpoint, tip: &Tip) -> bool {
-    let signed = held.secured() || held.late_move.is_some();
+    let ladder = held.late_move.as_ref().and_then(LateMove::ladder);
+    let signed = held.secured() || ladder.is_some();
     let Some(at) = held.confirmation.filter(|_| held.present && signed) else { return false };
     let mature = !held.coinbase || at.depth(tip) >= COINBASE_MATURITY;
     // BIP113: a transaction locked to T is final once the median time past exceeds T.
@@ -253,19 +254,22 @@ fn refunds_due(book: &Book, tip: &Tip, effects: &mut Vec<Effect>) {
 
 /// The rung to send for an outpoint when no batch can be paid for: the lowest that is final and reaches
 /// `target`, else the highest that is final; none if one as high is in the mempool already.
-pub fn rung_due(bundle: &RefundBundle, held: &Outpoint, tip: &Tip, target: FeeRate) -> Option<Transaction> {
-    let final_rungs =
-        || bundle.ladder().into_iter().filter(|(_, tx)| tip.mtp_secs > tx.lock_time.to_consensus_u32());
+pub fn rung_due(
+    ladder: &[(Rung, Transaction)],
+    held: &Outpoint,
+    tip: &Tip,
+    target: FeeRate,
+) -> Option<Transaction> {
+    let final_rungs = || ladder.iter().filter(|(_, tx)| tip.mtp_secs > tx.lock_time.to_consensus_u32());
     let reaches = |sat_per_vb: u64| FeeRate::from_sat_per_vb(sat_per_vb).is_some_and(|rate| rate >= target);
     let (rung, transaction) =
         final_rungs().find(|(rung, _)| reaches(rung.sat_per_vb)).or_else(|| final_rungs().next_back())?;
     let sent = held.spend.and_then(|spend| final_rungs().find(|(_, tx)| tx.compute_txid() == spend.txid));
     // Something else spends it, or is said to: it has three days from T.
-    let grace =
-        bundle.ladder().first().map(|(_, tx)| tx.lock_time.to_consensus_u32().saturating_add(GRACE_SECS));
+    let grace = ladder.first().map(|(_, tx)| tx.lock_time.to_consensus_u32().saturating_add(GRACE_SECS));
     match (held.spend, sent) {
         (Some(_), None) if grace.is_none_or(|grace| tip.mtp_secs <= grace) => None,
         (_, Some((sent, _))) if sent.sat_per_vb >= rung.sat_per_vb => None,
-        _ => Some(transaction),
+        _ => Some(transaction.clone()),
     }
 }

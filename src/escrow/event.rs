@@ -6,7 +6,7 @@ use super::descriptor::Slot;
 use super::facts::{Confirmation, Spend, Tip};
 use super::project::Project;
 use super::public::ProjectId;
-use super::refund::RefundSignatures;
+use super::refund::{LadderSignatures, RefundSignatures};
 use super::settlement::{Kind, RoleSignatures, Terms};
 use super::signature::StatementSignature;
 use super::statement::{
@@ -203,12 +203,20 @@ pub enum Event {
         /// Signed by the pledge's S.
         consent: Signed<Move>,
     },
-    /// A sponsor agreed that from T on an outpoint goes to a pledge under another charter instead of back.
+    /// A sponsor agreed that from T on an outpoint goes to a pledge under another charter instead of back. As it was
+    /// recorded at first, with a pair that is checked and put aside; [`Event::LateLadderSigned`] is written now.
     LateMoveSigned {
         /// Signed by the pledge's S.
         consent: Signed<Move>,
         /// Refund signatures with the new pledge's address in place of the refund address.
         refund: RefundSignatures,
+    },
+    /// The same, by a ladder alone: what each rung brings is known before it is sent.
+    LateLadderSigned {
+        /// Signed by the pledge's S.
+        consent: Signed<Move>,
+        /// Signatures of a ladder with the new pledge's address in place of the refund address.
+        ladder: LadderSignatures,
     },
     /// The developer says the work is done.
     WorkSubmitted {
@@ -333,8 +341,8 @@ pub enum Command {
     SignLateMove {
         /// Signed by the pledge's S.
         consent: Signed<Move>,
-        /// Refund signatures with the new pledge's address in place of the refund address.
-        refund: RefundSignatures,
+        /// Signatures of a ladder with the new pledge's address in place of the refund address.
+        ladder: LadderSignatures,
     },
     /// Put work before the sponsors.
     SubmitWork {

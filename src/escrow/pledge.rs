@@ -6,9 +6,9 @@
 use super::charter::Charter;
 use super::descriptor::{EscrowOutput, OPEN_INDEX, Slot};
 use super::facts::{Confirmation, Spend, SpendPath, Tip};
-use super::refund::{RefundBundle, RefundSignatures};
+use super::refund::{Ladder, RefundBundle, RefundSignatures, RefundTarget};
 use super::signature::StatementSignature;
-use super::statement::CharterId;
+use super::statement::{CharterId, Move, Signed};
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Address, Amount, OutPoint, Txid};
 use serde::{Deserialize, Serialize};
@@ -65,9 +65,61 @@ pub struct Outpoint {
     pub spend: Option<Spend>,
     /// The refund signed in advance, checked on arrival.
     pub refund: Option<RefundBundle>,
-    /// What its sponsor wants sent from T on in place of the refund: a ladder that pays a pledge of theirs under another
-    /// charter.
-    pub late_move: Option<(CharterId, RefundBundle)>,
+    /// What its sponsor wants sent from T on in place of the refund.
+    pub late_move: Option<LateMove>,
+}
+
+/// What a sponsor signed to have sent from T on in place of the refund: to a pledge of theirs under another charter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LateMove {
+    consent: Signed<Move>,
+    ladder: Option<Ladder>,
+    rungs: BTreeSet<Txid>,
+}
+
+impl LateMove {
+    /// Of a consent and the ladder to its address. Txids do not depend on signatures, so a proof document, which has
+    /// no ladders, tells the same of what the chain has.
+    pub(super) fn new(consent: Signed<Move>, to: &RefundTarget, ladder: Option<Ladder>) -> LateMove {
+        let rungs = to.ladder().into_iter().map(|(_, rung)| rung.compute_txid()).collect();
+        LateMove { consent, ladder, rungs }
+    }
+
+    /// The sponsor's word.
+    pub fn consent(&self) -> &Signed<Move> {
+        &self.consent
+    }
+
+    /// What is sent; `None` where only the consent is known.
+    pub fn ladder(&self) -> Option<&Ladder> {
+        self.ladder.as_ref()
+    }
+
+    /// The pledge it goes to.
+    pub fn destination(&self) -> Destination {
+        Destination::of(&self.consent.statement)
+    }
+
+    /// Whether a transaction is one of its rungs.
+    pub fn sends(&self, txid: &Txid) -> bool {
+        self.rungs.contains(txid)
+    }
+}
+
+/// The pledge under another charter that an outpoint went to, as its sponsor signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destination {
+    /// That charter.
+    pub to_charter: CharterId,
+    /// Index of the pledge there.
+    pub to_index: u32,
+}
+
+impl Destination {
+    /// The one that a sponsor's consent names.
+    pub fn of(consent: &Move) -> Destination {
+        Destination { to_charter: consent.to_charter, to_index: consent.to_index }
+    }
 }
 
 impl Outpoint {
@@ -137,6 +189,9 @@ pub enum Ending {
     Settled,
     /// Its sponsor's refund.
     Refunded,
+    /// It lies at a pledge of its sponsor under another charter: two of three signed that it moves, or after T the
+    /// sponsor alone.
+    Moved,
 }
 
 /// An ending with its transaction.
@@ -150,9 +205,10 @@ pub struct Ended {
     pub depth: u32,
 }
 
-/// How `spend` ends an outpoint, under `tip`.
-pub fn ended(spend: &Spend, tip: &Tip) -> Ended {
+/// How `spend` ends an outpoint, under `tip`; `moved` says that it takes it to another charter.
+pub(super) fn ended(spend: &Spend, moved: bool, tip: &Tip) -> Ended {
     let how = match spend.path {
+        _ if moved => Ending::Moved,
         SpendPath::Refund => Ending::Refunded,
         SpendPath::Key | SpendPath::Cooperative | SpendPath::Unknown => Ending::Settled,
     };
@@ -181,10 +237,10 @@ pub struct Totals {
     /// Below the minimum, unspent.
     #[serde(with = "bitcoin::amount::serde::as_sat", rename = "below_minimum_sat")]
     pub below_minimum: Amount,
-    /// Credited and gifts, spent or not: what the task raised.
+    /// Credited and gifts, spent or not, but for what moved to another charter: what the task raised.
     #[serde(with = "bitcoin::amount::serde::as_sat", rename = "raised_sat")]
     pub raised: Amount,
-    /// Spent by settlements, mined.
+    /// Spent by settlements, or moved to another charter by the sponsor alone; mined.
     #[serde(with = "bitcoin::amount::serde::as_sat", rename = "settled_sat")]
     pub settled: Amount,
     /// Taken back by refunds, mined.
@@ -221,7 +277,7 @@ pub fn standings(
     let settled = first_settled_heights(charter, outpoints);
     let mut filled = Amount::ZERO;
     for (held, at) in mined {
-        let needed = if held.coinbase { COINBASE_MATURITY } else { charter.fields().depth };
+        let needed = needs(charter, held);
         let depth = at.depth(tip);
         let already = settled.get(&held.slot.index).is_some_and(|height| at.height > *height);
         let counted = if held.slot.index == OPEN_INDEX {
@@ -271,15 +327,19 @@ fn add(sum: &mut Amount, amount: Amount) {
     *sum = sum.checked_add(amount).unwrap_or(Amount::MAX);
 }
 
-/// Sums over all outpoints of a task.
+/// Sums over all outpoints of a task. `remainders` are what settlements left in escrow, `moved` what mined transactions
+/// took to another charter.
 pub fn totals(
     outpoints: &BTreeMap<OutPoint, Outpoint>,
     standings: &BTreeMap<OutPoint, Standing>,
     remainders: &BTreeSet<OutPoint>,
+    moved: &BTreeSet<OutPoint>,
 ) -> Totals {
     let mut totals = Totals::default();
     // What settlements left in escrow was spent, and is there: it did not leave.
     let mut stayed = Amount::ZERO;
+    // What moved on is raised where it moved to. What was beyond the cap was never raised here.
+    let mut gone = Amount::ZERO;
     for (outpoint, held) in outpoints {
         let Some(standing) = standings.get(outpoint) else { continue };
         let amount = held.amount;
@@ -292,10 +352,14 @@ pub fn totals(
         }
         // A spend that is not mined has not moved anything yet.
         if let Some(Spend { confirmation: Some(_), path, .. }) = held.spend {
-            if path == SpendPath::Refund {
+            let moved = moved.contains(outpoint);
+            if path == SpendPath::Refund && !moved {
                 add(&mut totals.refunded, amount);
             } else {
                 add(&mut totals.settled, amount);
+            }
+            if moved && *standing == Standing::Credited {
+                add(&mut gone, amount);
             }
             continue;
         }
@@ -317,7 +381,51 @@ pub fn totals(
         }
     }
     totals.settled = totals.settled.checked_sub(stayed).unwrap_or(Amount::ZERO);
+    totals.raised = totals.raised.checked_sub(gone).unwrap_or(Amount::ZERO);
     totals
+}
+
+/// The most that was raised at any time, under every tip from the first block on: what the target is judged by. What
+/// moves to another charter leaves what is raised now, and undoes no target that was met; nor does money that goes
+/// around come to more than there was at once.
+pub fn most_raised(
+    charter: &Charter,
+    outpoints: &BTreeMap<OutPoint, Outpoint>,
+    standings: &BTreeMap<OutPoint, Standing>,
+    remainders: &BTreeSet<OutPoint>,
+    moved: &BTreeSet<OutPoint>,
+) -> Amount {
+    // What comes and what goes with each block, by height.
+    let mut blocks: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    for (outpoint, held) in outpoints {
+        let Some(standing @ (Standing::Credited | Standing::Gift)) = standings.get(outpoint) else {
+            continue;
+        };
+        let Some(at) = held.confirmation else { continue };
+        let amount = held.amount.to_sat();
+        let counts_from = at.height.saturating_add(needs(charter, held).saturating_sub(1));
+        if !remainders.contains(outpoint) {
+            let (comes, _) = blocks.entry(counts_from).or_default();
+            *comes = comes.saturating_add(amount);
+        }
+        let spent = held.spend.and_then(|spend| spend.confirmation);
+        if let Some(spent) = spent.filter(|_| *standing == Standing::Credited && moved.contains(outpoint)) {
+            let (_, goes) = blocks.entry(spent.height.max(counts_from)).or_default();
+            *goes = goes.saturating_add(amount);
+        }
+    }
+    let mut there = 0u64;
+    let mut most = 0u64;
+    for (comes, goes) in blocks.into_values() {
+        there = there.saturating_add(comes).saturating_sub(goes);
+        most = most.max(there);
+    }
+    Amount::from_sat(most)
+}
+
+/// Confirmations that an outpoint needs until it counts.
+pub fn needs(charter: &Charter, held: &Outpoint) -> u32 {
+    if held.coinbase { COINBASE_MATURITY } else { charter.fields().depth }
 }
 
 /// What is taken of the cap when an address is asked for: what is credited, awaiting depth or seen, and

@@ -78,6 +78,10 @@ pub struct ProofDocument {
     /// Sponsors' consents that an outpoint moves to another charter, by outpoint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<Signed<Move>>,
+    /// Their consents that it moves from T on, by themselves alone. The txids that carry one out follow from it, so that
+    /// whoever reads the document sees on the chain which were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late_moves: Vec<Signed<Move>>,
     /// Submissions with everything said about them.
     pub submissions: Vec<SubmissionProof>,
     /// Settlements that were proposed.

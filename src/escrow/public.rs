@@ -17,7 +17,7 @@ pub use words::{in_words, sat_in_words};
 use super::charter::FundingRule;
 use super::facts::Tip;
 use super::id::{hex_id, serde_as_text};
-use super::pledge::Surplus;
+use super::pledge::{Destination, Surplus};
 use super::settlement::Kind;
 use super::statement::{
     CharterId, Choice, Confirmed, Digest, Party, Role, SettlementId, SubmissionId, tagged_hash,
@@ -187,7 +187,8 @@ pub struct Review {
     pub ruling_ends_secs: u64,
 }
 
-/// What a task raised against what it needs.
+/// What a task raised against what it needs. Where the target is told of, that is what counts towards it: the most that was
+/// credited and given at any time, so that what moves to another charter undoes no target that was met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Funding {
     /// Credited, and gifts.
@@ -237,7 +238,7 @@ pub enum What {
     },
     /// What is credited reaches the target.
     TargetReached(Funding),
-    /// It does not any more: a reorg took a payment back.
+    /// It does not any more: a reorg took a payment back. No move does that.
     TargetLost(Funding),
     /// No pledge confirmed from now on is credited.
     FundingClosed(Funding),
@@ -245,7 +246,7 @@ pub enum What {
     FundingReopened(Funding),
     /// Funding is closed, and what came is less than the target.
     TargetMissed {
-        /// Credited, and gifts.
+        /// The most that was credited and given at any time.
         raised_sat: u64,
         /// The charter's target.
         target_sat: u64,
@@ -381,15 +382,18 @@ pub enum What {
         /// The transaction.
         txid: Txid,
     },
-    /// Two signers' transaction that spends a payment is in the mempool.
+    /// Two signers' transaction that spends a payment is in the mempool, or one by which its sponsor moves it alone.
     SpendSeen {
         /// What is spent.
         #[serde(flatten)]
         payment: Payment,
         /// The transaction.
         txid: Txid,
-        /// The settlement it belongs to; absent if it was made elsewhere.
+        /// The settlement it belongs to; absent if it was made elsewhere, or where the sponsor alone moves it after T.
         settlement: Option<SettlementId>,
+        /// Where it takes it, if that is a pledge of the sponsor's under another charter.
+        #[serde(flatten)]
+        moved: Option<Destination>,
     },
     /// It is mined.
     SpendConfirmed {
@@ -398,8 +402,11 @@ pub enum What {
         payment: Payment,
         /// The transaction.
         txid: Txid,
-        /// The settlement it belongs to; absent if it was made elsewhere.
+        /// The settlement it belongs to; absent if it was made elsewhere, or where the sponsor alone moves it after T.
         settlement: Option<SettlementId>,
+        /// Where it takes it, if that is a pledge of the sponsor's under another charter.
+        #[serde(flatten)]
+        moved: Option<Destination>,
         /// Where.
         #[serde(flatten)]
         block: Block,
@@ -411,8 +418,11 @@ pub enum What {
         payment: Payment,
         /// The transaction.
         txid: Txid,
-        /// The settlement it belongs to; absent if it was made elsewhere.
+        /// The settlement it belongs to; absent if it was made elsewhere, or where the sponsor alone moves it after T.
         settlement: Option<SettlementId>,
+        /// Where it takes it, if that is a pledge of the sponsor's under another charter.
+        #[serde(flatten)]
+        moved: Option<Destination>,
         /// Where it was mined.
         #[serde(flatten)]
         block: Block,
@@ -424,8 +434,11 @@ pub enum What {
         payment: Payment,
         /// The transaction.
         txid: Txid,
-        /// The settlement it belongs to; absent if it was made elsewhere.
+        /// The settlement it belongs to; absent if it was made elsewhere, or where the sponsor alone moves it after T.
         settlement: Option<SettlementId>,
+        /// Where it takes it, if that is a pledge of the sponsor's under another charter.
+        #[serde(flatten)]
+        moved: Option<Destination>,
     },
     /// The developer put work before the sponsors.
     WorkSubmitted {

@@ -11,8 +11,10 @@
 //! Only signatures travel: both sides rebuild the transactions. A [`RefundBundle`] that exists was
 //! checked, part by part, against its outpoint, amount, output and refund address.
 
+mod ladder;
 mod psbt;
 
+pub use ladder::{Ladder, LadderSignatures};
 pub use psbt::RefundPsbtError;
 
 use super::descriptor::EscrowOutput;
@@ -214,6 +216,12 @@ pub enum BundleError {
         /// On the chain.
         expected_sat: u64,
     },
+    /// Signed with another key.
+    #[error("this is not the key of the output")]
+    Key,
+    /// Nothing is left of the amount at any fee.
+    #[error("a ladder of fees is needed, and there is none: nothing was signed, or the amount bears no fee")]
+    NoRung,
     /// The pair's signature does not verify.
     #[error(
         "the signature of the refund pair does not verify: it was made by another key or for another address, amount or time"
@@ -247,21 +255,14 @@ impl RefundBundle {
     /// same outpoint always gives the same bundle.
     ///
     /// # Errors
-    /// [`BundleError::Pair`] where `key` is not the key of the output.
+    /// [`BundleError::Key`] where `key` is not the key of the output.
     pub fn sign<C: Signing + Verification>(
         secp: &Secp256k1<C>,
         target: RefundTarget,
         key: &Keypair,
     ) -> Result<RefundBundle, BundleError> {
-        if key.x_only_public_key().0 != target.sponsor_key {
-            return Err(BundleError::Pair);
-        }
+        let ladder = target.sign_rungs(secp, key)?;
         let pair = secp.sign_schnorr_no_aux_rand(&target.message(&target.pair(), PAIR_SIGHASH), key);
-        let ladder = target
-            .ladder()
-            .iter()
-            .map(|(_, tx)| secp.sign_schnorr_no_aux_rand(&target.message(tx, TapSighashType::Default), key))
-            .collect();
         let signatures =
             RefundSignatures { outpoint: target.outpoint, amount_sat: target.amount.to_sat(), pair, ladder };
         Ok(RefundBundle { target, signatures })
@@ -273,29 +274,13 @@ impl RefundBundle {
         target: RefundTarget,
         signatures: RefundSignatures,
     ) -> Result<RefundBundle, BundleError> {
-        if signatures.outpoint != target.outpoint {
-            return Err(BundleError::Outpoint { given: signatures.outpoint, expected: target.outpoint });
-        }
-        if signatures.amount_sat != target.amount.to_sat() {
-            return Err(BundleError::Amount {
-                given_sat: signatures.amount_sat,
-                expected_sat: target.amount.to_sat(),
-            });
-        }
-        let verifies = |tx: &Transaction, sighash, signature: &schnorr::Signature| {
-            secp.verify_schnorr(signature, &target.message(tx, sighash), &target.sponsor_key).is_ok()
-        };
-        if !verifies(&target.pair(), PAIR_SIGHASH, &signatures.pair) {
+        target.same(signatures.outpoint, signatures.amount_sat)?;
+        let message = target.message(&target.pair(), PAIR_SIGHASH);
+        if secp.verify_schnorr(&signatures.pair, &message, &target.sponsor_key).is_err() {
             return Err(BundleError::Pair);
         }
-        let ladder = target.ladder();
-        if !signatures.ladder.is_empty() && signatures.ladder.len() != ladder.len() {
-            return Err(BundleError::LadderLength { given: signatures.ladder.len(), expected: ladder.len() });
-        }
-        for ((rung, tx), signature) in ladder.iter().zip(&signatures.ladder) {
-            if !verifies(tx, TapSighashType::Default, signature) {
-                return Err(BundleError::Rung { sat_per_vb: rung.sat_per_vb });
-            }
+        if !signatures.ladder.is_empty() {
+            target.check_rungs(secp, &signatures.ladder)?;
         }
         Ok(RefundBundle { target, signatures })
     }
@@ -324,13 +309,7 @@ impl RefundBundle {
 
     /// The signed rungs, lowest feerate first.
     pub fn ladder(&self) -> Vec<(Rung, Transaction)> {
-        let mut rungs = self.target.ladder();
-        // With no signatures this zip is empty, not wrong.
-        rungs.truncate(self.signatures.ladder.len());
-        for ((_, tx), signature) in rungs.iter_mut().zip(&self.signatures.ladder) {
-            tx.input[0].witness = self.target.witness(signature, TapSighashType::Default);
-        }
-        rungs
+        self.target.signed_rungs(&self.signatures.ladder)
     }
 }
 

@@ -33,7 +33,7 @@ use super::charter::Charter;
 use super::descriptor::{Contract, DescriptorError, EscrowOutput, OPEN_INDEX, Slot};
 use super::event::Event;
 use super::facts::Tip;
-use super::pledge::{self, Outpoint, Pledge, Standing, Totals};
+use super::pledge::{self, Ended, Outpoint, Pledge, Standing, Totals};
 use super::refund::RefundBundle;
 use super::refund::RefundTarget;
 use super::settlement::{Plan, Signatures, TermInput};
@@ -42,8 +42,9 @@ use super::statement::{
     Acceptance, CharterId, Confirmed, Evidence, EvidenceKind, MergeConfirmation, Move, Party, Role, Ruling,
     SettlementId, Signed, Submission, SubmissionId,
 };
+use bitcoin::hashes::Hash;
 use bitcoin::secp256k1::{All, Secp256k1, XOnlyPublicKey};
-use bitcoin::{Address, Amount, OutPoint, ScriptBuf};
+use bitcoin::{Address, Amount, OutPoint, ScriptBuf, Txid};
 use std::collections::BTreeMap;
 
 /// A submission with everything said about it.
@@ -108,8 +109,9 @@ pub struct SettlementState {
     pub broadcasts: BTreeMap<u32, (u32, u32)>,
 }
 
-/// An output that may come to be, as its refund names it: outpoint, address and value.
-pub type Prepared = (OutPoint, Slot, Amount);
+/// An output that may come to be, as its refund names it: address, outpoint and value. The address comes first, so that
+/// those of one pledge lie together.
+pub type Prepared = (Slot, OutPoint, Amount);
 
 /// First line of a task's text, at most 120 characters. The marks of a Markdown heading are not part of it.
 pub fn title(text: &str) -> String {
@@ -288,6 +290,13 @@ impl Task {
         &self.prepared
     }
 
+    /// Those of one pledge.
+    pub fn prepared_of(&self, index: u32) -> impl Iterator<Item = &RefundBundle> {
+        let lowest = OutPoint { txid: Txid::from_byte_array([0; 32]), vout: 0 };
+        let from = |index| (Slot::pledge(index), lowest, Amount::ZERO);
+        self.prepared.range(from(index)..from(index.saturating_add(1))).map(|(_, refund)| refund)
+    }
+
     /// Sponsors' consents to move, by outpoint and charter.
     pub fn moves(&self) -> &BTreeMap<(OutPoint, CharterId), Signed<Move>> {
         &self.moves
@@ -329,23 +338,23 @@ impl Task {
 
     /// The same, with the standings at hand.
     pub fn totals_of(&self, standings: &BTreeMap<OutPoint, Standing>) -> Totals {
-        let mut totals = pledge::totals(&self.outpoints, standings, &self.remainders());
-        // What moved on is raised where it moved to. Several settlements may have the same transaction, and what was
-        // beyond the cap was never raised here.
-        let moved = |held: &&Outpoint| {
-            let counted = standings.get(&held.outpoint) == Some(&Standing::Credited);
-            counted
-                && held.spend.is_some_and(|spend| spend.confirmation.is_some() && self.moves_on(&spend.txid))
-        };
-        for held in self.outpoints.values().filter(moved) {
-            totals.raised = totals.raised.checked_sub(held.amount).unwrap_or(Amount::ZERO);
-        }
-        totals
+        pledge::totals(&self.outpoints, standings, &self.remainders(), &self.moved_on())
     }
 
-    /// What counted towards the target, also where it moved on since: a target that was met stays met.
-    pub(super) fn ever_raised(&self, standings: &BTreeMap<OutPoint, Standing>) -> Amount {
-        pledge::totals(&self.outpoints, standings, &self.remainders()).raised
+    /// What counts towards the target: the most that was raised at any time. So a target that was met stays met, also
+    /// where money moves to another charter.
+    pub fn counted_to_target(&self, standings: &BTreeMap<OutPoint, Standing>) -> Amount {
+        pledge::most_raised(&self.charter, &self.outpoints, standings, &self.remainders(), &self.moved_on())
+    }
+
+    /// Whether the target was reached under this tip or one before it.
+    pub fn target_met(&self, tip: &Tip) -> bool {
+        self.counted_to_target(&self.standings(tip)) >= self.charter.target()
+    }
+
+    /// How an outpoint ended, or is about to, under `tip`.
+    pub fn ended(&self, held: &Outpoint, tip: &Tip) -> Option<Ended> {
+        held.spend.map(|spend| pledge::ended(&spend, self.destination(held).is_some(), tip))
     }
 
     /// The electorate: every credited outpoint of a pledge as it was paid in, also when it has since been paid out
@@ -388,11 +397,16 @@ impl Task {
 
     /// The count of a submission.
     pub fn tally(&self, submission: &SubmissionState, tip: &Tip) -> Tally {
+        self.tally_of(submission, &self.electorate(tip))
+    }
+
+    /// The same, with the electorate at hand: it is one for all submissions.
+    pub fn tally_of(&self, submission: &SubmissionState, electorate: &[ballot::Weight]) -> Tally {
         ballot::tally(
             &self.charter,
             &submission.signed.statement,
             self.window(submission).as_ref(),
-            &self.electorate(tip),
+            electorate,
             &submission.votes,
         )
     }

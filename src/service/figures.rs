@@ -79,9 +79,11 @@ const STANDINGS: [&str; 9] = [
 ];
 
 /// Where the money of an outpoint is. A spend that is not mined has not moved anything yet.
-fn standing(held: &Outpoint, standing: &Standing) -> &'static str {
+fn standing(task: &Task, held: &Outpoint, standing: &Standing) -> &'static str {
     match held.spend {
-        Some(Spend { confirmation: Some(_), path: SpendPath::Refund, .. }) => return "refunded",
+        Some(Spend { confirmation: Some(_), path: SpendPath::Refund, .. }) => {
+            return if task.destination(held).is_some() { "settled" } else { "refunded" };
+        }
         Some(Spend { confirmation: Some(_), .. }) => return "settled",
         Some(Spend { confirmation: None, .. }) | None => {}
     }
@@ -121,7 +123,7 @@ impl Figures {
         for held in task.outpoints().values() {
             let Some(known) = standings.get(&held.outpoint) else { continue };
             let sat = held.amount.to_sat();
-            self.outpoints.entry(standing(held, known)).or_default().add(sat);
+            self.outpoints.entry(standing(task, held, known)).or_default().add(sat);
             let unspent = held.spend.is_none_or(|spend| spend.confirmation.is_none());
             if held.present && held.confirmation.is_some() && unspent {
                 if held.slot.index > 0 && !held.secured() {

@@ -5,10 +5,12 @@ use super::scheduler::Memory;
 use super::views::FeeWalletView;
 use super::{FundError, Funded, Service, ServiceError};
 use crate::chain::BroadcastError;
+use crate::escrow::book::Book;
 use crate::escrow::due;
 use crate::escrow::event::{BatchRecord, Record};
 use crate::escrow::fee;
-use crate::escrow::refund::{self, RefundBundle};
+use crate::escrow::pledge::LateMove;
+use crate::escrow::refund::{self, RefundBundle, Rung};
 use crate::escrow::statement::CharterId;
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
 use bitcoin::{Amount, FeeRate, OutPoint, Transaction, Weight};
@@ -40,26 +42,11 @@ impl Service {
         if let (Some(batch), Some(transaction)) = (replaces, &replaced) {
             feerate = feerate.max(doubled(batch, transaction));
         }
-        let (moves, bundles): (Vec<RefundBundle>, Vec<RefundBundle>) = self.read(|book| {
-            let (mut moves, mut bundles) = (Vec::new(), Vec::new());
-            for (_, held) in outpoints.iter().filter_map(|outpoint| book.find(outpoint)) {
-                // Where the other charter takes no pledges any more the money goes back.
-                let open = |to: &CharterId| {
-                    book.tip().zip(book.task(to)).is_some_and(|(tip, to)| to.may_pledge(tip).is_ok())
-                };
-                match &held.late_move {
-                    Some((to, bundle)) if open(to) => moves.push(bundle.clone()),
-                    Some(_) | None => bundles.extend(held.refund.clone()),
-                }
-            }
-            (moves, bundles)
-        });
+        let (moves, bundles) = self.read(|book| ways(book, outpoints.iter()));
         let (affordable, dear): (Vec<RefundBundle>, Vec<RefundBundle>) = bundles
             .into_iter()
             .partition(|bundle| cost(bundle, feerate) <= bundle.target().amount() / MAX_COST);
         let mut by_ladder = dear;
-        // A batch's txid is not known before it is made, and what moves must arrive with its refund.
-        by_ladder.extend(moves);
         for batch in batches(affordable) {
             match self.fund(&batch, feerate, replaces, replaced.as_ref()).await {
                 Ok(funded) => match self.record_and_send(&batch, funded).await {
@@ -85,7 +72,8 @@ impl Service {
                 }
             }
         }
-        self.climb(by_ladder, feerate, memory).await;
+        // A batch's txid is not known before it is made, and what moves must arrive with its refund.
+        self.climb(moves.into_iter().chain(by_ladder.iter().map(refund_ladder)), feerate, memory).await;
         Ok(())
     }
 
@@ -242,32 +230,60 @@ impl Service {
 
     /// Sends by their ladders what a batch would have refunded that the network refuses.
     pub(super) async fn refund_without(&self, batch: &Transaction, memory: &mut Memory) {
-        let bundles: Vec<RefundBundle> = self.read(|book| {
-            let held = batch.input.iter().filter_map(|input| book.find(&input.previous_output));
-            held.filter_map(|(_, held)| held.refund.clone()).collect()
-        });
+        let (moves, bundles) =
+            self.read(|book| ways(book, batch.input.iter().map(|input| &input.previous_output)));
         let feerate = self.feerate(TARGET_BLOCKS).await;
-        self.climb(bundles, feerate, memory).await;
+        self.climb(moves.into_iter().chain(bundles.iter().map(refund_ladder)), feerate, memory).await;
     }
 
-    /// Sends each refund by its own ladder.
-    async fn climb(&self, bundles: Vec<RefundBundle>, target: FeeRate, memory: &mut Memory) {
-        for bundle in bundles {
-            let outpoint = bundle.target().outpoint();
+    /// Sends one rung of each ladder.
+    async fn climb(
+        &self,
+        ladders: impl Iterator<Item = (OutPoint, Rungs)>,
+        target: FeeRate,
+        memory: &mut Memory,
+    ) {
+        for (outpoint, rungs) in ladders {
             let rung = self.read(|book| {
                 let (task, held) = book.find(&outpoint)?;
-                let rung = due::rung_due(&bundle, held, book.tip()?, target)?;
+                let rung = due::rung_due(&rungs, held, book.tip()?, target)?;
                 Some((task.charter().id(), rung, book.tip()?.height))
             });
             let Some((task, transaction, height)) = rung else { continue };
             let txid = transaction.compute_txid();
             if memory.worth_sending(txid, height) {
-                tracing::info!(task.id = %task, pledge.outpoint = %outpoint, %txid, "refunding by its own ladder");
+                tracing::info!(task.id = %task, pledge.outpoint = %outpoint, %txid, "sending a rung of its own ladder");
                 // Refused or not, the next round looks again.
                 let _ = self.send(transaction).await;
             }
         }
     }
+}
+
+/// A ladder's transactions, lowest fee first.
+type Rungs = Vec<(Rung, Transaction)>;
+
+/// What is to be sent for each outpoint: the ladder that moves it, as its sponsor signed, while the other charter takes
+/// pledges; else its refund.
+fn ways<'a>(
+    book: &Book,
+    outpoints: impl Iterator<Item = &'a OutPoint>,
+) -> (Vec<(OutPoint, Rungs)>, Vec<RefundBundle>) {
+    let open =
+        |to: &CharterId| book.tip().zip(book.task(to)).is_some_and(|(tip, to)| to.may_pledge(tip).is_ok());
+    let (mut moves, mut refunds) = (Vec::new(), Vec::new());
+    for (_, held) in outpoints.filter_map(|outpoint| book.find(outpoint)) {
+        let late = held.late_move.as_ref().filter(|late| open(&late.consent().statement.to_charter));
+        match late.and_then(LateMove::ladder) {
+            Some(ladder) => moves.push((held.outpoint, ladder.rungs())),
+            None => refunds.extend(held.refund.clone()),
+        }
+    }
+    (moves, refunds)
+}
+
+fn refund_ladder(bundle: &RefundBundle) -> (OutPoint, Rungs) {
+    (bundle.target().outpoint(), bundle.ladder())
 }
 
 /// What a pair adds to a batch's fee.

@@ -58,9 +58,9 @@ fn word(event: &Event) -> (&'static str, Option<OutPoint>) {
         Event::OutpointUnspent { outpoint } => ("not spent any more", Some(*outpoint)),
         Event::RefundSecured { refund } => ("refund secured", Some(refund.outpoint)),
         Event::RefundPrepared { refund, .. } => ("refund prepared", Some(refund.outpoint)),
-        Event::MoveSigned { consent } | Event::LateMoveSigned { consent, .. } => {
-            ("move signed", Some(consent.statement.outpoint))
-        }
+        Event::MoveSigned { consent }
+        | Event::LateMoveSigned { consent, .. }
+        | Event::LateLadderSigned { consent, .. } => ("move signed", Some(consent.statement.outpoint)),
         Event::WorkSubmitted { .. } => ("work submitted", None),
         Event::SubmissionBlockMoved { .. } => ("block of the submission moved", None),
         Event::MergeConfirmed { .. } => ("merge or release confirmed", None),

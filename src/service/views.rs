@@ -127,6 +127,10 @@ pub struct TaskSummary {
     pub target_sat: u64,
     /// Sums.
     pub totals: Totals,
+    /// Whether it reached its target, now or before: what moves to another charter undoes no target that was met.
+    #[serde(default)]
+    #[schema(required)]
+    pub target_met: bool,
     /// T.
     #[schema(value_type = schema::UnixSeconds)]
     pub refund_time: u32,
@@ -156,6 +160,10 @@ pub struct TaskView {
     pub cutoff: u32,
     /// Sums.
     pub totals: Totals,
+    /// Whether it reached its target, now or before: what moves to another charter undoes no target that was met.
+    #[serde(default)]
+    #[schema(required)]
+    pub target_met: bool,
     /// Pledges in order.
     pub pledges: Vec<PledgeView>,
     /// Gifts to the open address.
@@ -181,6 +189,7 @@ impl TaskSummary {
             stage: task.stage(tip),
             target_sat: task.charter().fields().target_sat,
             totals: tip.map(|tip| task.totals(tip)).unwrap_or_default(),
+            target_met: tip.is_some_and(|tip| task.target_met(tip)),
             refund_time: task.charter().refund_time_secs(),
         }
     }
@@ -204,6 +213,7 @@ impl TaskView {
             next_index: task.next_index(),
             cutoff: task.charter().cutoff_secs(),
             totals: tip.map(|tip| task.totals(tip)).unwrap_or_default(),
+            target_met: tip.is_some_and(|tip| task.target_met(tip)),
             pledges: task
                 .pledges()
                 .values()

@@ -2,8 +2,7 @@
 
 use crate::escrow::pledge::Standing;
 use crate::escrow::proof::Checked;
-use crate::escrow::settlement::Kind;
-use crate::escrow::statement::{CharterId, SubmissionId};
+use crate::escrow::statement::{CharterId, Move, Signed, SubmissionId};
 use bitcoin::{Amount, OutPoint, Txid};
 use serde::Serialize;
 
@@ -32,6 +31,11 @@ pub struct MoveReport {
     pub to_charter: CharterId,
     /// Index of the pledge there.
     pub to_index: u32,
+    /// Address of that pledge, as the sponsor signed it. That it is one of the other charter's shows in that task's own
+    /// proof document.
+    pub to_address: String,
+    /// Whether the sponsor moves it alone, from T on.
+    pub alone: bool,
     /// The transaction that moved it, mined or not.
     pub moved_by: Option<Txid>,
 }
@@ -74,25 +78,24 @@ fn in_escrow(checked: &Checked, number: u32) -> Amount {
     Amount::from_sat(credited.filter_map(part).fold(0, u64::saturating_add))
 }
 
-/// Every consent to move.
+/// Every consent to move, now or from T on.
 pub fn moves(checked: &Checked) -> Vec<MoveReport> {
     let task = &checked.task;
-    let moved_by = |outpoint: &OutPoint, to: CharterId| {
-        let spend = task.outpoints().get(outpoint)?.spend?;
-        let mut settlements = task.settlements().values();
-        let by_move = settlements.any(|state| {
-            state.plan.terms().kind() == Kind::Move { to } && state.plan.has_transaction(&spend.txid)
+    let report = |consent: &Signed<Move>, alone: bool| {
+        let Move { outpoint, to_charter, to_index, to_address, .. } = &consent.statement;
+        let spend =
+            task.outpoints().get(outpoint).and_then(|held| held.spend.map(|spend| (held, spend.txid)));
+        let moved_by = spend.and_then(|(held, txid)| {
+            let to = task.destination(held)?;
+            let carried_out = (to.to_charter, to.to_index) == (*to_charter, *to_index);
+            // Of two consents to one pledge that is carried out which the transaction follows from.
+            let by_ladder = held.late_move.as_ref().is_some_and(|late| late.sends(&txid));
+            (carried_out && by_ladder == alone).then_some(txid)
         });
-        by_move.then_some(spend.txid)
+        let (outpoint, to_charter, to_index) = (*outpoint, *to_charter, *to_index);
+        MoveReport { outpoint, to_charter, to_index, to_address: to_address.clone(), alone, moved_by }
     };
-    let report = |((outpoint, to_charter), consent): (&(OutPoint, CharterId), _)| {
-        let consent: &crate::escrow::statement::Signed<crate::escrow::statement::Move> = consent;
-        MoveReport {
-            outpoint: *outpoint,
-            to_charter: *to_charter,
-            to_index: consent.statement.to_index,
-            moved_by: moved_by(outpoint, *to_charter),
-        }
-    };
-    task.moves().iter().map(report).collect()
+    let late = task.outpoints().values().filter_map(|held| held.late_move.as_ref());
+    let now = task.moves().values().map(|consent| report(consent, false));
+    now.chain(late.map(|late| report(late.consent(), true))).collect()
 }

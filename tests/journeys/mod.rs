@@ -6,6 +6,7 @@ mod deciding;
 mod errors;
 mod fee_signer;
 mod key_files;
+mod late_move;
 mod liars;
 mod listening;
 mod log;

@@ -26,7 +26,7 @@ fn deposit(confirmed: bool) -> Deposit {
 }
 
 fn nothing() -> Place {
-    Place { generation: 0, view: ScriptView::default() }
+    Place { generation: 0, view: ScriptView::default(), spenders: BTreeMap::new() }
 }
 
 /// A file with a refund for [`deposit`], with the sponsor's key or without.
@@ -91,21 +91,73 @@ fn without_a_key_the_best_rung_whose_time_has_come_is_taken() {
 fn what_was_spent_is_told_and_a_stuck_refund_is_replaced_on_request_only() {
     let file = file(true);
     let after = tip(file.charter().refund_time_secs() + 1);
-    let spend = |path| {
-        let spend = Spend {
-            prevout: deposit(true).outpoint,
-            txid: Txid::from_byte_array([9; 32]),
-            vin: 0,
-            path,
-            confirmation: None,
-        };
-        Place { generation: 0, view: ScriptView { deposits: vec![deposit(true)], spends: vec![spend] } }
+    let home = file.pledge().refund_address.clone();
+    let judged = |path, replace| {
+        let place = spent_by(path, &[&home]);
+        judge(&file, &place, &deposit(true), Some(&after), 9, replace).unwrap()
     };
-    let judged =
-        |path, replace| judge(&file, &spend(path), &deposit(true), Some(&after), 9, replace).unwrap();
     assert!(matches!(judged(SpendPath::Refund, false), Judged::Known(State::Refunded { mined: false, .. })));
     assert!(matches!(judged(SpendPath::Refund, true), Judged::Refund(_)));
-    assert!(matches!(judged(SpendPath::Cooperative, true), Judged::Known(State::Settled { .. })));
+    assert!(matches!(
+        judged(SpendPath::Cooperative, true),
+        Judged::Known(State::Settled { address: None, .. })
+    ));
+}
+
+/// [`deposit`] spent in the mempool, by a transaction with one input that pays these addresses.
+fn spent_by(path: SpendPath, to: &[&Address]) -> Place {
+    let output = |to: &&Address| TxOut { value: Amount::from_sat(1_000), script_pubkey: to.script_pubkey() };
+    let transaction = Transaction {
+        version: bitcoin::transaction::Version::TWO,
+        lock_time: bitcoin::absolute::LockTime::ZERO,
+        input: vec![bitcoin::TxIn { previous_output: deposit(true).outpoint, ..Default::default() }],
+        output: to.iter().map(output).collect(),
+    };
+    let txid = transaction.compute_txid();
+    let spend = Spend { prevout: deposit(true).outpoint, txid, vin: 0, path, confirmation: None };
+    Place {
+        generation: 0,
+        view: ScriptView { deposits: vec![deposit(true)], spends: vec![spend] },
+        spenders: BTreeMap::from([(txid, transaction)]),
+    }
+}
+
+#[test]
+fn what_moved_to_another_task_is_not_called_refunded_and_its_address_is_told() {
+    let file = file(true);
+    let after = tip(file.charter().refund_time_secs() + 1);
+    let (home, there) = (file.pledge().refund_address.clone(), testing::address(Network::Regtest, 77));
+    let told = |path, to: &[&Address]| {
+        let place = spent_by(path, to);
+        match judge(&file, &place, &deposit(true), Some(&after), 9, false).unwrap() {
+            Judged::Known(state) => state,
+            Judged::Refund(_) => panic!("it is spent"),
+        }
+    };
+    let address = there.to_string();
+    let alone = told(SpendPath::Refund, &[&there]);
+    assert!(
+        matches!(&alone, State::Moved { address: Some(to), mined: false, .. } if *to == address),
+        "{alone:?}"
+    );
+    let two = told(SpendPath::Cooperative, &[&there]);
+    assert!(matches!(&two, State::Settled { address: Some(to), .. } if *to == address), "{two:?}");
+    // A payout has several outputs, an early return goes home.
+    assert!(matches!(told(SpendPath::Cooperative, &[&there, &home]), State::Settled { address: None, .. }));
+    assert!(matches!(told(SpendPath::Refund, &[&home, &there]), State::Refunded { .. }));
+    let (outpoint, amount_sat) = (deposit(true).outpoint, 50_000);
+    let report = Recovered {
+        task: String::new(),
+        index: 1,
+        address: String::new(),
+        refund_address: home.to_string(),
+        refund_time: 0,
+        tip: None,
+        outpoints: vec![Item { outpoint, generation: 0, amount_sat, state: alone }],
+    };
+    let words = report.to_string();
+    assert!(words.contains(&format!("but to {address}")) && words.contains("recovery file of that pledge"));
+    assert!(!words.contains("refunded:"), "{words}");
 }
 
 #[test]

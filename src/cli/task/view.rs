@@ -160,8 +160,12 @@ pub fn outpoint_rows(outpoint: &OutpointView) -> String {
         let how = match ended.how {
             Ending::Settled => "settled",
             Ending::Refunded => "refunded",
+            Ending::Moved => "moved",
         };
-        format!(", {how} by {} ({} confirmations)", ended.txid, ended.depth)
+        let to = outpoint.moved.map_or_else(String::new, |to| {
+            format!(" to pledge {} of charter {}", to.to_index, to.to_charter)
+        });
+        format!(", {how}{to} by {} ({} confirmations)", ended.txid, ended.depth)
     });
     format!("  {}  {}  {standing}, {secured}{ended}\n", outpoint.outpoint, sat(outpoint.amount_sat))
 }

@@ -8,7 +8,7 @@ use crate::escrow::event::Command;
 use crate::escrow::network::Network;
 use crate::escrow::proof::fixture::{Life, pay, receipt};
 use crate::escrow::recovery::{Origin, RecoveryFile};
-use crate::escrow::refund::RefundSignatures;
+use crate::escrow::refund::{LadderSignatures, RefundSignatures};
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{CharterId, Move, Pledge, Role, SettlementId, Signed, Submission, Vote};
 use crate::escrow::task::Refused;
@@ -201,13 +201,13 @@ fn taken(
         ["late-moves"] => {
             let consent: Signed<Move> = read(body["consent"].clone());
             let (outpoint, to) = (consent.statement.outpoint, consent.statement.to_charter);
-            let refund: RefundSignatures = read(body["refund"].clone());
+            let ladder: LadderSignatures = read(body["ladder"].clone());
             let slot = Slot::pledge(consent.statement.to_index);
-            for (_, rung) in life.task.late_bundle(&consent, &refund)?.ladder() {
+            for (_, rung) in life.task.late_ladder(&consent, &ladder)?.rungs() {
                 let arrives = bitcoin::OutPoint { txid: rung.compute_txid(), vout: 0 };
-                assert!(others[&to].task.prepared(&(arrives, slot, rung.output[0].value)).is_some());
+                assert!(others[&to].task.prepared(&(slot, arrives, rung.output[0].value)).is_some());
             }
-            give(life, &Command::SignLateMove { consent, refund })?;
+            give(life, &Command::SignLateMove { consent, ladder })?;
             let index = life.task.outpoints()[&outpoint].slot.index;
             serde_json::to_value(PledgeView::of(&life.task, index, Some(&tip)).unwrap())
         }

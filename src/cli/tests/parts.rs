@@ -391,8 +391,9 @@ fn a_sponsor_moves_alone_at_t_with_a_refund_for_every_rung() {
     assert!(told.get("next").is_none() && told["alone_after"].is_u64(), "{told}");
     lives.with(&old, |life| {
         let held = life.task.outpoints().values().find(|held| held.slot.index == 2).unwrap();
-        let (charter, ladder) = held.late_move.as_ref().unwrap();
-        assert_eq!((*charter, ladder.ladder().len()), (new, 7));
+        let late = held.late_move.as_ref().unwrap();
+        let rungs = late.ladder().unwrap().rungs();
+        assert_eq!((late.consent().statement.to_charter, rungs.len()), (new, 7));
         assert!(life.task.moves().is_empty(), "signers move nothing by it");
     });
     assert_eq!((told["refunds_prepared"].as_u64(), refunds(&out).len()), (Some(7), 7));

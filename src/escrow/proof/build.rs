@@ -4,6 +4,7 @@ use super::{
     AddressClaim, ConfirmationProof, FormClaim, HexHeader, HexTransaction, OutpointProof, PledgeProof,
     ProofDocument, SettlementProof, SpendProof, SubmissionProof, TransactionProof, VERSION,
 };
+use crate::escrow::ballot::Tally;
 use crate::escrow::descriptor::EscrowOutput;
 use crate::escrow::facts::{Confirmation, Tip};
 use crate::escrow::pledge::Outpoint;
@@ -98,6 +99,7 @@ impl ProofDocument {
         let needs = needs(task, tip);
         same_chain(task, tip, &needs, evidence)?;
         let standings = task.standings(tip);
+        let electorate = task.electorate(tip);
         let outpoints = present(task).filter_map(|held| {
             Some(OutpointProof {
                 outpoint: held.outpoint,
@@ -140,7 +142,15 @@ impl ProofDocument {
                 .filter(|((outpoint, _), _)| task.outpoints().get(outpoint).is_some_and(|held| held.present))
                 .map(|(_, consent)| consent.clone())
                 .collect(),
-            submissions: task.submissions().iter().map(|state| submission(task, state, tip)).collect(),
+            late_moves: present(task)
+                .filter_map(|held| held.late_move.as_ref())
+                .map(|late| late.consent().clone())
+                .collect(),
+            submissions: task
+                .submissions()
+                .iter()
+                .map(|state| submission(state, task.tally_of(state, &electorate)))
+                .collect(),
             settlements: task.settlements().values().map(settlement).collect(),
             totals: task.totals(tip),
         })
@@ -199,7 +209,7 @@ pub(super) fn address_claim(output: &EscrowOutput) -> AddressClaim {
     }
 }
 
-fn submission(task: &Task, state: &SubmissionState, tip: &Tip) -> SubmissionProof {
+fn submission(state: &SubmissionState, tally: Tally) -> SubmissionProof {
     SubmissionProof {
         id: state.id,
         submission: state.signed.clone(),
@@ -214,7 +224,7 @@ fn submission(task: &Task, state: &SubmissionState, tip: &Tip) -> SubmissionProo
         acceptance: state.acceptance.clone(),
         ruling: state.ruling.clone(),
         evidence: state.evidence.clone(),
-        tally: task.tally(state, tip),
+        tally,
     }
 }
 

@@ -158,6 +158,11 @@ fn fold(document: &ProofDocument, findings: &mut Findings) -> Option<Task> {
             findings.add(field, error);
         }
     }
+    for (at, consent) in document.late_moves.iter().enumerate() {
+        if let Err(error) = task.keep_late_move(consent, None) {
+            findings.add(format!("late_moves/{at}"), error);
+        }
+    }
     // What was proposed first says where a rest comes from; documents list settlements by id.
     let mut proposed: Vec<_> = document.settlements.iter().enumerate().collect();
     proposed.sort_by_key(|(_, proof)| proof.proposed_mtp_secs);
@@ -269,9 +274,10 @@ fn conclude(document: &ProofDocument, task: Task, findings: &mut Findings) -> Ch
     }
     let totals = Totals { secured: secured(document), ..task.totals(&tip) };
     claims::compare("totals", &document.totals, &totals, findings);
+    let electorate = task.electorate(&tip);
     let mut tallies = Vec::new();
     for (at, (proof, state)) in document.submissions.iter().zip(task.submissions()).enumerate() {
-        let tally = task.tally(state, &tip);
+        let tally = task.tally_of(state, &electorate);
         claims::compare(&format!("submissions/{at}/tally"), &proof.tally, &tally, findings);
         tallies.push((state.id, tally));
     }

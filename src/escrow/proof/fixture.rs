@@ -6,11 +6,12 @@ use crate::escrow::charter::{Charter, VoteOpens};
 use crate::escrow::event::Command;
 use crate::escrow::facts::{Confirmation, Deposit, ScriptView, Spend, SpendPath, Tip};
 use crate::escrow::network::{DAY_SECS, Network};
-use crate::escrow::refund::RefundBundle;
+use crate::escrow::refund::{Ladder, RefundBundle};
 use crate::escrow::settlement::{self, Kind, Plan};
 use crate::escrow::statement::{
-    Acceptance, Attest, Choice, Confirmed, Digest, Evidence as Words, EvidenceKind, MergeConfirmation, Party,
-    Pledge, Receipt, Role, Ruling, SettlementId, Signed, Statement, Submission, SubmissionId, Vote,
+    Acceptance, Attest, CharterId, Choice, Confirmed, Digest, Evidence as Words, EvidenceKind,
+    MergeConfirmation, Move, Party, Pledge, Receipt, Role, Ruling, SettlementId, Signed, Statement,
+    Submission, SubmissionId, Vote,
 };
 use crate::escrow::task::{self, Task};
 use crate::escrow::testing;
@@ -230,6 +231,43 @@ impl Life {
         let ruling = life.propose(Kind::Ruling { submission }, 3);
         life.sign(ruling, Role::Arbiter);
         life
+    }
+
+    /// Funded, T past: the sponsor of pledge 4 moved it alone to another charter, that of pledge 3 signed the same and
+    /// was refunded in its place, that of pledge 2 signed it and nothing was sent.
+    pub fn moved_alone() -> Life {
+        let mut life = Life::funded();
+        for index in [2, 3, 4] {
+            let (consent, ladder) = life.late_move(index);
+            life.command(&Command::SignLateMove { consent, ladder: ladder.signatures().clone() });
+        }
+        let refund_time = life.task.charter().refund_time_secs();
+        life.mine_empty(1, refund_time.saturating_sub(life.tip().mtp_secs) + DAY_SECS);
+        life.mine_empty(11, 600);
+        let (_, rung) = life.late_move(4).1.rungs().swap_remove(2);
+        let held = &life.task.outpoints()[&life.outpoint_of(3)];
+        let target = life.task.refund_target(held).unwrap();
+        let refund = RefundBundle::sign(&life.secp, target, &testing::sponsor(3)).unwrap();
+        let (_, home) = refund.ladder().swap_remove(0);
+        life.mine(vec![rung, home], 600);
+        life
+    }
+
+    /// What the sponsor of a pledge signs to have its outpoint sent to another charter from T on.
+    pub fn late_move(&self, index: u32) -> (Signed<Move>, Ladder) {
+        let statement = Move {
+            network: NETWORK,
+            charter: self.task.id(),
+            outpoint: self.outpoint_of(index),
+            to_charter: CharterId([0xab; 32]),
+            to_index: index,
+            to_address: testing::address(NETWORK, 80 + index).to_string(),
+        };
+        let key = testing::sponsor(u8::try_from(index).unwrap());
+        let consent = Signed::new(&self.secp, statement, &key);
+        let target = self.task.late_target(&consent).unwrap();
+        let ladder = Ladder::sign(&self.secp, target, &key).unwrap();
+        (consent, ladder)
     }
 
     /// The developer submits work, for a milestone where there are several.

@@ -9,8 +9,8 @@ use crate::escrow::charter::{Charter, address};
 use crate::escrow::descriptor::{Contract, EscrowOutput, Slot};
 use crate::escrow::network::Network;
 use crate::escrow::statement::{
-    Acceptance, CharterId, Choice, Party, Pledge, Role, Ruling, Signed, Statement, Submission, SubmissionId,
-    Vote,
+    Acceptance, CharterId, Choice, Move, Party, Pledge, Role, Ruling, Signed, Statement, Submission,
+    SubmissionId, Vote,
 };
 use crate::escrow::task::{MAX_EVIDENCE, check_words};
 use bitcoin::secp256k1::{All, Secp256k1};
@@ -151,12 +151,25 @@ fn same_task(
     findings.unless(charter == ground.charter.id(), format!("{field}/charter"), "another charter");
 }
 
-/// Every consent must be for an outpoint of this task, by the sponsor of its pledge.
+/// Every consent must be for an outpoint of this task, by the sponsor of its pledge, to another charter; of those for T
+/// an outpoint has one.
 pub(super) fn moves(ground: &Ground<'_>, findings: &mut Findings) {
-    for (at, consent) in ground.document.moves.iter().enumerate() {
+    consents(ground, "moves", &ground.document.moves, findings);
+    consents(ground, "late_moves", &ground.document.late_moves, findings);
+    let mut seen = HashSet::new();
+    for (at, consent) in ground.document.late_moves.iter().enumerate() {
+        let first = seen.insert(consent.statement.outpoint);
+        findings.unless(first, format!("late_moves/{at}/statement/outpoint"), "it has a consent already");
+    }
+}
+
+fn consents(ground: &Ground<'_>, list: &str, consents: &[Signed<Move>], findings: &mut Findings) {
+    for (at, consent) in consents.iter().enumerate() {
         let said = &consent.statement;
-        let path = format!("moves/{at}/statement");
+        let path = format!("{list}/{at}/statement");
         same_task(ground, said.network, said.charter, &path, findings);
+        let elsewhere = said.to_charter != ground.charter.id();
+        findings.unless(elsewhere, format!("{path}/to_charter"), "it leads to the charter it comes from");
         if let Err(error) = address("to_address", &said.to_address, ground.charter.network()) {
             findings.add(format!("{path}/to_address"), error);
         }
@@ -165,7 +178,7 @@ pub(super) fn moves(ground: &Ground<'_>, findings: &mut Findings) {
             None => findings.add(format!("{path}/outpoint"), "it is no pledge's outpoint of this document"),
             Some(key) => {
                 if let Err(error) = consent.verify(&ground.secp, &Speaker::sponsor(key)) {
-                    findings.add(format!("moves/{at}"), error);
+                    findings.add(format!("{list}/{at}"), error);
                 }
             }
         }

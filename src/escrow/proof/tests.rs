@@ -46,6 +46,7 @@ fn every_stage_of_a_life_is_proved() {
         Life::paid(),
         Life::confirmed(),
         Life::disputed(),
+        Life::moved_alone(),
     ] {
         let document = life.document();
         assert_eq!(fields(&document), Vec::<String>::new());
@@ -584,6 +585,58 @@ fn changed_evidence_is_named() {
     });
 }
 
+#[test]
+fn what_a_sponsor_moved_alone_is_proved_by_consent_and_chain() {
+    let life = Life::moved_alone();
+    let document = life.document();
+    let checked = check(&document).unwrap();
+    let totals = checked.totals;
+    let sums = [totals.settled, totals.refunded, totals.raised].map(Amount::to_sat);
+    // Pledges 1, 2 and 3 and a gift; of what was pledged 4 has gone.
+    assert_eq!(sums, [400_000, 100_000, 300_000 + 60_000 + 200_000 + 100_000 + 50_000]);
+    let to = |index| {
+        let held = &checked.task.outpoints()[&life.outpoint_of(index)];
+        (checked.task.destination(held).map(|to| to.to_index), held.late_move.is_some())
+    };
+    assert_eq!([2, 3, 4].map(to), [(None, true), (None, true), (Some(4), true)]);
+    let text = serde_json::to_string(&document).unwrap();
+    let (_, ladder) = life.late_move(2);
+    let signatures = ladder.signatures();
+    assert!(
+        signatures.ladder.iter().all(|signature| !text.contains(&signature.to_string())),
+        "none is published"
+    );
+
+    // Without the consent, or with that of another address, it is a refund to nobody's refund address.
+    let at = document.late_moves.iter().position(|late| late.statement.to_index == 4).unwrap();
+    for field in ["totals/refunded_sat", "totals/settled_sat", "totals/raised_sat"] {
+        named(&document, field, |d| drop(d.late_moves.remove(at)));
+    }
+    let signed = |mut said: crate::escrow::statement::Move,
+                  change: &dyn Fn(&mut crate::escrow::statement::Move)| {
+        change(&mut said);
+        Signed::new(&life.secp, said, &testing::sponsor(4))
+    };
+    named(&document, "totals/refunded_sat", |d| {
+        let said = d.late_moves[at].statement.clone();
+        d.late_moves[at] = signed(said, &|said| said.to_address = testing::address(NETWORK, 99).to_string());
+    });
+    named(&document, &format!("late_moves/{at}"), |d| d.late_moves[at].statement.to_index = 5);
+    named(&document, &format!("late_moves/{}/statement/outpoint", at + 1), |d| {
+        let again = d.late_moves[at].clone();
+        d.late_moves.insert(at, again);
+    });
+    named(&document, &format!("late_moves/{at}/statement/to_charter"), |d| {
+        let (said, own) = (d.late_moves[at].statement.clone(), d.charter_id);
+        d.late_moves[at] = signed(said, &|said| said.to_charter = own);
+    });
+    named(&document, "late_moves/0/statement/charter", |d| {
+        d.late_moves[0].statement.charter = CharterId([1; 32])
+    });
+    // A consent for T is none that two signers may act on before it.
+    assert!(checked.task.moves().is_empty());
+}
+
 /// The browser's part checks the same documents: `src/web/client/test/sign/deciding.test.ts`. Renewed with
 /// UPFRONT_RENEW=1.
 #[test]
@@ -591,6 +644,7 @@ fn the_browsers_copies_are_these_documents() {
     let documents = serde_json::json!({
         "confirmed": Life::confirmed().document(),
         "disputed": Life::disputed().document(),
+        "moved": Life::moved_alone().document(),
     });
     let text = format!("{}\n", serde_json::to_string(&documents).unwrap());
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/client/test/sign/fixtures/deciding.json");

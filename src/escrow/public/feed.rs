@@ -129,7 +129,6 @@ impl Feed {
             | Event::RefundSecured { .. }
             | Event::RefundPrepared { .. }
             | Event::MoveSigned { .. }
-            | Event::LateMoveSigned { .. }
             | Event::VoteCast { .. }
             | Event::WorkJudged { .. }
             | Event::EvidenceGiven { .. }
@@ -143,6 +142,9 @@ impl Feed {
             | Event::OutpointVanished { .. }
             | Event::OutpointSpent { .. }
             | Event::OutpointUnspent { .. }
+            // They tell of a spend that is there already where it went.
+            | Event::LateMoveSigned { .. }
+            | Event::LateLadderSigned { .. }
             | Event::WorkSubmitted { .. }
             | Event::SubmissionBlockMoved { .. }
             | Event::MergeConfirmed { .. }
@@ -247,7 +249,9 @@ fn said(task: &Task, event: &Event, told: &Told) -> Option<(Option<u32>, What)> 
             let payment = Payment { outpoint: refund.outpoint, amount_sat: refund.amount_sat };
             about(slot.index, What::RefundPrepared { payment, generation: slot.generation })
         }
-        Event::MoveSigned { consent } | Event::LateMoveSigned { consent, .. } => {
+        Event::MoveSigned { consent }
+        | Event::LateMoveSigned { consent, .. }
+        | Event::LateLadderSigned { consent, .. } => {
             let said = &consent.statement;
             let held = task.outpoints().get(&said.outpoint)?;
             let payment = Payment { outpoint: held.outpoint, amount_sat: held.amount.to_sat() };

@@ -10,7 +10,8 @@ macro_rules! kinds {
         pub const KINDS: &[&str] = &[$($name),+];
 
         /// For every type of event, in the order of [`KINDS`], what its `data` always has. A settlement that is
-        /// proposed for a submission has that as well.
+        /// proposed for a submission has that as well, one that moves money the charter it goes `to`; a spend that takes
+        /// money to another charter says which, and the pledge there.
         pub const FIELDS: &[(&str, &[&str])] = &[$(($name, &[$(stringify!($field)),*])),+];
 
         impl What {

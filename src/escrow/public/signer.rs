@@ -133,7 +133,9 @@ pub(super) fn of_record(task: &Task, event: &Event) -> Option<SignedBy> {
             sponsor(task, held.slot.index, Form::Transaction)
         }
         Event::RefundPrepared { slot, .. } => sponsor(task, slot.index, Form::Transaction),
-        Event::MoveSigned { consent } | Event::LateMoveSigned { consent, .. } => {
+        Event::MoveSigned { consent }
+        | Event::LateMoveSigned { consent, .. }
+        | Event::LateLadderSigned { consent, .. } => {
             let held = task.outpoints().get(&consent.statement.outpoint)?;
             sponsor(task, held.slot.index, form(&consent.signature))
         }

@@ -6,12 +6,13 @@ use crate::escrow::book::Book;
 use crate::escrow::event::Record;
 use crate::escrow::pledge::Standing;
 use crate::escrow::statement::Choice;
-use crate::escrow::task::tests::random::{Life, step};
+use crate::escrow::task::tests::random::{Life, step, wide_step};
 use crate::escrow::testing::{self, World};
 use bitcoin::Amount;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod moves;
 mod shape;
 mod signers;
 
@@ -157,7 +158,8 @@ impl Listener {
             let totals = task.totals(tip);
             let fields = task.charter().fields();
             if task.opened() {
-                assert_eq!(self.met.contains(id), totals.raised.to_sat() >= fields.target_sat);
+                assert_eq!(self.met.contains(id), task.target_met(tip));
+                assert!(totals.raised.to_sat() < fields.target_sat || self.met.contains(id));
                 assert_eq!(self.closed.contains(id), tip.mtp_secs > fields.funding_close);
                 assert!(!self.missed.contains(id) || (self.closed.contains(id) && !self.met.contains(id)));
             }
@@ -233,6 +235,7 @@ fn told(world: &World) -> Vec<PublicEvent> {
             let new = feed.apply(entry, &record, &book);
             assert!(new.is_empty() || left == 0, "an append is told as a whole");
             new.iter().for_each(|event| listener.hear(event));
+            targets_fall_with_payments_alone(&new);
             events.extend(new);
         }
         listener.agrees(&book);
@@ -240,6 +243,40 @@ fn told(world: &World) -> Vec<PublicEvent> {
     }
     events.iter().for_each(|event| shape::check(&event.what));
     events
+}
+
+/// A target that was met stays met, and one that can be met is not missed, but where a payment stops counting or funding
+/// closes. A move is none of these.
+fn targets_fall_with_payments_alone(append: &[PublicEvent]) {
+    for event in append {
+        let of_task = |what: fn(&What) -> bool| {
+            append.iter().any(|other| other.charter == event.charter && what(&other.what))
+        };
+        let fell = || of_task(|what| matches!(what, What::PaymentUncredited(_) | What::GiftLost(_)));
+        match event.what {
+            What::TargetLost(funding) => {
+                assert!(fell() && funding.raised_sat < funding.target_sat, "{event:?} in {append:?}");
+            }
+            What::TargetReached(funding) => assert!(funding.raised_sat >= funding.target_sat),
+            What::TargetMissed { raised_sat, target_sat, .. } => {
+                assert!(raised_sat < target_sat);
+                let closed = of_task(|what| matches!(what, What::FundingClosed(_)));
+                // Or what might still have counted turned out to be late, too little, too much, or gone.
+                let settled = of_task(|what| {
+                    matches!(
+                        what,
+                        What::PaymentSurplus { .. }
+                            | What::PaymentBelowMinimum { .. }
+                            | What::PaymentCredited(_)
+                            | What::PaymentUnconfirmed { .. }
+                            | What::PaymentVanished(_)
+                    )
+                });
+                assert!(closed || settled || fell(), "{event:?} in {append:?}");
+            }
+            _ => {}
+        }
+    }
 }
 
 fn kinds(events: &[PublicEvent]) -> Vec<String> {
@@ -481,6 +518,48 @@ proptest! {
         world.appends.truncate(cut.index(world.appends.len()) + 1);
         let earlier = told(&world);
         prop_assert_eq!(&earlier[..], &events[..earlier.len()], "what was told before stays");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 100, ..ProptestConfig::default() })]
+    #[test]
+    fn what_is_told_adds_up_where_money_moves_between_tasks(
+        amounts in prop::collection::vec(300_000u64..900_000, 1..4),
+        steps in prop::collection::vec(wide_step(), 15..45),
+        takes_late in any::<bool>(),
+    ) {
+        let mut life = Life::wide(takes_late);
+        for amount in &amounts {
+            life.world.fund(sat(*amount));
+        }
+        for step in &steps {
+            life.step(step);
+        }
+        life.moves_at_t();
+        let events = told(&life.world);
+        prop_assert_eq!(&told(&life.world), &events, "again the same");
+        for event in &events {
+            let json = serde_json::to_string(event).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<PublicEvent>(&json).unwrap(), event);
+        }
+        // What was refunded by what is told is what the book calls refunded.
+        let mut refunded: BTreeMap<(CharterId, OutPoint), u64> = BTreeMap::new();
+        for event in &events {
+            match event.what {
+                What::RefundConfirmed { payment, .. } => {
+                    refunded.insert((event.charter, payment.outpoint), payment.amount_sat);
+                }
+                What::RefundUnconfirmed { payment, .. } => {
+                    refunded.remove(&(event.charter, payment.outpoint));
+                }
+                _ => {}
+            }
+        }
+        for id in life.world.book.tasks().keys() {
+            let own = refunded.iter().filter(|((charter, _), _)| charter == id).map(|(_, sat)| sat).sum();
+            prop_assert_eq!(sat(own), life.world.other_totals(id).refunded);
+        }
     }
 }
 

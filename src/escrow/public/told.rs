@@ -5,7 +5,7 @@
 use super::{Block, Funding, Payment, Review, Was, What};
 use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::{Confirmation, SpendPath, Tip};
-use crate::escrow::pledge::{COINBASE_MATURITY, Outpoint, Standing, Surplus};
+use crate::escrow::pledge::{self, Destination, Outpoint, Standing, Surplus};
 use crate::escrow::statement::{Role, SettlementId, SubmissionId};
 use crate::escrow::task::{Fate, SettlementState, Stage, SubmissionState, Task};
 use bitcoin::{OutPoint, Txid};
@@ -25,6 +25,8 @@ pub(super) struct Told {
     reviews: Vec<(SubmissionId, Phase)>,
     settlements: BTreeMap<SettlementId, SettlementTold>,
     raised_sat: u64,
+    /// What counts towards the target.
+    counted_sat: u64,
     /// Heights and median times past between which the tip alone changes nothing.
     pub(super) heights: Quiet,
     pub(super) mtps: Quiet,
@@ -80,6 +82,8 @@ struct PaymentTold {
     amount_sat: u64,
     /// Not what a settlement left: that weighed when it was paid in.
     paid_in: bool,
+    /// Height at which what is left of it moved to another charter.
+    moved_height: Option<u32>,
     counts: Counts,
     block: Option<Block>,
     spend: Option<SpendTold>,
@@ -90,7 +94,15 @@ struct PaymentTold {
 struct SpendTold {
     txid: Txid,
     refund: bool,
+    moved: Option<Destination>,
     block: Option<Block>,
+}
+
+impl SpendTold {
+    /// Whether the same is told of both, but for the block.
+    fn same(&self, other: &SpendTold) -> bool {
+        (self.txid, self.refund, self.moved) == (other.txid, other.refund, other.moved)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -122,7 +134,7 @@ fn block_of(at: Confirmation) -> Block {
 }
 
 fn needs(task: &Task, held: &Outpoint) -> u32 {
-    if held.coinbase { COINBASE_MATURITY } else { task.charter().fields().depth }
+    pledge::needs(task.charter(), held)
 }
 
 impl Told {
@@ -137,6 +149,7 @@ impl Told {
             reviews: Vec::new(),
             settlements: BTreeMap::new(),
             raised_sat: 0,
+            counted_sat: 0,
             heights: Quiet::default(),
             mtps: Quiet::default(),
         }
@@ -151,10 +164,10 @@ impl Told {
         };
         let fields = task.charter().fields();
         let standings = task.standings(tip);
-        let raised = task.totals_of(&standings).raised;
-        told.raised_sat = raised.to_sat();
+        told.raised_sat = task.totals_of(&standings).raised.to_sat();
+        told.counted_sat = task.counted_to_target(&standings).to_sat();
         told.stage = task.stage_under(tip, &standings);
-        told.met = told.raised_sat >= fields.target_sat;
+        told.met = told.counted_sat >= fields.target_sat;
         told.closed = fields.funding_closed(tip.mtp_secs);
         told.missed = task.target_missed_under(tip, &standings);
         for (outpoint, held) in task.outpoints() {
@@ -175,6 +188,7 @@ impl Told {
                 && told.paid_in
                 && told.counts == Counts::Credited
                 && told.block.is_some_and(|block| block.height <= height)
+                && told.moved_height.is_none_or(|moved| moved > height)
         };
         self.payments.values().filter(counts).map(|told| told.amount_sat).fold(0, u64::saturating_add)
     }
@@ -230,17 +244,18 @@ impl Told {
 
     fn tell_funding(&self, now: &Told, task: &Task, emit: Emit<'_>) {
         let fields = task.charter().fields();
-        let funding = Funding { raised_sat: now.raised_sat, target_sat: fields.target_sat };
-        let Funding { raised_sat, target_sat } = funding;
+        let target_sat = fields.target_sat;
+        let funding = Funding { raised_sat: now.raised_sat, target_sat };
+        let counted = Funding { raised_sat: now.counted_sat, target_sat };
         let steps = [
-            (self.missed && !now.missed, What::TargetOpenAgain(funding)),
-            (self.met && !now.met, What::TargetLost(funding)),
+            (self.missed && !now.missed, What::TargetOpenAgain(counted)),
+            (self.met && !now.met, What::TargetLost(counted)),
             (self.closed && !now.closed, What::FundingReopened(funding)),
-            (!self.met && now.met, What::TargetReached(funding)),
+            (!self.met && now.met, What::TargetReached(counted)),
             (!self.closed && now.closed, What::FundingClosed(funding)),
             (
                 !self.missed && now.missed,
-                What::TargetMissed { raised_sat, target_sat, rule: fields.funding_rule },
+                What::TargetMissed { raised_sat: now.counted_sat, target_sat, rule: fields.funding_rule },
             ),
         ];
         for (_, what) in steps.into_iter().filter(|(happened, _)| *happened) {
@@ -250,15 +265,17 @@ impl Told {
 }
 
 fn payment(task: &Task, held: &Outpoint, standing: Standing) -> PaymentTold {
-    let spend = held.spend.map(|spend| SpendTold {
-        txid: spend.txid,
-        refund: spend.path == SpendPath::Refund,
-        block: spend.confirmation.map(block_of),
+    let spend = held.spend.map(|spend| {
+        let moved = task.destination(held);
+        let refund = spend.path == SpendPath::Refund && moved.is_none();
+        SpendTold { txid: spend.txid, refund, moved, block: spend.confirmation.map(block_of) }
     });
+    let paid_in = held.slot.generation == 0;
     PaymentTold {
         pledge: held.slot.index,
         amount_sat: held.amount.to_sat(),
-        paid_in: held.slot.generation == 0,
+        paid_in,
+        moved_height: if paid_in { task.moved_height(held) } else { None },
         counts: standing.into(),
         block: held.confirmation.map(block_of),
         spend,
@@ -340,7 +357,7 @@ fn tell_payment(
 
     // What was, backwards.
     if let Some(spend) = was_spend {
-        let still = new.spend.filter(|now| now.txid == spend.txid);
+        let still = new.spend.filter(|now| now.same(&spend));
         if let Some(block) = spend.block.filter(|block| still.and_then(|now| now.block) != Some(*block)) {
             emit(spend_unconfirmed(task, payment, spend, block));
         }
@@ -384,7 +401,7 @@ fn tell_payment(
         }
     }
     if let Some(spend) = new.spend {
-        let known = was_spend.filter(|was| was.txid == spend.txid);
+        let known = was_spend.filter(|was| was.same(&spend));
         match spend.block {
             None if known.is_none() => emit(spend_seen(task, payment, spend)),
             Some(block) if known.and_then(|known| known.block) != Some(block) => {
@@ -401,35 +418,35 @@ fn settlement_of(task: &Task, txid: Txid) -> Option<SettlementId> {
 }
 
 fn spend_seen(task: &Task, payment: Payment, spend: SpendTold) -> What {
-    let SpendTold { txid, refund, .. } = spend;
+    let SpendTold { txid, refund, moved, .. } = spend;
     if refund {
         return What::RefundSent { payment, txid };
     }
-    What::SpendSeen { payment, txid, settlement: settlement_of(task, txid) }
+    What::SpendSeen { payment, txid, settlement: settlement_of(task, txid), moved }
 }
 
 fn spend_dropped(task: &Task, payment: Payment, spend: SpendTold) -> What {
-    let SpendTold { txid, refund, .. } = spend;
+    let SpendTold { txid, refund, moved, .. } = spend;
     if refund {
         return What::RefundDropped { payment, txid };
     }
-    What::SpendDropped { payment, txid, settlement: settlement_of(task, txid) }
+    What::SpendDropped { payment, txid, settlement: settlement_of(task, txid), moved }
 }
 
 fn spend_confirmed(task: &Task, payment: Payment, spend: SpendTold, block: Block) -> What {
-    let SpendTold { txid, refund, .. } = spend;
+    let SpendTold { txid, refund, moved, .. } = spend;
     if refund {
         return What::RefundConfirmed { payment, txid, block };
     }
-    What::SpendConfirmed { payment, txid, settlement: settlement_of(task, txid), block }
+    What::SpendConfirmed { payment, txid, settlement: settlement_of(task, txid), moved, block }
 }
 
 fn spend_unconfirmed(task: &Task, payment: Payment, spend: SpendTold, block: Block) -> What {
-    let SpendTold { txid, refund, .. } = spend;
+    let SpendTold { txid, refund, moved, .. } = spend;
     if refund {
         return What::RefundUnconfirmed { payment, txid, block };
     }
-    What::SpendUnconfirmed { payment, txid, settlement: settlement_of(task, txid), block }
+    What::SpendUnconfirmed { payment, txid, settlement: settlement_of(task, txid), moved, block }
 }
 
 /// When a submission is reviewed.

@@ -109,6 +109,21 @@ pub fn in_words(event: &PublicEvent) -> String {
         What::RefundDropped { payment, .. } => {
             format!("Refund of {} for {on} replaced or forgotten by the network", sat(payment.amount_sat))
         }
+        What::SpendSeen { payment, moved: Some(_), .. } => {
+            format!(
+                "{} of {on} is being moved to another charter, not confirmed yet",
+                sat(payment.amount_sat)
+            )
+        }
+        What::SpendConfirmed { payment, moved: Some(_), .. } => {
+            format!("{} of {on} moved to another charter", sat(payment.amount_sat))
+        }
+        What::SpendUnconfirmed { payment, moved: Some(_), .. } => {
+            format!("Move of {} of {on} taken out of its block by a reorg", sat(payment.amount_sat))
+        }
+        What::SpendDropped { payment, moved: Some(_), .. } => {
+            format!("Move of {} of {on} replaced or forgotten by the network", sat(payment.amount_sat))
+        }
         What::SpendSeen { payment, .. } => {
             format!("{} of {on} is being settled, not confirmed yet", sat(payment.amount_sat))
         }

@@ -253,7 +253,8 @@ fn bundle<C: Verification>(
             BundleError::Outpoint { .. } => ".outpoint".to_owned(),
             BundleError::Amount { .. } => ".amount_sat".to_owned(),
             BundleError::Pair => ".pair".to_owned(),
-            BundleError::LadderLength { .. } => ".ladder".to_owned(),
+            BundleError::LadderLength { .. } | BundleError::NoRung => ".ladder".to_owned(),
+            BundleError::Key => String::new(),
             BundleError::Rung { sat_per_vb } => {
                 let at = rungs.iter().position(|(rung, _)| rung.sat_per_vb == *sat_per_vb);
                 at.map_or(".ladder".to_owned(), |at| format!(".ladder.{at}"))

@@ -263,7 +263,7 @@ fn bundles_are_checked_part_by_part() {
     assert_eq!(check(&|s| s.ladder.truncate(6)), Err(BundleError::LadderLength { given: 6, expected: 7 }));
     assert_eq!(check(&|s| s.ladder[3] = s.ladder[2]), Err(BundleError::Rung { sat_per_vb: 10 }));
     assert!(check(&|s| s.ladder.clear()).unwrap().pair_only());
-    assert_eq!(RefundBundle::sign(&SECP, target(1, 100_000), &testing::sponsor(2)), Err(BundleError::Pair));
+    assert_eq!(RefundBundle::sign(&SECP, target(1, 100_000), &testing::sponsor(2)), Err(BundleError::Key));
     // Signatures for another outpoint, amount or address do not verify here.
     let mut moved = bundle(1, 100_001).signatures().clone();
     moved.amount_sat = 100_000;

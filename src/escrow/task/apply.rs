@@ -8,10 +8,10 @@ use crate::escrow::charter::{Charter, CharterError, address};
 use crate::escrow::descriptor::{Contract, DescriptorError, Slot};
 use crate::escrow::event::Event;
 use crate::escrow::facts::Tip;
-use crate::escrow::pledge::{Outpoint, Pledge};
-use crate::escrow::refund::{BundleError, RefundBundle, RefundSignatures, RefundTarget};
+use crate::escrow::pledge::{LateMove, Outpoint, Pledge};
+use crate::escrow::refund::{BundleError, Ladder, RefundBundle, RefundSignatures, RefundTarget};
 use crate::escrow::settlement::{self, PlanError, SignatureError, Signatures, Terms};
-use crate::escrow::statement::{BadSignature, Digest, Role, SettlementId};
+use crate::escrow::statement::{BadSignature, Digest, Move, Role, SettlementId, Signed};
 use bitcoin::secp256k1::{Secp256k1, XOnlyPublicKey};
 use bitcoin::{Amount, OutPoint};
 use std::collections::BTreeMap;
@@ -136,12 +136,12 @@ impl Task {
             Event::OutpointSeen { slot, outpoint, amount, coinbase, confirmation } => {
                 // It may come back after a reorg: the refund signed for it is still good.
                 let before = self.outpoints.remove(outpoint);
-                let late_move = before.as_ref().and_then(|held| held.late_move.clone());
-                let late_move = late_move.filter(|(_, bundle)| bundle.target().amount() == *amount);
+                let same = before.as_ref().filter(|held| (held.slot, held.amount) == (*slot, *amount));
+                let late_move = same.and_then(|held| held.late_move.clone());
                 let refund = before.and_then(|held| held.refund);
                 let refund = refund.filter(|refund| refund.target().amount() == *amount);
                 // Or it was signed for what a settlement was going to make.
-                let refund = refund.or_else(|| self.prepared.get(&(*outpoint, *slot, *amount)).cloned());
+                let refund = refund.or_else(|| self.prepared.get(&(*slot, *outpoint, *amount)).cloned());
                 self.outpoints.insert(
                     *outpoint,
                     Outpoint {
@@ -178,7 +178,7 @@ impl Task {
             Event::RefundPrepared { slot, refund } => {
                 let target = self.prepared_target(*slot, refund).ok_or(unknown("a pledge"))?;
                 let bundle = RefundBundle::check(&self.secp, target, refund.clone())?;
-                self.prepared.insert((refund.outpoint, *slot, bundle.target().amount()), bundle);
+                self.prepared.insert((*slot, refund.outpoint, bundle.target().amount()), bundle);
             }
             Event::MoveSigned { consent } => {
                 let said = &consent.statement;
@@ -189,13 +189,15 @@ impl Task {
                 self.moves.insert((said.outpoint, said.to_charter), consent.clone());
             }
             Event::LateMoveSigned { consent, refund } => {
-                let said = &consent.statement;
-                let held = self.outpoints.get(&said.outpoint).ok_or(unknown("an outpoint"))?;
-                let pledge = self.pledges.get(&held.slot.index).ok_or(unknown("a pledge"))?;
-                consent.verify(&self.secp, &Speaker::sponsor(pledge.sponsor_key))?;
-                let bundle = self.late_bundle(consent, refund).map_err(|_| unknown("a move from T on"))?;
-                let to = said.to_charter;
-                self.outpoint_mut(&said.outpoint)?.late_move = Some((to, bundle));
+                let target = self.late_target(consent).map_err(|_| unknown("a move from T on"))?;
+                let bundle = RefundBundle::check(&self.secp, target, refund.clone())?;
+                // What its pair brings has no refund: it is never sent, nor kept.
+                self.keep_late_move(consent, Ladder::of(&bundle))?;
+            }
+            Event::LateLadderSigned { consent, ladder } => {
+                let target = self.late_target(consent).map_err(|_| unknown("a move from T on"))?;
+                let ladder = Ladder::check(&self.secp, target, ladder.clone())?;
+                self.keep_late_move(consent, Some(ladder))?;
             }
             Event::WorkSubmitted { submission, block_mtp_secs } => {
                 let speaker = self.charter.submitter(&submission.statement).ok_or(unknown("a leader"))?;
@@ -277,6 +279,21 @@ impl Task {
             }
         }
         self.acts.note(event, self.mtp_secs);
+        Ok(())
+    }
+
+    /// Keeps what a sponsor signed for T; without its ladder for whoever reads a proof document.
+    pub(in crate::escrow) fn keep_late_move(
+        &mut self,
+        consent: &Signed<Move>,
+        ladder: Option<Ladder>,
+    ) -> Result<(), ApplyError> {
+        let outpoint = consent.statement.outpoint;
+        let held = self.outpoints.get(&outpoint).ok_or(unknown("an outpoint"))?;
+        let pledge = self.pledges.get(&held.slot.index).ok_or(unknown("a pledge"))?;
+        consent.verify(&self.secp, &Speaker::sponsor(pledge.sponsor_key))?;
+        let target = self.late_target(consent).map_err(|_| unknown("a move from T on"))?;
+        self.outpoint_mut(&outpoint)?.late_move = Some(LateMove::new(consent.clone(), &target, ladder));
         Ok(())
     }
 

@@ -45,6 +45,8 @@ pub enum NoesFate {
     MovedOtherwise,
     /// It came back to its sponsor after T.
     Refunded,
+    /// As its sponsor signed, it lies at a pledge of theirs under another charter.
+    MovedOn,
 }
 
 /// Money that said no, and went one way.
@@ -147,6 +149,7 @@ impl Task {
             });
             let fate = match (spend.map(|spend| spend.path), settlement) {
                 (None, _) => NoesFate::Waits,
+                (Some(_), _) if self.destination(held).is_some() => NoesFate::MovedOn,
                 (Some(SpendPath::Refund), _) => NoesFate::Refunded,
                 (Some(_), Some(state)) if state.plan.terms().kind() == (Kind::Ruling { submission }) => {
                     NoesFate::CarriedOut

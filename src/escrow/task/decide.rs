@@ -10,7 +10,7 @@ use crate::escrow::event::{Command, Event};
 use crate::escrow::facts::Tip;
 use crate::escrow::network::{DAY_SECS, Network};
 use crate::escrow::pledge::{self, Pledge};
-use crate::escrow::refund::{RefundBundle, RefundSignatures, RefundTarget};
+use crate::escrow::refund::{Ladder, LadderSignatures, RefundBundle, RefundSignatures, RefundTarget};
 use crate::escrow::settlement::{self, Kind, RoleSignatures};
 use crate::escrow::statement::{
     Acceptance, CharterId, Digest, Evidence, MergeConfirmation, Move, Named, Receipt, Role, Ruling,
@@ -71,7 +71,7 @@ impl Task {
             Command::SecureRefund { refund } => self.secure(refund),
             Command::PrepareRefund { slot, refund } => self.prepare(*slot, refund),
             Command::SignMove { consent } => self.sign_move(consent),
-            Command::SignLateMove { consent, refund } => self.sign_late_move(consent, refund),
+            Command::SignLateMove { consent, ladder } => self.sign_late_move(consent, ladder),
             Command::SubmitWork { submission, block } => self.submit(submission, *block, self.known(tip)?),
             Command::MoveSubmissionBlock { submission, block } => self.move_block(submission, *block),
             Command::ConfirmMerge { confirmation, block } => {
@@ -202,7 +202,7 @@ impl Task {
         let pledge = self.need_pledge(slot.index)?.index;
         let target = self.prepared_target(slot, refund).ok_or(Refused::UnknownPledge { pledge })?;
         let bundle = RefundBundle::check(&self.secp, target, refund.clone())?;
-        let key = (refund.outpoint, slot, bundle.target().amount());
+        let key = (slot, refund.outpoint, bundle.target().amount());
         if self.prepared.get(&key).is_some_and(|kept| !kept.pair_only() || bundle.pair_only()) {
             return Ok(Vec::new());
         }
@@ -210,8 +210,7 @@ impl Task {
         if self.outpoints.get(&refund.outpoint).is_some_and(|held| held.present) {
             return self.secure(refund);
         }
-        let kept = self.prepared.keys().filter(|(_, slot, _)| slot.index == pledge).count();
-        if kept >= MAX_PREPARED {
+        if self.prepared_of(pledge).count() >= MAX_PREPARED {
             return Err(Refused::TooManyPrepared { max: MAX_PREPARED });
         }
         Ok(vec![Event::RefundPrepared { slot, refund: refund.clone() }])
@@ -240,7 +239,7 @@ impl Task {
     fn sign_late_move(
         &self,
         consent: &Signed<Move>,
-        refund: &RefundSignatures,
+        ladder: &LadderSignatures,
     ) -> Result<Vec<Event>, Refused> {
         // A consent to move now or at T is one statement; that it was given before changes nothing.
         match self.sign_move(consent) {
@@ -248,33 +247,32 @@ impl Task {
             Err(refused) => return Err(refused),
         }
         let held = self.outpoints.get(&consent.statement.outpoint);
-        if let Some((to, known)) = held.and_then(|held| held.late_move.as_ref()) {
-            let same = *to == consent.statement.to_charter && known.signatures() == refund;
+        if let Some(known) = held.and_then(|held| held.late_move.as_ref()) {
+            let same = known.consent().statement == consent.statement
+                && known.ladder().is_some_and(|known| known.signatures() == ladder);
             return if same { Ok(Vec::new()) } else { Err(Refused::MoveSigned) };
         }
-        let bundle = self.late_bundle(consent, refund)?;
-        if bundle.pair_only() {
-            return Err(Refused::MoveTarget {
-                reason: "what is sent from T on needs a ladder of its own fees",
-            });
+        if held.and_then(|held| held.spend).is_some_and(|spend| spend.confirmation.is_some()) {
+            return Err(Refused::MoveTarget { reason: "it is spent already" });
         }
-        Ok(vec![Event::LateMoveSigned { consent: consent.clone(), refund: refund.clone() }])
+        self.late_ladder(consent, ladder)?;
+        Ok(vec![Event::LateLadderSigned { consent: consent.clone(), ladder: ladder.clone() }])
     }
 
-    /// The transactions that would move an outpoint from T on.
-    pub fn late_bundle(
-        &self,
-        consent: &Signed<Move>,
-        refund: &RefundSignatures,
-    ) -> Result<RefundBundle, Refused> {
+    /// The transactions that would move an outpoint from T on, signed.
+    pub fn late_ladder(&self, consent: &Signed<Move>, ladder: &LadderSignatures) -> Result<Ladder, Refused> {
+        Ok(Ladder::check(&self.secp, self.late_target(consent)?, ladder.clone())?)
+    }
+
+    /// What is spent by a move from T on, and where to.
+    pub fn late_target(&self, consent: &Signed<Move>) -> Result<RefundTarget, Refused> {
         let outpoint = consent.statement.outpoint;
         let held = self.outpoints.get(&outpoint).ok_or(Refused::UnknownOutpoint { outpoint })?;
         let to = address("to_address", &consent.statement.to_address, self.charter.network());
         let to = to.map_err(Refused::RefundAddress)?;
         let output = self.output(held.slot).ok_or(Refused::UnknownOutpoint { outpoint })?;
         let target = RefundTarget::new(output, outpoint, held.amount, &to);
-        let target = target.map_err(|_| Refused::GiftHasNoRefund { outpoint })?;
-        Ok(RefundBundle::check(&self.secp, target, refund.clone())?)
+        target.map_err(|_| Refused::GiftHasNoRefund { outpoint })
     }
 
     fn submit(

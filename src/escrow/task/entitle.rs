@@ -132,8 +132,13 @@ impl Task {
             .collect())
     }
 
-    pub(super) fn ballot(&self, submission: &SubmissionState, tip: &Tip) -> Ballot {
-        let tally = self.tally(submission, tip);
+    pub(super) fn ballot(
+        &self,
+        submission: &SubmissionState,
+        electorate: &[ballot::Weight],
+        tip: &Tip,
+    ) -> Ballot {
+        let tally = self.tally_of(submission, electorate);
         let mut words = self.words(submission, tip);
         let Submission { block_height, named, .. } = &submission.signed.statement;
         // To others than the charter names only a yes pays, and nobody rules.
@@ -157,20 +162,22 @@ impl Task {
 
     /// A submission's count, and what follows from it.
     pub fn counted(&self, submission: &SubmissionState, tip: &Tip) -> Counted {
-        let ballot = self.ballot(submission, tip);
-        let verdicts = self.verdicts_under(&ballot, tip);
+        let electorate = self.electorate(tip);
+        let ballot = self.ballot(submission, &electorate, tip);
+        let verdicts = self.verdicts_under(&ballot, &electorate);
         Counted { silence_pays: ballot.silence_pays, tally: ballot.tally, verdicts }
     }
 
     /// What may be done with each pledge's credited money under a submission; pay, if that may be done with
     /// any of it.
     pub fn verdicts(&self, submission: &SubmissionState, tip: &Tip) -> BTreeMap<u32, Verdict> {
-        self.verdicts_under(&self.ballot(submission, tip), tip)
+        let electorate = self.electorate(tip);
+        self.verdicts_under(&self.ballot(submission, &electorate, tip), &electorate)
     }
 
-    fn verdicts_under(&self, ballot: &Ballot, tip: &Tip) -> BTreeMap<u32, Verdict> {
+    fn verdicts_under(&self, ballot: &Ballot, electorate: &[ballot::Weight]) -> BTreeMap<u32, Verdict> {
         let mut verdicts = BTreeMap::new();
-        for weight in self.electorate(tip) {
+        for weight in electorate {
             let verdict = self.verdict(ballot, weight.pledge, weight.height);
             let kept = verdicts.entry(weight.pledge).or_insert(verdict);
             if verdict == Verdict::Pay {
@@ -275,7 +282,7 @@ impl Task {
             Kind::Move { .. } => self.moves_to(input.outpoint, holder.id()).map(|slot| slot.index),
             _ => Some(input.slot.index),
         };
-        let any = |index: u32| holder.all_prepared().keys().any(|(_, slot, _)| slot.index == index);
+        let any = |index: u32| holder.prepared_of(index).next().is_some();
         if !terms.inputs().iter().all(|input| index(input).is_some_and(any)) {
             return false;
         }
@@ -295,7 +302,7 @@ impl Task {
         made: &settlement::Made,
     ) -> Option<&'a RefundBundle> {
         let slot = made.slot.or_else(|| self.moves_to(input.term.outpoint, holder.id()))?;
-        holder.prepared(&(made.outpoint, slot, made.amount))
+        holder.prepared(&(slot, made.outpoint, made.amount))
     }
 
     /// The address under another charter that an outpoint's sponsor signed it over to.

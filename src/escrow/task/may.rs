@@ -50,8 +50,11 @@ impl Task {
             return Err(Refused::TooManySubmissions { max: MAX_SUBMISSIONS });
         }
         if fields.submissions_open == SubmissionsOpen::WhenTargetCredited {
-            let raised = self.ever_raised(&self.standings(tip));
-            if let Some(missing) = self.charter.target().checked_sub(raised).filter(|m| *m > Amount::ZERO) {
+            let (standings, target) = (self.standings(tip), self.charter.target());
+            if self.counted_to_target(&standings) < target {
+                // From here on, not from the most that there ever was.
+                let raised = self.totals_of(&standings).raised;
+                let missing = target.checked_sub(raised).unwrap_or(Amount::ZERO);
                 return Err(Refused::TargetMissing { missing });
             }
         }

@@ -24,8 +24,8 @@ impl Task {
                     && held.confirmation.is_some_and(|at| !fields.funding_closed(at.mtp_secs))
             })
         };
-        let raised = || self.ever_raised(standings);
-        self.opened && fields.funding_closed(tip.mtp_secs) && raised() < self.charter.target() && !may_count()
+        let missing = || self.counted_to_target(standings) < self.charter.target();
+        self.opened && fields.funding_closed(tip.mtp_secs) && missing() && !may_count()
     }
 
     /// Whether an all-or-nothing target was missed: everything is to be returned.

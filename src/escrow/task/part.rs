@@ -4,15 +4,15 @@
 //! What that rest still owes follows from where it comes from; nothing of it is stored.
 
 use super::entitle::Ballot;
-use super::{Refused, SettlementState, SubmissionState, Task};
+use super::{Refused, SubmissionState, Task};
 use crate::escrow::ballot::Verdict;
 use crate::escrow::charter::{Bps, address};
 use crate::escrow::descriptor::Slot;
 use crate::escrow::facts::Tip;
-use crate::escrow::pledge::Outpoint;
+use crate::escrow::pledge::{Destination, Outpoint};
 use crate::escrow::settlement::{self, Kind, Plan, Terms};
-use crate::escrow::statement::{Choice, Move, SubmissionId};
-use bitcoin::{Address, OutPoint, Txid};
+use crate::escrow::statement::{CharterId, Choice, Move, SubmissionId};
+use bitcoin::{Address, OutPoint};
 use std::collections::BTreeSet;
 
 /// Where a remainder comes from.
@@ -187,25 +187,41 @@ impl Task {
         Some(held)
     }
 
-    /// Whether a transaction moves pledges to another charter.
-    pub(super) fn moves_on(&self, txid: &Txid) -> bool {
-        let moves = |state: &SettlementState| {
-            matches!(state.plan.terms().kind(), Kind::Move { .. }) && state.plan.has_transaction(txid)
+    /// The pledge under another charter that an outpoint's spend takes it to, in a block or not: by a settlement that
+    /// moves it, or by a rung of what its sponsor signed for T. `None` where it lies here, or went elsewhere: home,
+    /// for one, where the refund was mined in place of the rung.
+    pub fn destination(&self, held: &Outpoint) -> Option<Destination> {
+        let spend = held.spend?;
+        if let Some(late) = held.late_move.as_ref().filter(|late| late.sends(&spend.txid)) {
+            return Some(late.destination());
+        }
+        let ends = |charter| (held.outpoint, charter);
+        let signed = ends(CharterId([0; 32]))..=ends(CharterId([0xff; 32]));
+        let carried_out = |charter: &CharterId| {
+            let kind = Kind::Move { to: *charter };
+            let mut states = self.settlements.values();
+            states.any(|state| state.plan.terms().kind() == kind && state.plan.has_transaction(&spend.txid))
         };
-        !self.moves.is_empty() && self.settlements.values().any(moves)
+        let mut consents = self.moves.range(signed);
+        let carried_out = consents.find(|((_, charter), _)| carried_out(charter));
+        carried_out.map(|(_, consent)| Destination::of(&consent.statement))
+    }
+
+    /// Everything that mined transactions took to another charter.
+    pub(super) fn moved_on(&self) -> BTreeSet<OutPoint> {
+        let mined = |held: &&Outpoint| held.spend.is_some_and(|spend| spend.confirmation.is_some());
+        let moved = self.outpoints.values().filter(mined).filter(|held| self.destination(held).is_some());
+        moved.map(|held| held.outpoint).collect()
     }
 
     /// Height at which what is left of a payment moved to another charter: from then on it speaks there, not here.
-    pub(super) fn moved_height(&self, root: &Outpoint) -> Option<u32> {
-        if self.moves.is_empty() {
-            return None;
-        }
+    pub(in crate::escrow) fn moved_height(&self, root: &Outpoint) -> Option<u32> {
         let mut held = root;
         // Each step is a generation higher, so this ends.
         loop {
             let spend = held.spend?;
             let at = spend.confirmation?;
-            if self.moves_on(&spend.txid) {
+            if self.destination(held).is_some() {
                 return Some(at.height);
             }
             let rest = |later: &&Outpoint| {
@@ -237,10 +253,11 @@ impl Task {
     /// The submissions that decide over a settlement for `submission`: with several milestones all of them.
     pub(super) fn judged(&self, submission: &SubmissionId, tip: &Tip) -> Vec<Judged<'_>> {
         let several = self.charter.milestones() > 1;
+        let electorate = self.electorate(tip);
         self.submissions
             .iter()
             .filter(|state| several || state.id == *submission)
-            .map(|state| Judged { submission: state, ballot: self.ballot(state, tip) })
+            .map(|state| Judged { submission: state, ballot: self.ballot(state, &electorate, tip) })
             .collect()
     }
 

@@ -18,7 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Acts {
     attested: BTreeMap<Role, u32>,
-    judged: BTreeMap<SubmissionId, u32>,
     ruled: BTreeMap<SubmissionId, u32>,
     signed: BTreeMap<SettlementId, BTreeMap<Role, u32>>,
     last: BTreeMap<Role, u32>,
@@ -44,10 +43,7 @@ impl Acts {
                 Some(named) if named.by == NamedBy::Representative => Role::Representative,
                 Some(_) => return,
             },
-            Event::WorkJudged { acceptance } => {
-                self.judged.insert(acceptance.statement.submission, mtp_secs);
-                Role::Representative
-            }
+            Event::WorkJudged { .. } => Role::Representative,
             Event::NoesRuled { ruling } => {
                 self.ruled.insert(ruling.statement.submission, mtp_secs);
                 Role::Arbiter
@@ -60,11 +56,6 @@ impl Acts {
             _ => return,
         };
         self.last.insert(role, mtp_secs);
-    }
-
-    /// When the representative spoke.
-    pub fn judged_secs(&self, submission: &SubmissionId) -> Option<u32> {
-        self.judged.get(submission).copied()
     }
 
     /// When the arbiter ruled.

@@ -3,7 +3,7 @@
 use super::Task;
 use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
-use crate::escrow::pledge::{Ending, Standing, ended};
+use crate::escrow::pledge::{Ending, Standing};
 use bitcoin::OutPoint;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub enum Stage {
     Settling,
     /// Nothing is left at the addresses, and some of it was paid.
     Paid,
-    /// Everything went back before T.
+    /// Nothing is left at the addresses and nobody was paid: it went back before T, or moved to other charters.
     Returned,
     /// T is reached; nothing is left to refund, or nothing ever came.
     Expired,
@@ -94,9 +94,9 @@ impl Task {
         let mut left = false;
         let (mut settled, mut refunded) = (false, false);
         for held in self.outpoints.values().filter(|held| held.present && held.confirmation.is_some()) {
-            match held.spend.map(|spend| ended(&spend, tip)) {
+            match self.ended(held, tip) {
                 Some(end) if end.depth >= self.charter.fields().depth => match end.how {
-                    Ending::Settled => settled = true,
+                    Ending::Settled | Ending::Moved => settled = true,
                     Ending::Refunded => refunded = true,
                 },
                 // Too little to move, or a gift, which nothing returns by itself: not to be waited for.
@@ -138,7 +138,8 @@ impl Task {
             settlement.plan.pays_anybody()
                 && settlement.plan.outpoints().any(|outpoint| {
                     self.outpoints.get(&outpoint).and_then(|held| held.spend).is_some_and(|spend| {
-                        ended(&spend, tip).depth > 0 && settlement.plan.has_transaction(&spend.txid)
+                        spend.confirmation.is_some_and(|at| at.depth(tip) > 0)
+                            && settlement.plan.has_transaction(&spend.txid)
                     })
                 })
         });

@@ -2,6 +2,7 @@
 //! crate and outside. Never used by the program itself: its keys are public.
 
 mod chain;
+mod moves;
 mod world;
 
 pub use chain::{FakeBlock, FakeChain, Rejected, Verify};

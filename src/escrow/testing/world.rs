@@ -88,7 +88,7 @@ impl World {
         self.book.task(&self.id).expect("it was drafted")
     }
 
-    fn keep(&mut self, records: Vec<Record>) -> usize {
+    pub(super) fn keep(&mut self, records: Vec<Record>) -> usize {
         let count = records.len();
         for record in records {
             let line = serde_json::to_string(&record).expect("records are JSON");

@@ -2,6 +2,7 @@
 
 use super::mirrored;
 use super::scalar::*;
+use crate::escrow::statement::CharterId;
 use crate::escrow::{facts, network, pledge, task};
 use utoipa::ToSchema;
 
@@ -14,6 +15,7 @@ mirrored! {
     pledge::Surplus => Surplus,
     pledge::Ending => Ending,
     pledge::Ended => Ended,
+    pledge::Destination => Destination,
     pledge::Totals => Totals,
     task::Stage => Stage,
     task::Fate => Fate,
@@ -119,13 +121,26 @@ pub(super) enum Surplus {
     NotARemainder,
 }
 
-/// How an outpoint ended: by two of three (`settled`), or by its sponsor's refund (`refunded`).
+/// How an outpoint ended: by two of three (`settled`), by its sponsor's refund (`refunded`), or, as the sponsor signed, at a
+/// pledge of theirs under another charter (`moved`).
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 #[allow(dead_code)]
 enum Ending {
     Settled,
     Refunded,
+    Moved,
+}
+
+/// A pledge under another charter.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct Destination {
+    /// That charter.
+    to_charter: CharterId,
+    /// Index of the pledge there.
+    #[schema(value_type = PledgeIndex)]
+    to_index: u32,
 }
 
 /// What spends an outpoint.
@@ -165,10 +180,10 @@ struct Totals {
     /// Below the minimum, unspent.
     #[schema(value_type = Sat)]
     below_minimum_sat: u64,
-    /// Credited and gifts, spent or not: what the task raised.
+    /// Credited and gifts, spent or not, but for what moved to another charter: what the task raised.
     #[schema(value_type = Sat)]
     raised_sat: u64,
-    /// Spent by settlements, mined.
+    /// Spent by settlements, or moved to another charter by the sponsor alone; mined.
     #[schema(value_type = Sat)]
     settled_sat: u64,
     /// Taken back by refunds, mined.

@@ -55,6 +55,9 @@ struct ProofDocument {
     /// Sponsors' consents that an outpoint moves to another charter; left out where there are none.
     #[schema(value_type = Option<Vec<SignedMove>>, nullable = false)]
     moves: Option<Vec<SignedMove>>,
+    /// Their consents that it moves from T on, by themselves alone; left out where there are none.
+    #[schema(value_type = Option<Vec<SignedMove>>, nullable = false)]
+    late_moves: Option<Vec<SignedMove>>,
     /// Submissions with everything said about them.
     submissions: Vec<SubmissionProof>,
     /// Settlements that were proposed.

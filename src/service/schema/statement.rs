@@ -30,6 +30,7 @@ mirrored! {
     ballot::Verdict => Verdict,
     settlement::Kind => Kind,
     crate::escrow::refund::RefundSignatures => RefundSignatures,
+    crate::escrow::refund::LadderSignatures => LadderSignatures,
 }
 
 /// One of the three signers of a charter.
@@ -405,6 +406,22 @@ struct RefundSignatures {
     pair: String,
     /// One signature a rung that the amount can bear, lowest first; empty for a pair alone.
     #[schema(value_type = Vec<Signature>, max_items = 16)]
+    ladder: Vec<String>,
+}
+
+/// A ladder without a pair: signatures only, the transactions are rebuilt from charter, pledge and the address they pay.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct LadderSignatures {
+    /// The outpoint that is spent.
+    #[schema(value_type = Outpoint)]
+    outpoint: String,
+    /// Its value.
+    #[schema(value_type = Sat)]
+    amount_sat: u64,
+    /// One signature a rung that the amount can bear, lowest first.
+    #[schema(value_type = Vec<Signature>, min_items = 1, max_items = 16)]
     ladder: Vec<String>,
 }
 

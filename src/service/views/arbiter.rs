@@ -104,7 +104,8 @@ pub struct CaseView {
 /// What became of money that said no.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OutcomeView {
-    /// `waits`, `carried_out` (by the settlement of the ruling), `moved_otherwise` (by two signers) or `refunded` (after T).
+    /// `waits`, `carried_out` (by the settlement of the ruling), `moved_otherwise` (by two signers), `moved_on` (to another
+    /// charter, as the sponsor signed) or `refunded` (after T).
     pub outcome: String,
     /// How much.
     #[schema(value_type = schema::Sat)]
@@ -198,6 +199,7 @@ impl OutcomeView {
             NoesFate::CarriedOut => "carried_out",
             NoesFate::MovedOtherwise => "moved_otherwise",
             NoesFate::Refunded => "refunded",
+            NoesFate::MovedOn => "moved_on",
         };
         OutcomeView {
             outcome: outcome.to_owned(),

@@ -3,7 +3,7 @@
 use super::Page;
 use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
-use crate::escrow::pledge::{Ended, Outpoint, Pledge, Standing, ended};
+use crate::escrow::pledge::{Destination, Ended, LateMove, Outpoint, Pledge, Standing};
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::task::Task;
 use crate::service::schema;
@@ -75,6 +75,15 @@ pub struct OutpointView {
     /// What spends it.
     #[schema(required)]
     pub ended: Option<Ended>,
+    /// Where it went, or is on its way to, if that is a pledge of the same sponsor under another charter; left out otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub moved: Option<Destination>,
+    /// Where it goes from T on in place of the refund, as its sponsor signed, while that charter takes pledges; left out
+    /// otherwise, and once something spends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub late_move: Option<Destination>,
 }
 
 /// What the sponsor's wallet is given (BIP321): address in lower case, amount in BTC.
@@ -145,7 +154,9 @@ impl OutpointView {
             confirmations: held.confirmation.zip(tip).map_or(0, |(at, tip)| at.depth(tip)),
             secured: held.secured(),
             pair_only: held.refund.as_ref().is_some_and(crate::escrow::refund::RefundBundle::pair_only),
-            ended: held.spend.zip(tip).map(|(spend, tip)| ended(&spend, tip)),
+            ended: tip.and_then(|tip| task.ended(held, tip)),
+            moved: task.destination(held),
+            late_move: held.late_move.as_ref().filter(|_| held.spend.is_none()).map(LateMove::destination),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::super::{ApiError, App, qr_payload, qr_svg};
 use super::paths::{PledgePath, TaskPath};
 use crate::escrow::descriptor::Slot;
 use crate::escrow::event::Command;
-use crate::escrow::refund::RefundSignatures;
+use crate::escrow::refund::{LadderSignatures, RefundSignatures};
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{CharterId, Move, Signed};
 use crate::service::schema;
@@ -58,8 +58,9 @@ pub struct NewLateMove {
     /// The sponsor's consent.
     #[schema(value_type = schema::SignedMove)]
     pub consent: Signed<Move>,
-    /// Refund signatures of the outpoint with the new pledge's address in place of the refund address.
-    pub refund: RefundSignatures,
+    /// A ladder of the outpoint that pays the new pledge's address. There is no pair: a batch's txid is not known
+    /// beforehand, and what arrives must have its refund.
+    pub ladder: LadderSignatures,
 }
 
 fn view(app: &App, charter: &CharterId, index: u32) -> Result<PledgeView, ApiError> {
@@ -231,9 +232,9 @@ pub(super) async fn sign_move(
 pub(super) async fn sign_late_move(
     State(app): State<App>,
     Params(charter): Params<CharterId>,
-    Body(NewLateMove { consent, refund }): Body<NewLateMove>,
+    Body(NewLateMove { consent, ladder }): Body<NewLateMove>,
 ) -> Result<Json<PledgeView>, ApiError> {
     let outpoint = consent.statement.outpoint;
-    app.service.submit(&charter, Command::SignLateMove { consent, refund }).await?;
+    app.service.submit(&charter, Command::SignLateMove { consent, ladder }).await?;
     of_outpoint(&app, &charter, outpoint)
 }

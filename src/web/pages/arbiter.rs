@@ -47,6 +47,8 @@ fn outcome(outcome: &OutcomeView) -> &'static str {
         ("carried_out", false) => "carried out by a settlement, not mined yet",
         ("moved_otherwise", true) => "moved by two signers in another way",
         ("moved_otherwise", false) => "moved by two signers in another way, not mined yet",
+        ("moved_on", true) => "moved to another task, as its sponsors signed",
+        ("moved_on", false) => "on its way to another task, as its sponsors signed",
         ("refunded", true) => "back with its sponsors after T",
         ("refunded", false) => "on its way back to its sponsors",
         _ => "waits at its addresses",

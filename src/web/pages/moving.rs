@@ -9,17 +9,17 @@ use super::settlements::{feerate, feerate_cap, steps};
 use super::standing::Words;
 use super::task::{fundable, left_under_cap};
 use super::{Asked, Site, show as respond, stage_words, words};
+use crate::escrow;
 use crate::escrow::book::Book;
 use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Standing};
-use crate::escrow::settlement::Kind;
 use crate::escrow::statement::CharterId;
 use crate::escrow::task::{Stage, Task};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use bitcoin::{OutPoint, Txid};
+use bitcoin::OutPoint;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -212,7 +212,7 @@ pub struct SignedMove {
     /// None where the task is not known here.
     pub to_title: Option<String>,
     /// The pledge there.
-    pub to_pledge: Option<u32>,
+    pub to_pledge: u32,
     /// How far it has come.
     pub step: MoveStep,
 }
@@ -223,19 +223,24 @@ impl SignedMove {
         let (Some(task), Some(tip)) = (book.task(charter), book.tip()) else { return Vec::new() };
         let own = task.outpoints().values().filter(|held| held.slot.index == index && held.present);
         own.flat_map(|held| match held.spend {
-            Some(spend) => went(book, task, held, spend.txid).into_iter().collect(),
+            Some(_) => task
+                .destination(held)
+                .map(|to| SignedMove::new(book, held, to, MoveStep::Gone))
+                .into_iter()
+                .collect(),
             None => waits(book, task, held, tip),
         })
         .collect()
     }
 
-    fn new(book: &Book, held: &Outpoint, to: CharterId, to_pledge: Option<u32>, step: MoveStep) -> Self {
+    fn new(book: &Book, held: &Outpoint, there: escrow::pledge::Destination, step: MoveStep) -> Self {
+        let to = there.to_charter;
         SignedMove {
             outpoint: held.outpoint,
             amount_sat: held.amount.to_sat(),
             to,
             to_title: book.task(&to).map(|task| pieces::title(task.text())),
-            to_pledge,
+            to_pledge: there.to_index,
             step,
         }
     }
@@ -263,8 +268,9 @@ impl Incoming {
     /// All that is to come, in the order of charters.
     pub(super) fn of(book: &Book, charter: &CharterId, index: u32) -> Vec<Incoming> {
         let (Some(task), Some(tip)) = (book.task(charter), book.tip()) else { return Vec::new() };
-        let Some(pledge) = task.pledges().get(&index) else { return Vec::new() };
-        let script = &pledge.output.script_pubkey;
+        if !task.pledges().contains_key(&index) {
+            return Vec::new();
+        }
         let come = |from: &Task, held: &Outpoint, alone| Incoming {
             from: from.id(),
             from_title: pieces::title(from.text()),
@@ -278,8 +284,8 @@ impl Incoming {
                 in_time && signed.is_some_and(|signed| signed.statement.to_index == index)
             };
             let alone = |held: &Outpoint| {
-                let late = held.late_move.as_ref().filter(|(to, _)| to == charter);
-                late.is_some_and(|(_, bundle)| bundle.target().pair_output().script_pubkey == *script)
+                let late = held.late_move.as_ref().map(|late| late.destination());
+                late.is_some_and(|to| to.to_charter == *charter && to.to_index == index)
             };
             let unspent = from.outpoints().values().filter(|held| held.unspent());
             let coming = unspent.filter_map(|held| match (signers(held), alone(held)) {
@@ -313,39 +319,17 @@ impl Incoming {
     }
 }
 
-/// The pledge that a late move's ladder pays.
-fn paid_by_ladder(book: &Book, held: &Outpoint) -> Option<(CharterId, Option<u32>, Vec<Txid>)> {
-    let (to, bundle) = held.late_move.as_ref()?;
-    let script = bundle.target().pair_output().script_pubkey;
-    let slot = book.owner(&script).filter(|(charter, _)| charter == to).map(|(_, slot)| slot.index);
-    Some((*to, slot, bundle.ladder().iter().map(|(_, rung)| rung.compute_txid()).collect()))
-}
-
-fn went(book: &Book, task: &Task, held: &Outpoint, txid: Txid) -> Option<SignedMove> {
-    let by_signers = task.settlements().values().find_map(|state| match state.plan.terms().kind() {
-        Kind::Move { to } if state.plan.has_transaction(&txid) => Some(to),
-        _ => None,
-    });
-    let (to, pledge) = match by_signers {
-        Some(to) => (to, task.moves().get(&(held.outpoint, to)).map(|signed| signed.statement.to_index)),
-        None => paid_by_ladder(book, held)
-            .filter(|(_, _, txids)| txids.contains(&txid))
-            .map(|(to, pledge, _)| (to, pledge))?,
-    };
-    Some(SignedMove::new(book, held, to, pledge, MoveStep::Gone))
-}
-
 fn waits(book: &Book, task: &Task, held: &Outpoint, tip: &Tip) -> Vec<SignedMove> {
     let in_time = tip.mtp_secs <= task.charter().cutoff_secs();
     let step = if in_time { MoveStep::Consented } else { MoveStep::TooLate };
     let consents = task.moves().iter().filter(|((outpoint, _), _)| *outpoint == held.outpoint);
     let mut found: Vec<SignedMove> = consents
-        .map(|((_, to), signed)| SignedMove::new(book, held, *to, Some(signed.statement.to_index), step))
+        .map(|(_, signed)| {
+            SignedMove::new(book, held, escrow::pledge::Destination::of(&signed.statement), step)
+        })
         .collect();
-    found.extend(
-        paid_by_ladder(book, held)
-            .map(|(to, pledge, _)| SignedMove::new(book, held, to, pledge, MoveStep::AtRefundTime)),
-    );
+    let late = held.late_move.as_ref().map(|late| late.destination());
+    found.extend(late.map(|to| SignedMove::new(book, held, to, MoveStep::AtRefundTime)));
     found
 }
 

@@ -75,7 +75,7 @@ pub fn encoded(text: &str) -> String {
 /// How much is there, of how much.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Progress {
-    /// Confirmed: credited and gifts, spent or not.
+    /// Confirmed: credited and gifts, spent or not, but for what moved to another task.
     pub raised_sat: u64,
     /// On the way: seen, or not deep enough.
     pub pending_sat: u64,
@@ -85,6 +85,8 @@ pub struct Progress {
     pub cap_sat: u64,
     /// Confirmed, in whole percent of the target; may be more than a hundred.
     pub percent: u64,
+    /// Whether the target was reached, now or before: what moves on undoes nothing.
+    pub target_met: bool,
 }
 
 impl Progress {
@@ -99,7 +101,13 @@ impl Progress {
             target_sat,
             cap_sat: task.charter().cap().to_sat(),
             percent: words::percent(raised_sat, target_sat),
+            target_met: tip.is_some_and(|tip| task.target_met(tip)),
         }
+    }
+
+    /// Whether the target was reached and less is raised now: some of it moved to another task.
+    pub fn moved_below(&self) -> bool {
+        self.target_met && self.raised_sat < self.target_sat
     }
 
     /// What the whole bar stands for: the target, or more once there is more.
@@ -252,6 +260,7 @@ mod tests {
             target_sat: 1_000,
             cap_sat: 2_000,
             percent: 0,
+            target_met: false,
         };
         let half = bar(500, 100);
         assert_eq!(

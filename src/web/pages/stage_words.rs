@@ -76,7 +76,9 @@ pub fn sentence(stage: Stage) -> &'static str {
         Stage::Paid => {
             "The work was paid, and nothing is left at the task's addresses. Nothing more should be sent to them."
         }
-        Stage::Returned => "The signers gave everything back before the refund time.",
+        Stage::Returned => {
+            "Nothing is left at the task's addresses, and nobody was paid: the money went back to its sponsors, or on to other tasks where they moved it."
+        }
         Stage::Expired => "The refund time has passed, and there is nothing to give back.",
         Stage::Refunding => {
             "The refund time has passed. Every refund signed in advance is being sent to its sponsor."
@@ -108,6 +110,8 @@ pub fn arrival(outpoint: &OutpointView) -> String {
             (Ending::Settled, false) => "being settled",
             (Ending::Refunded, true) => "refunded",
             (Ending::Refunded, false) => "refund on its way",
+            (Ending::Moved, true) => "moved to another task",
+            (Ending::Moved, false) => "being moved to another task",
         };
         return text.to_owned();
     }
@@ -227,6 +231,8 @@ mod tests {
             secured: false,
             pair_only: false,
             ended: ended.map(|(how, depth)| crate::escrow::pledge::Ended { how, txid, depth }),
+            moved: None,
+            late_move: None,
         })
     }
 }

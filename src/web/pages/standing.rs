@@ -175,6 +175,16 @@ impl Case<'_> {
 
     fn due(&self, held: &OutpointView) -> Words {
         let amount = words::sat(held.amount_sat);
+        if held.late_move.is_some() {
+            return Words::new(
+                "move_due",
+                "",
+                "Move due",
+                format!(
+                    "The refund time has come. As you signed, the service sends {amount} to your pledge under another charter while that takes pledges, and else back to you."
+                ),
+            );
+        }
         if held.secured {
             Words::new(
                 "refund_due",
@@ -197,6 +207,9 @@ impl Case<'_> {
     fn ended(&self, ended: &Ended, settled: Option<Settled>) -> Words {
         let mined = ended.depth > 0;
         let blocks = format!("{} {}", ended.depth, words::plural("confirmation", ended.depth));
+        if ended.how == Ending::Moved {
+            return left::moved(mined, &blocks);
+        }
         if let (Ending::Settled, Some(Settled { pay_bps, rest: rest @ (Rest::Stays | Rest::Moves) })) =
             (ended.how, settled)
         {
@@ -258,7 +271,8 @@ impl Case<'_> {
                     if mined { format!(" ({blocks})") } else { String::new() },
                 ),
             ),
-            (Ending::Settled, None) => Words::new(
+            // What moved as its sponsor signed was told above.
+            (Ending::Settled | Ending::Moved, _) => Words::new(
                 if mined { "moved" } else { "moving" },
                 "warn",
                 if mined { "Moved by two signers" } else { "Being moved by two signers" },
@@ -274,7 +288,7 @@ impl Case<'_> {
             return None;
         }
         let from = words::day(self.terms.refund_time);
-        Some(match (held.secured, held.pair_only) {
+        let mut words = match (held.secured, held.pair_only) {
             (true, false) => Words::new(
                 "secured",
                 "good",
@@ -295,7 +309,13 @@ impl Case<'_> {
                 "Refund not signed yet",
                 "Keep the tab open in which you pledged, or open this pledge with its key: the refund is signed there.",
             ),
-        })
+        };
+        if held.late_move.is_some() {
+            words.text.push_str(
+                " As you signed, the money goes to your pledge under another charter then, while that takes pledges.",
+            );
+        }
+        Some(words)
     }
 
     /// The pledge as a whole. `payments` with their words, newest facts; the order does not matter.
@@ -306,8 +326,9 @@ impl Case<'_> {
             return self.unpaid(!payments.is_empty());
         }
         // What needs the sponsor comes first, then what moves, then what rests.
-        const ORDER: [&str; 26] = [
+        const ORDER: [&str; 27] = [
             "refund_unsigned",
+            "move_due",
             "refund_due",
             "refunding",
             "moving",
@@ -354,7 +375,12 @@ impl Case<'_> {
                 "good",
                 "Your pledge counts, and its refund is secured",
                 format!(
-                    "You can close this page. Next comes the work, then your vote. Without a payout the money comes back from {} on.",
+                    "You can close this page. Next comes the work, then your vote. Without a payout the money {} from {} on.",
+                    if present.iter().any(|(held, _)| held.late_move.is_some()) {
+                        "moves to another task, as you signed, or comes back"
+                    } else {
+                        "comes back"
+                    },
                     words::day(self.terms.refund_time)
                 ),
             );

@@ -4,7 +4,7 @@
 use super::*;
 use crate::escrow::charter::{Charter, VoteOpens};
 use crate::escrow::descriptor::Slot;
-use crate::escrow::refund::RefundTarget;
+use crate::escrow::refund::{Ladder, RefundTarget};
 use crate::escrow::statement::{Attest, Confirmed, Evidence, EvidenceKind, MergeConfirmation, Move, Party};
 
 impl World {
@@ -88,14 +88,14 @@ pub(super) async fn every_operation(world: &mut World, submission: SubmissionId,
     let output =
         world.service.read_task(&here.id(), |task, _| task.output(Slot::pledge(1)).unwrap()).unwrap();
     let target = RefundTarget::new(output, outpoint, held, &address).unwrap();
-    let late = RefundBundle::sign(&secp, target, &testing::sponsor(1)).unwrap();
-    for (_, rung) in late.ladder() {
+    let late = Ladder::sign(&secp, target, &testing::sponsor(1)).unwrap();
+    for (_, rung) in late.rungs() {
         let arrives = OutPoint { txid: rung.compute_txid(), vout: 0 };
         world.sent("pledges/1/prepared-refunds", world.prepared(0, arrives, rung.output[0].value)).await;
     }
     world.back_to(here.clone());
     world.sent("moves", json!(consent)).await;
-    world.sent("late-moves", json!({ "consent": consent, "refund": late.signatures() })).await;
+    world.sent("late-moves", json!({ "consent": consent, "ladder": late.signatures() })).await;
 
     // A vote that opens at the merge.
     world.elsewhere(|fields| fields.vote_opens = VoteOpens::Merged).await;

@@ -1,6 +1,6 @@
 //! A move from T on, by the sponsor alone: a ladder as of a refund that pays the new pledge's address, sent by the
 //! service in place of the refund while the other charter takes pledges. What each rung brings there has its refund
-//! prepared before the ladder leaves this machine.
+//! prepared before the ladder leaves this machine. No pair is signed: what it brought would have none.
 
 use super::Plans;
 use crate::cli::keep::{Prepared, hand_in_refunds, keep};
@@ -9,7 +9,7 @@ use crate::client::{CheckedTask, Client, ClientError};
 use crate::escrow::descriptor::{EscrowOutput, Slot};
 use crate::escrow::pledge::Outpoint;
 use crate::escrow::recovery::RecoveryFile;
-use crate::escrow::refund::{RefundBundle, RefundTarget};
+use crate::escrow::refund::{Ladder, RefundBundle, RefundTarget};
 use crate::escrow::statement::{Move, Pledge, Signed};
 use bitcoin::secp256k1::{Keypair, Secp256k1};
 use bitcoin::{Address, Amount, OutPoint};
@@ -17,8 +17,8 @@ use bitcoin::{Address, Amount, OutPoint};
 /// What one outpoint's sponsor signed for T.
 struct Late {
     consent: Signed<Move>,
-    /// The ladder to the new pledge.
-    bundle: RefundBundle,
+    /// To the new pledge.
+    ladder: Ladder,
 }
 
 /// The output that an outpoint lies at.
@@ -52,15 +52,15 @@ fn sign(
     for (held, _) in &plans.moving {
         let to = &file.output().address;
         let target = RefundTarget::new(output_of(from, pledge, held)?, held.outpoint, held.amount, to)?;
-        let bundle = RefundBundle::sign(&secp, target, key)?;
-        for (_, rung) in bundle.ladder() {
+        let ladder = Ladder::sign(&secp, target, key)?;
+        for (_, rung) in ladder.rungs() {
             let txid = rung.compute_txid();
             for (output, vout) in rung.output.iter().zip(0..) {
                 refunds.push(arriving(&secp, file, OutPoint { txid, vout }, output.value, key)?);
             }
         }
         let statement = super::consent(pledge, held.outpoint, file.charter().id(), file.output());
-        ladders.push(Late { consent: Signed::new(&secp, statement, key), bundle });
+        ladders.push(Late { consent: Signed::new(&secp, statement, key), ladder });
     }
     Ok((ladders, refunds))
 }
@@ -77,8 +77,8 @@ pub fn hand_in(
     let (ladders, refunds) = sign(from, pledge, kept, plans, key)?;
     keep(kept, &refunds)?;
     let prepared = hand_in_refunds(client, &kept.file.charter().id(), &refunds)?;
-    for Late { consent, bundle } in &ladders {
-        let view = client.sign_late_move(consent, bundle.signatures())?;
+    for Late { consent, ladder } in &ladders {
+        let view = client.sign_late_move(consent, ladder.signatures())?;
         if view.index != pledge.index {
             return Err(ClientError::untrue("index", "it is another pledge's").into());
         }

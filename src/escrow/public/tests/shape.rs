@@ -6,7 +6,13 @@ use std::collections::BTreeSet;
 
 /// What one event has beyond what its type always has.
 fn may_have(kind: &str) -> &'static [&'static str] {
-    if kind == "settlement_proposed" { &["submission"] } else { &[] }
+    match kind {
+        "settlement_proposed" => &["submission", "to"],
+        "spend_seen" | "spend_confirmed" | "spend_unconfirmed" | "spend_dropped" => {
+            &["to_charter", "to_index"]
+        }
+        _ => &[],
+    }
 }
 
 fn always_has(kind: &str) -> BTreeSet<&'static str> {

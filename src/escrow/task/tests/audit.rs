@@ -7,11 +7,14 @@ use super::sat;
 use crate::escrow::charter::Bps;
 use crate::escrow::descriptor::{OPEN_INDEX, Slot};
 use crate::escrow::event::Command;
+use crate::escrow::facts::{Confirmation, Tip};
 use crate::escrow::fee;
-use crate::escrow::pledge::{COINBASE_MATURITY, Standing};
+use crate::escrow::pledge::{
+    COINBASE_MATURITY, Outpoint, Standing, needs, standings as standings_of, totals,
+};
 use crate::escrow::refund::{RefundBundle, RefundTarget, sign_alone};
 use crate::escrow::settlement::{Form, InputShare, Kind, TermInput, steps};
-use crate::escrow::statement::{CharterId, Role};
+use crate::escrow::statement::{CharterId, Move, Role};
 use crate::escrow::task::{Fate, SettlementState, Task};
 use crate::escrow::testing::World;
 use bitcoin::{Amount, FeeRate, OutPoint, ScriptBuf, Transaction};
@@ -38,12 +41,47 @@ type Lies = (Slot, Amount, Option<BTreeSet<u32>>);
 /// and still there. What the book says of it is the same.
 pub(super) fn audit(world: &World) {
     for task in world.book.tasks().values() {
-        let mut ledger = Ledger { world, task, lies: BTreeMap::new(), flows: BTreeMap::new() };
+        let mut ledger =
+            Ledger { world, task, lies: BTreeMap::new(), flows: BTreeMap::new(), home: Vec::new() };
         for transaction in world.chain.mined_transactions() {
             ledger.read(transaction);
         }
         ledger.close();
+        counted(task, world.book.tip().expect("synced"));
     }
+}
+
+/// What counts towards the target is the most that was raised under any tip up to now: found out by looking under each.
+fn counted(task: &Task, tip: &Tip) {
+    let standings = task.standings(tip);
+    let counted = task.counted_to_target(&standings);
+    assert!(task.totals(tip).raised <= counted, "what is raised now counts");
+    let charter = task.charter();
+    let under = |height: u32| {
+        let mined = |at: Option<Confirmation>| at.filter(|at| at.height <= height);
+        let mut then = task.outpoints().clone();
+        for held in then.values_mut() {
+            held.confirmation = mined(held.confirmation);
+            held.spend = held.spend.filter(|spend| mined(spend.confirmation).is_some());
+        }
+        let is_remainder = |held: &Outpoint| {
+            held.slot.generation > 0 && held.confirmation.is_some() && task.root(held).is_some()
+        };
+        let remainders: BTreeSet<OutPoint> =
+            then.values().filter(|held| is_remainder(held)).map(|held| held.outpoint).collect();
+        let is_moved = |held: &&Outpoint| held.spend.is_some() && task.destination(held).is_some();
+        let moved: BTreeSet<OutPoint> = then.values().filter(is_moved).map(|held| held.outpoint).collect();
+        let standings = standings_of(charter, &Tip { height, ..*tip }, &then, &remainders);
+        totals(&then, &standings, &remainders, &moved).raised
+    };
+    let blocks = task.outpoints().values().flat_map(|held| {
+        let credited = held.confirmation.map(|at| at.height + needs(charter, held) - 1);
+        let moved = held.spend.and_then(|spend| spend.confirmation).map(|at| at.height);
+        [credited, moved].into_iter().flatten()
+    });
+    let heights: BTreeSet<u32> = blocks.filter(|height| *height <= tip.height).collect();
+    let most = heights.into_iter().map(under).max().unwrap_or(Amount::ZERO);
+    assert_eq!(counted, most, "the most that was ever raised at once");
 }
 
 struct Ledger<'a> {
@@ -51,6 +89,8 @@ struct Ledger<'a> {
     task: &'a Task,
     lies: BTreeMap<OutPoint, Lies>,
     flows: BTreeMap<u32, Flow>,
+    /// What refunds spent.
+    home: Vec<Amount>,
 }
 
 impl Ledger<'_> {
@@ -233,9 +273,29 @@ impl Ledger<'_> {
     /// What no settlement made is a refund: after T, to the sponsor's own address.
     fn refund(&mut self, transaction: &Transaction, spent: &[Lies]) {
         assert!(transaction.lock_time.to_consensus_u32() >= self.task.charter().refund_time_secs());
-        for ((slot, amount, _), output) in spent.iter().zip(&transaction.output) {
+        for (((slot, amount, _), input), output) in
+            spent.iter().zip(&transaction.input).zip(&transaction.output)
+        {
             let home = self.task.pledges()[&slot.index].refund_address.script_pubkey();
+            let held = &self.task.outpoints()[&input.previous_output];
+            let consent = held.late_move.as_ref().map(|late| late.consent().statement.clone());
+            let there = consent.filter(|_| output.script_pubkey != home);
+            if let Some(Move { to_charter, to_index, .. }) = there {
+                // Or, as the sponsor signed for T, to their own pledge elsewhere, with its refund ready.
+                let to = self.world.book.task(&to_charter).expect("it moves to a known task");
+                let (pledge, own) = (&to.pledges()[&to_index], &self.task.pledges()[&slot.index]);
+                assert_eq!((transaction.input.len(), transaction.output.len()), (1, 1));
+                assert_eq!(output.script_pubkey, pledge.output.script_pubkey);
+                assert_eq!(pledge.sponsor_key, own.sponsor_key);
+                let arrived = OutPoint { txid: transaction.compute_txid(), vout: 0 };
+                assert!(to.outpoints()[&arrived].secured(), "whatever it counts as there");
+                let flow = self.flow(slot.index);
+                flow.moved += output.value;
+                flow.fees += *amount - output.value;
+                continue;
+            }
             assert_eq!(output.script_pubkey, home, "home, and nowhere else");
+            self.home.push(*amount);
             let flow = self.flow(slot.index);
             flow.refunded += output.value;
             flow.fees += *amount - output.value;
@@ -267,6 +327,9 @@ impl Ledger<'_> {
                 "every satoshi of pledge {index}: {flow:?}"
             );
         }
+        // The book calls refunded what went home after T, and nothing else.
+        let home = self.home.iter().copied().sum::<Amount>();
+        assert_eq!(self.task.totals(self.world.book.tip().expect("synced")).refunded, home);
     }
 }
 

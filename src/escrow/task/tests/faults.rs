@@ -5,7 +5,7 @@ use crate::escrow::charter::Silence;
 use crate::escrow::due;
 use crate::escrow::event::Command;
 use crate::escrow::network::Network;
-use crate::escrow::pledge::{Ending, Standing, Surplus, ended};
+use crate::escrow::pledge::{Ending, Standing, Surplus};
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{Choice, Role, Signed};
 use crate::escrow::task::{Fate, Stage};
@@ -189,7 +189,7 @@ fn a_payout_in_several_forms_and_transactions_is_exact_for_each_pledge() {
         (vec![Fate::Confirmed { depth: 1 }], vec![Fate::Pending])
     );
     let how = |world: &World, outpoint| {
-        let end = ended(&world.task().outpoints()[outpoint].spend.unwrap(), &tip);
+        let end = world.task().ended(&world.task().outpoints()[outpoint], &tip).unwrap();
         (end.how, end.txid, end.depth)
     };
     assert_eq!(how(&world, &first), (Ending::Settled, high, 1));

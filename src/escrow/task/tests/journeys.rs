@@ -5,7 +5,7 @@ use crate::escrow::ballot::Verdict;
 use crate::escrow::charter::Silence;
 use crate::escrow::fee;
 use crate::escrow::network::DAY_SECS;
-use crate::escrow::pledge::{Ending, Standing, ended};
+use crate::escrow::pledge::{Ending, Standing};
 use crate::escrow::refund;
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::{Choice, Role};
@@ -36,8 +36,7 @@ fn fee_of(world: &World, txid: Txid) -> Amount {
 
 /// The transaction that ended an outpoint.
 fn ended_by(world: &World, outpoint: &OutPoint) -> (Ending, Txid, u32) {
-    let spend = world.task().outpoints()[outpoint].spend.unwrap();
-    let end = ended(&spend, world.book.tip().unwrap());
+    let end = world.task().ended(&world.task().outpoints()[outpoint], world.book.tip().unwrap()).unwrap();
     (end.how, end.txid, end.depth)
 }
 

@@ -369,42 +369,11 @@ fn payees_that_a_submission_names_are_paid_by_yes_votes_only() {
 
 /// A second task of the same service, with another T, and the sponsor's pledge there under the same key.
 fn elsewhere(world: &mut World, key_of: u32) -> (CharterId, u32) {
-    elsewhere_later(world, key_of, 0)
-}
-
-/// The same, with all its dates later.
-fn elsewhere_later(world: &mut World, key_of: u32, later_secs: u32) -> (CharterId, u32) {
-    let here = world.id;
-    let mut fields = world.task().charter().fields().clone();
-    fields.refund_time += 7 * DAY_SECS + later_secs;
-    fields.funding_close += later_secs;
-    fields.work_deadline += later_secs;
-    fields.milestones[0].due += later_secs;
-    fields.licence = "MIT".into();
-    world.draft(&fields);
-    world.attest_all();
-    let there = world.id;
-    while world.task().next_index() < key_of {
-        world.issue(sat(20_000));
-    }
-    let index = world.issue(sat(500_000));
-    assert_eq!(index, key_of, "testing's sponsors have one key an index");
-    world.id = here;
-    (there, index)
+    world.elsewhere(key_of, |fields| fields.refund_time += 7 * DAY_SECS)
 }
 
 fn consent(world: &World, outpoint: OutPoint, to: (CharterId, u32)) -> Signed<Move> {
-    let pledge = &world.book.task(&to.0).unwrap().pledges()[&to.1];
-    let statement = Move {
-        network: world.network,
-        charter: world.id,
-        outpoint,
-        to_charter: to.0,
-        to_index: to.1,
-        to_address: pledge.output.address.to_string(),
-    };
-    let index = world.task().outpoints()[&outpoint].slot.index;
-    Signed::new(&world.secp, statement, &world.sponsor(index))
+    world.consent(outpoint, to)
 }
 
 fn moved(world: &World, consent: &Signed<Move>) -> Plan {
@@ -527,62 +496,4 @@ fn what_cannot_be_prepared_named_or_moved_is_refused() {
     assert_eq!(in_time.give(&Command::SignMove { consent: own.clone() }), Ok(1), "in the last second");
     world.advance_to(close + 1);
     assert_eq!(refused(world.give(&Command::SignMove { consent: own })), "funding_closed");
-}
-
-#[test]
-fn from_t_on_a_sponsor_moves_alone_with_the_refund_ready_there() {
-    use crate::escrow::due::{Effect, due, rung_due};
-    use crate::escrow::event::Command;
-    let mut world = verified(|_| ());
-    let (index, outpoint) = world.fund(sat(500_000));
-    let to = elsewhere_later(&mut world, index, 280 * DAY_SECS);
-    let signed = consent(&world, outpoint, to);
-    let there = world.book.task(&to.0).unwrap().pledges()[&to.1].clone();
-    let output = world.task().output(Slot::pledge(index)).unwrap();
-    let target = RefundTarget::new(output, outpoint, sat(500_000), &there.output.address).unwrap();
-    let bundle = RefundBundle::sign(&world.secp, target, &world.sponsor(index)).unwrap();
-    let late = |refund| Command::SignLateMove { consent: signed.clone(), refund };
-    // An ordinary refund is none: it pays another address.
-    let back = world.bundle(outpoint).signatures().clone();
-    assert!(matches!(world.give(&late(back)), Err(Refused::Bundle(_))));
-    let pair = RefundSignatures { ladder: Vec::new(), ..bundle.signatures().clone() };
-    assert_eq!(world.give(&late(pair)).unwrap_err().code(), "move_target");
-    assert_eq!(
-        world.give(&late(bundle.signatures().clone())).unwrap_err().code(),
-        "move_target",
-        "unprepared"
-    );
-    for (_, rung) in bundle.ladder() {
-        let arrives = OutPoint { txid: rung.compute_txid(), vout: 0 };
-        let value = rung.output[0].value;
-        let address = &there.refund_address;
-        let target = RefundTarget::new(there.output.clone(), arrives, value, address).unwrap();
-        let refund = RefundBundle::sign(&world.secp, target, &world.sponsor(index)).unwrap();
-        let command =
-            Command::PrepareRefund { slot: Slot::pledge(to.1), refund: refund.signatures().clone() };
-        let holder = world.book.task(&to.0).unwrap();
-        let records = world.book.decide(holder, &command).unwrap();
-        records.iter().for_each(|record| world.book.apply(record).unwrap());
-        world.log.extend(records.iter().map(|record| serde_json::to_string(record).unwrap()));
-    }
-    assert_eq!(world.give(&late(bundle.signatures().clone())), Ok(1));
-    assert_eq!(world.give(&late(bundle.signatures().clone())), Ok(0), "twice is once");
-    let refund_time = world.task().charter().refund_time_secs();
-    world.advance_to(refund_time);
-    assert_eq!(due(&world.book), []);
-    world.advance_to(refund_time + 1);
-    assert_eq!(due(&world.book), [Effect::Refund { outpoints: vec![outpoint], replaces: None }]);
-    let held = &world.task().outpoints()[&outpoint];
-    let (charter, late) = held.late_move.as_ref().unwrap();
-    assert_eq!(*charter, to.0);
-    let feerate = bitcoin::FeeRate::from_sat_per_vb_u32(2);
-    let rung = rung_due(late, held, world.book.tip().unwrap(), feerate).unwrap();
-    let txid = world.chain.broadcast(&rung).unwrap();
-    world.mine(1);
-    world.check();
-    assert_eq!(world.stage(), Stage::Refunded, "its sponsor took it");
-    let there = world.book.task(&to.0).unwrap();
-    let arrived = OutPoint { txid, vout: 0 };
-    assert_eq!(there.standings(world.book.tip().unwrap())[&arrived], Standing::Credited);
-    assert!(there.outpoints()[&arrived].secured());
 }

@@ -10,7 +10,7 @@ use crate::escrow::pledge::Outpoint;
 use crate::escrow::refund::RefundBundle;
 use crate::escrow::settlement::{Kind, Plan};
 use crate::escrow::statement::{
-    CharterId, Choice, EvidenceKind, Move, Named, NamedBy, Party, Role, SettlementId, Signed, Submission,
+    CharterId, Choice, EvidenceKind, Named, NamedBy, Party, Role, SettlementId, Signed, Submission,
     SubmissionId,
 };
 use crate::escrow::task::Fate;
@@ -52,6 +52,10 @@ pub(in crate::escrow) enum Step {
     Milestone(u8, u8, u8),
     /// A sponsor signs an outpoint over to the other task.
     Move(u8, u8),
+    /// A sponsor signs that from T on it goes there.
+    Late(u8),
+    /// Somebody sends a rung of that.
+    Rung(u8, u8),
     /// The program stops, and starts again with its journal.
     Reload,
     Refund(u8, u8),
@@ -86,13 +90,15 @@ pub(in crate::escrow) fn step() -> impl Strategy<Value = Step> {
 }
 
 /// The same, with much of what only a charter with several milestones, and another one beside it, have.
-fn wide_step() -> impl Strategy<Value = Step> {
+pub(in crate::escrow) fn wide_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => step(),
         1 => (any::<u8>(), 400u64..60_000).prop_map(|(at, amount)| Step::Stray(at, amount)),
         2 => (any::<u8>(), any::<u8>(), 1u8..4).prop_map(|(of, at, rate)| Step::Prepare(of, at, rate)),
         4 => (any::<u8>(), any::<u8>(), 0u8..3).prop_map(|(of, pair, form)| Step::Milestone(of, pair, form)),
         1 => (any::<u8>(), 1u8..3).prop_map(|(at, rate)| Step::Move(at, rate)),
+        1 => any::<u8>().prop_map(Step::Late),
+        1 => (any::<u8>(), any::<u8>()).prop_map(|(at, rung)| Step::Rung(at, rung)),
         1 => Just(Step::Reload),
     ]
 }
@@ -136,8 +142,9 @@ impl Life {
         Life { world, commands: Vec::new(), secured: BTreeSet::new(), there: None }
     }
 
-    /// One with several milestones, two of them alike, and another task with a later T beside it.
-    fn wide() -> Life {
+    /// One with several milestones, two of them alike, and another task with a later T beside it: one that takes pledges
+    /// when this one's T has come, or one that does not.
+    pub(in crate::escrow) fn wide(takes_late: bool) -> Life {
         let mut life = Life::under(|fields| {
             let due = |weeks: u32| fields.work_deadline - weeks * 7 * DAY_SECS;
             fields.review_secs = 3 * DAY_SECS;
@@ -151,6 +158,13 @@ impl Life {
         let here = life.world.id;
         let mut fields = life.world.task().charter().fields().clone();
         fields.refund_time += 7 * DAY_SECS;
+        if takes_late {
+            let later_secs = 280 * DAY_SECS;
+            fields.refund_time += later_secs;
+            fields.work_deadline += later_secs;
+            fields.funding_close += later_secs;
+            fields.milestones.iter_mut().for_each(|milestone| milestone.due += later_secs);
+        }
         fields.licence = "MIT".into();
         life.there = Some(life.world.draft(&fields));
         life.world.attest_all();
@@ -210,13 +224,12 @@ impl Life {
         }
     }
 
-    /// What the sponsor of an outpoint does to move it: pledges there with the same key, consents, and signs its
-    /// refund there.
-    fn moves(&mut self, at: u8, rate: u8) {
-        let (Some(there), Some(outpoint)) = (self.there, self.outpoint(at)) else { return };
+    /// An outpoint, and a pledge of the same sponsor with the other task, issued where there is none yet.
+    fn pledge_there(&mut self, at: u8) -> Option<(OutPoint, (CharterId, u32))> {
+        let (there, outpoint) = (self.there?, self.outpoint(at)?);
         let (here, index) = (self.world.id, self.world.task().outpoints()[&outpoint].slot.index);
         if index == 0 {
-            return;
+            return None;
         }
         let next = |world: &World| world.book.task(&there).expect("drafted").next_index();
         while next(&self.world) <= index {
@@ -226,15 +239,55 @@ impl Life {
             self.world.id = here;
             self.give_to(there, command);
             if next(&self.world) == before {
-                return;
+                return None;
             }
         }
-        let to_address =
-            self.world.book.task(&there).expect("drafted").pledges()[&index].output.address.to_string();
-        let network = self.world.network;
-        let statement =
-            Move { network, charter: here, outpoint, to_charter: there, to_index: index, to_address };
-        let consent = Signed::new(&self.world.secp, statement.clone(), &self.world.sponsor(index));
+        Some((outpoint, (there, index)))
+    }
+
+    /// What a sponsor does to have an outpoint moved from T on.
+    fn moves_alone(&mut self, at: u8) {
+        let Some((outpoint, to)) = self.pledge_there(at) else { return };
+        let consent = self.world.consent(outpoint, to);
+        let target = self.world.task().late_target(&consent).expect("a pledge's outpoint");
+        if target.ladder().is_empty() {
+            return;
+        }
+        let (consent, ladder) = self.world.late_move(outpoint, to);
+        for command in self.world.arrivals(&ladder, to) {
+            self.give_to(to.0, command);
+        }
+        self.give(Command::SignLateMove { consent, ladder: ladder.signatures().clone() });
+    }
+
+    /// A rung of one that somebody has; nodes take it, or not.
+    fn rung(&mut self, at: u8, rung: u8) {
+        let late =
+            self.world.task().outpoints().values().filter_map(|held| held.late_move.as_ref()?.ladder());
+        let Some(ladder) = pick(late.cloned(), at) else { return };
+        if let Some((_, transaction)) = pick(ladder.rungs(), rung) {
+            let _ = self.world.chain.broadcast(&transaction);
+        }
+    }
+
+    /// Past T some of what sponsors signed for it is sent, and mined.
+    pub(in crate::escrow) fn moves_at_t(&mut self) {
+        self.world.advance_to(testing::REFUND_TIME + 1);
+        for at in 0..4 {
+            self.rung(at * 2, at);
+        }
+        self.world.mine(1);
+        self.world.check();
+        audit(&self.world);
+        no_dead_state(&self.world);
+    }
+
+    /// What the sponsor of an outpoint does to move it: pledges there with the same key, consents, and signs its
+    /// refund there.
+    fn moves(&mut self, at: u8, rate: u8) {
+        let Some((outpoint, (there, index))) = self.pledge_there(at) else { return };
+        let consent = self.world.consent(outpoint, (there, index));
+        let statement = consent.statement.clone();
         self.give(Command::SignMove { consent });
         let signed = self.world.task().moves_to(outpoint, there).is_some();
         if let Ok(plan) = self.world.task().moved(&statement, u64::from(rate))
@@ -419,6 +472,8 @@ impl Life {
                 self.settle(Kind::Milestone { submission }, pair, form);
             }
             Step::Move(at, rate) => self.moves(at, rate),
+            Step::Late(at) => self.moves_alone(at),
+            Step::Rung(at, rung) => self.rung(at, rung),
             Step::Reload => {
                 let again = self.world.replayed();
                 assert_eq!(again, self.world.book, "the journal folds into the same book");
@@ -539,8 +594,9 @@ proptest! {
         amounts in prop::collection::vec(10_000u64..900_000, 1..4),
         steps in prop::collection::vec(wide_step(), 15..45),
         look in any::<prop::sample::Index>(),
+        takes_late in any::<bool>(),
     ) {
-        let mut life = Life::wide();
+        let mut life = Life::wide(takes_late);
         for amount in &amounts {
             life.world.fund(sat(*amount));
         }
@@ -556,13 +612,14 @@ proptest! {
         life.world.check();
         audit(&life.world);
         no_dead_state(&life.world);
+        life.moves_at_t();
         life.goes_home();
     }
 }
 
 #[test]
 fn a_life_of_everything_leaves_no_dead_state_on_its_way() {
-    let mut life = Life::wide();
+    let mut life = Life::wide(false);
     for amount in [600_000, 400_000, 300_000] {
         life.world.fund(sat(amount));
     }

@@ -151,7 +151,7 @@ fn the_representative_is_waited_for_from_the_close_of_the_vote_where_the_word_wo
     let mut judged = world.clone();
     judged.judge(submission, false).unwrap();
     idle(&judged, &Role::ALL);
-    assert_eq!(judged.task().acts().judged_secs(&submission), Some(mtp(&judged)));
+    assert_eq!(judged.task().acts().last_secs(Role::Representative), Some(mtp(&judged)));
     // The time for a ruling passes, and with the cut-off nothing waits any more.
     let ends =
         u32::try_from(world.task().window(&world.task().submissions()[0]).unwrap().ruling_ends_secs).unwrap();

@@ -362,7 +362,7 @@ impl Seat<'_> {
 
     /// Whether refunds were signed in advance of what a settlement would leave of a pledge.
     fn prepared(&self, pledge: u32) -> bool {
-        self.task.all_prepared().keys().any(|(_, slot, _)| slot.index == pledge)
+        self.task.prepared_of(pledge).next().is_some()
     }
 
     /// What proposals that can still be signed, or go out, would spend.

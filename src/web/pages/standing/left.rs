@@ -81,21 +81,28 @@ fn still(uncovered: &[u32]) -> String {
     }
 }
 
-/// A settlement that pays a part and keeps the rest in escrow, here or elsewhere.
-pub(super) fn split(pay_bps: u16, rest: Rest, mined: bool, blocks: &str) -> Words {
-    match (rest, mined) {
-        (Rest::Moves, true) => Words::new(
+/// What moves to a pledge of the same sponsor under another charter, whoever signed it besides.
+pub(super) fn moved(mined: bool, blocks: &str) -> Words {
+    if mined {
+        return Words::new(
             "went_over",
             "good",
             "Moved to another task",
-            format!("As you signed, the money lies at your pledge under another charter ({blocks})."),
-        ),
-        (Rest::Moves, false) => Words::new(
-            "going_over",
-            "",
-            "Being moved to another task",
-            "As you signed, two of the three signers sent the money to your pledge under another charter. It waits for a block.",
-        ),
+            format!("As you signed, the money went to your pledge under another charter ({blocks})."),
+        );
+    }
+    Words::new(
+        "going_over",
+        "",
+        "Being moved to another task",
+        "As you signed, the money is on its way to your pledge under another charter. It waits for a block.",
+    )
+}
+
+/// A settlement that pays a part and keeps the rest in escrow, here or elsewhere.
+pub(super) fn split(pay_bps: u16, rest: Rest, mined: bool, blocks: &str) -> Words {
+    match (rest, mined) {
+        (Rest::Moves, mined) => moved(mined, blocks),
         (_, true) => Words::new(
             "part_paid",
             "good",

@@ -17,6 +17,8 @@ fn held(amount_sat: u64, standing: Standing) -> OutpointView {
         secured: false,
         pair_only: false,
         ended: None,
+        moved: None,
+        late_move: None,
     }
 }
 
@@ -172,4 +174,29 @@ fn the_refunds_safety_is_said_until_the_money_has_gone() {
     assert_eq!(safety(&pair_only), Some("secured_pair_only"));
     assert_eq!(safety(&held(1, Standing::Vanished)), None);
     assert_eq!(safety(&ended(Ending::Refunded, 0)), None);
+}
+
+#[test]
+fn what_moves_alone_is_told_as_moved_and_before_that_as_what_was_signed() {
+    use crate::escrow::pledge::Destination;
+    use crate::escrow::statement::CharterId;
+    let terms = testing::fields(Network::Regtest);
+    let (early, late) = (Some(terms.funding_close - 5_000), Some(terms.refund_time + 1));
+    let to = Some(Destination { to_charter: CharterId([7; 32]), to_index: 3 });
+    let at = |held: &OutpointView| state(std::slice::from_ref(held), None, early);
+    let moved = |depth| OutpointView { moved: to, ..ended(Ending::Moved, depth) };
+    assert_eq!(at(&moved(0)).0, "going_over");
+    let (name, words) = at(&moved(1));
+    assert_eq!((name, words.title.as_str()), ("went_over", "Moved to another task"));
+    assert!(!words.text.contains("back at"), "{}", words.text);
+    let signed = OutpointView { late_move: to, ..secured(500_000, Standing::Credited) };
+    let (name, words) = at(&signed);
+    assert_eq!(name, "credited_secured");
+    assert!(
+        words.text.contains("moves to another task, as you signed, or comes back from"),
+        "{}",
+        words.text
+    );
+    let (name, words) = state(std::slice::from_ref(&signed), None, late);
+    assert_eq!((name, words.title.as_str()), ("move_due", "Move due"));
 }

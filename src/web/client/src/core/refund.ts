@@ -45,6 +45,10 @@ export interface RefundSignatures {
   readonly ladder: readonly string[];
 }
 
+/** A ladder alone, as `POST /tasks/{charter}/late-moves` takes it: the txid of a pair in a batch is not known beforehand, so what
+ * must have its own refund where it arrives has none. */
+export type LadderSignatures = Omit<RefundSignatures, 'pair'>;
+
 /** What is refunded and to whom: everything a refund transaction is built from. */
 export class RefundTarget {
   readonly output: EscrowOutput;
@@ -131,9 +135,18 @@ export class RefundTarget {
   /** Signs pair and ladder. Equal input gives equal bytes. */
   sign(key: KeyPair): RefundBundle {
     this.own(key);
-    const signed = (transaction: Transaction, type: number): Uint8Array => signSchnorr(this.message(transaction, type), key);
-    const pair = signed(this.pair(), SIGHASH.singleAnyoneCanPay);
-    return new RefundBundle(this, pair, this.ladder().map(({ transaction }) => signed(transaction, SIGHASH.default)));
+    const pair = signSchnorr(this.message(this.pair(), SIGHASH.singleAnyoneCanPay), key);
+    return new RefundBundle(this, pair, this.rungs(key));
+  }
+
+  /** Signs the ladder, and no pair. */
+  signLadder(key: KeyPair): LadderSignatures {
+    this.own(key);
+    return { outpoint: outpointText(this.outpoint), amount_sat: satNumber(this.amount, 'amount_sat'), ladder: this.rungs(key).map(hex) };
+  }
+
+  private rungs(key: KeyPair): Uint8Array[] {
+    return this.ladder().map(({ transaction }) => signSchnorr(this.message(transaction, SIGHASH.default), key));
   }
 
   /** Checks every part of a bundle against what it must refund. `field` is where it stands. */

@@ -1,8 +1,8 @@
 // From what a sponsor still has to a pledge whose refunds can be signed: the recovery file; or the words, or the pledge's
 // key, beside the task's charter or its proof document. No network: everything is derived from what is given.
 
-import { parseAddress } from '../core/address.ts';
-import { unhex } from '../core/bytes.ts';
+import { addressOf, parseAddress } from '../core/address.ts';
+import { hex, unhex } from '../core/bytes.ts';
 import { Charter } from '../core/charter.ts';
 import { UpfrontError, refuse } from '../core/error.ts';
 import { parseJson, type Json } from '../core/json.ts';
@@ -33,8 +33,18 @@ export interface Opened {
   readonly file: RecoveryFile | null;
   /** Unspent outpoints that a proof document names: its word, but that amounts were compared with its transactions. */
   readonly named: readonly Payment[];
+  /** Outpoints that, by a proof document, went neither home nor to payees: where a move took them. */
+  readonly elsewhere: readonly Elsewhere[];
   /** Whether the refund address was given or derived, not read from a signed pledge. */
   readonly refundAddressGuessed: boolean;
+}
+
+/** What was sent to one address that is not the pledge's refund address. */
+export interface Elsewhere extends Payment {
+  readonly txid: string;
+  /** Whether the sponsor's key alone sent it; else two signers did. */
+  readonly alone: boolean;
+  readonly address: string;
 }
 
 /** Armor makes a text a third longer, and the format has a header. */
@@ -63,7 +73,7 @@ export async function openBytes(bytes: Uint8Array, passphrase: string | null): P
 
 export function openFile(given: Uint8Array | string): Opened {
   const file = RecoveryFile.parse(given);
-  return { charter: file.charter, refunds: file, file, named: [], refundAddressGuessed: false };
+  return { charter: file.charter, refunds: file, file, named: [], elsewhere: [], refundAddressGuessed: false };
 }
 
 /** The public side: a charter's canonical text, or a proof document, which has attestations and pledges besides. */
@@ -71,7 +81,7 @@ interface Public {
   readonly charter: Charter;
   readonly attestations: readonly [string, string, string] | null;
   readonly pledges: readonly { readonly index: number; readonly sponsorKey: string; readonly refundAddress: string; readonly signature: string }[];
-  readonly outpoints: readonly (Payment & { readonly index: number; readonly generation: number; readonly spent: boolean })[];
+  readonly outpoints: readonly (Payment & { readonly index: number; readonly generation: number; readonly spend: { readonly txid: string; readonly vin: number; readonly path: string } | null })[];
   /** Raw transactions, hex. */
   readonly transactions: readonly string[];
 }
@@ -120,7 +130,11 @@ export function readPublic(text: string): Public {
       index: numberIn(one, 'index', `outpoints.${at}.index`),
       generation: integer(one.generation ?? 0, `outpoints.${at}.generation`, 0, MAX_GENERATION),
       amount: BigInt(numberIn(one, 'amount_sat', `outpoints.${at}.amount_sat`)),
-      spent: isObject(one.spend),
+      spend: isObject(one.spend) ? {
+        txid: textIn(one.spend, 'txid', `outpoints.${at}.spend.txid`),
+        vin: numberIn(one.spend, 'vin', `outpoints.${at}.spend.vin`),
+        path: textIn(one.spend, 'path', `outpoints.${at}.spend.path`),
+      } : null,
     })),
     transactions: isObject(value.transactions)
       ? Object.values(value.transactions).flatMap((one) => (isObject(one) && typeof one.raw === 'string' ? [one.raw] : [])) : [],
@@ -235,7 +249,28 @@ export function openSecret(asked: Asked): Opened {
       origin: { sponsorKeyIndex: found.keyIndex, refundAddressIndex: refundIndex(secret, refundAddress), phrase: null },
     });
   const named = namedPayments(given, refunds, (generation) => contract.pledge({ generation, index: found.index }, found.key.publicKey));
-  return { charter, refunds, file: refunds instanceof RecoveryFile ? refunds : null, named, refundAddressGuessed: claim === undefined };
+  const elsewhere = sentElsewhere(given, refunds);
+  return { charter, refunds, file: refunds instanceof RecoveryFile ? refunds : null, named, elsewhere, refundAddressGuessed: claim === undefined };
+}
+
+/** What the document's own transactions sent to another address than home. A payout has several outputs; a move has one,
+ * and so has what a sponsor's key sends alone. */
+function sentElsewhere(given: Public, refunds: Refunds): Elsewhere[] {
+  const { network } = refunds.output;
+  const home = hex(parseAddress(refunds.refundAddress, network, 'refund_address').script);
+  const spenders = new Map(given.transactions.map((raw, at) => {
+    const transaction = parseTransaction(unhex(raw, `transactions.${at}`), `transactions.${at}`);
+    return [txid(transaction), transaction];
+  }));
+  return given.outpoints.flatMap(({ outpoint, amount, index, spend }) => {
+    const transaction = spend === null ? undefined : spenders.get(spend.txid);
+    if (spend === null || transaction === undefined || index !== refunds.output.slot.index) return [];
+    const alone = spend.path === 'refund';
+    const [only] = transaction.inputs.length === 1 && transaction.outputs.length === 1 ? transaction.outputs : [];
+    const output = alone ? transaction.outputs[spend.vin] ?? transaction.outputs[0] : only;
+    if (output === undefined || hex(output.script) === home) return [];
+    return [{ outpoint, amount, txid: spend.txid, alone, address: addressOf(output.script, network) ?? hex(output.script) }];
+  });
 }
 
 /** Unspent outpoints of the pledge, at its address or where settlements left them; each is located for its refund. */
@@ -246,7 +281,7 @@ function namedPayments(given: Public, refunds: Refunds, outputAt: (generation: n
     const payments = transactions.flatMap((transaction) => paymentsOf(transaction, output));
     return new Map(payments.map((one) => [outpointText(one.outpoint), one.amount]));
   };
-  return given.outpoints.filter((one) => one.index === refunds.output.slot.index && !one.spent).map(({ outpoint, amount, generation }) => {
+  return given.outpoints.filter((one) => one.index === refunds.output.slot.index && one.spend === null).map(({ outpoint, amount, generation }) => {
     const output = generation === 0 ? refunds.output : outputAt(generation);
     if (generation > 0) refunds.locate(outpoint, output);
     const paid = paidAt.get(generation) ?? paidTo(output);

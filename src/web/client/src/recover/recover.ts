@@ -207,6 +207,10 @@ function showPledge(pledge: Opened): void {
       ? [element('p', { class: 'warn' }, element('strong', {}, 'Compare: '), 'is this the address you paid, and is the refund address one of yours? Neither the charter nor the words can tell.')]
       : []),
     rows(pledgeRows(pledge, nowSecs())),
+    ...pledge.elsewhere.map(({ amount, outpoint, txid, alone, address }) => element('p', { class: 'warn' },
+      element('strong', {}, 'Moved, not refunded: '), `${amountWords(amount)} at `, element('code', {}, outpoint),
+      `${alone ? ', by the sponsor\'s key' : ', by two of the three signers'}, to `, element('code', {}, address), ' in ', element('code', {}, txid),
+      '. If you moved this pledge to another task, that is its address there: go on with the recovery file of that pledge. The document says so; an explorer shows the same.')),
   );
   show(part('pledge'), true);
 }

@@ -7,7 +7,7 @@ import { refuse, UpfrontError } from '../core/error.ts';
 import type { KeyPair } from '../core/keys.ts';
 import type { Contract, EscrowOutput } from '../core/output.ts';
 import type { RecoveryFile } from '../core/recovery.ts';
-import { RefundTarget, type RefundBundle, type RefundSignatures } from '../core/refund.ts';
+import { RefundTarget, type RefundBundle, type LadderSignatures } from '../core/refund.ts';
 import { makePlan, outputsOf, type Plan } from '../core/settlement/plan.ts';
 import { madeBy, prepareRefunds } from '../core/settlement/prepared.ts';
 import { signStatement } from '../core/signature.ts';
@@ -64,7 +64,7 @@ export interface SignedPart {
   /** The refund of what arrives, for each transaction that may bring it. */
   readonly refunds: readonly RefundBundle[];
   /** What moves it from T on; null where signers move it. */
-  readonly ladder: RefundSignatures | null;
+  readonly ladder: LadderSignatures | null;
 }
 
 /** The transactions by which signers move one output to an address of another charter. */
@@ -161,6 +161,6 @@ export function signMove(from: Leaving, there: RecoveryFile, { way, moving }: Mo
       const id = txid(transaction);
       return transaction.outputs.map(({ amount }, vout) => there.target(`${id}:${vout}`, amount).sign(key));
     });
-    return { consent, refunds, ladder: target.sign(key).signatures };
+    return { consent, refunds, ladder: target.signLadder(key) };
   });
 }

@@ -147,7 +147,7 @@ export class Move {
     }
     for (const { consent, ladder } of parts) {
       await this.once(`consent ${consent.statement.outpoint}`, this.own, () =>
-        (ladder === null ? postJson(from, '/moves', consent) : postJson(from, '/late-moves', { consent, refund: ladder })));
+        (ladder === null ? postJson(from, '/moves', consent) : postJson(from, '/late-moves', { consent, ladder })));
     }
   }
 

@@ -210,7 +210,7 @@ function ended(parts: readonly string[]): Task {
   });
   const outpoint = `${'ab'.repeat(32)}:0`;
   const task = new Task({
-    charter, tip: { height: 500, hash: '00'.repeat(32), mtp_secs: now }, outputs: new Map(), pledges: [], submissions, moves: [], settlements: new Map(),
+    charter, tip: { height: 500, hash: '00'.repeat(32), mtp_secs: now }, outputs: new Map(), pledges: [], submissions, moves: [], lateMoves: [], settlements: new Map(),
     outpoints: [{
       outpoint, index: 1, generation: 0, amount: 500_000n, coinbase: false, spend: null, secured: true,
       confirmation: { height: 5, block_hash: '00'.repeat(32), position: 1, mtp_secs: 1 },

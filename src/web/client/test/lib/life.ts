@@ -12,11 +12,12 @@ import type { Kind, TermsDocument } from '../../src/core/proof/document.ts';
 import { formsOf, makePlan, outputsOf, type Plan } from '../../src/core/settlement/plan.ts';
 import { messagesOf, psbtOf } from '../../src/core/settlement/psbts.ts';
 import { readTerms } from '../../src/core/settlement/terms.ts';
+import { RefundTarget } from '../../src/core/refund.ts';
 import { signStatement } from '../../src/core/signature.ts';
 import type { Psbt } from '../../src/core/psbt.ts';
 import { ROLES, type Role } from '../../src/core/signer-key.ts';
 import * as statement from '../../src/core/statement.ts';
-import { parseTransaction, serialize, transactionHex, txid, withWitness, type Transaction, type TxOut } from '../../src/core/tx.ts';
+import { parseOutpoint, parseTransaction, serialize, transactionHex, txid, withWitness, type Transaction, type TxOut } from '../../src/core/tx.ts';
 import { accountOf, fixture, remade, rootOf, type Json } from '../sign/fixture.ts';
 
 const receiptKey = keyPair(new Uint8Array(32).fill(7), 'key');
@@ -44,7 +45,7 @@ interface Paid {
   readonly index: number;
   readonly generation: number;
   readonly amount: bigint;
-  spend: { readonly txid: string; readonly vin: number } | null;
+  spend: { readonly txid: string; readonly vin: number; readonly path?: 'refund' } | null;
 }
 
 interface Submitted {
@@ -69,6 +70,7 @@ export class Life {
   readonly submissions: Submitted[] = [];
   readonly settlements: { terms: TermsDocument; plan: Plan; signedBy: Role[]; at: number }[] = [];
   readonly moves: Json[] = [];
+  readonly lateMoves: Json[] = [];
   private readonly headers: { hex: string; hash: string; time: number }[] = [];
   private readonly mined = new Map<string, Mined>();
   private waiting: Transaction[] = [];
@@ -223,13 +225,33 @@ export class Life {
   }
 
   move(index: number, to: Life, toIndex: number, generation = 0): void {
+    this.moves.push(this.consent(index, to, toIndex, generation));
+  }
+
+  /** The sponsor signs that from T on it goes there, and sends a rung of it. */
+  moveLate(index: number, to: Life, toIndex: number, rung: number | null = 0, signed = true): void {
+    if (signed) this.lateMoves.push(this.consent(index, to, toIndex, 0));
+    if (rung !== null) this.sendAlone(index, to.outputAt(toIndex, 0).address, rung);
+  }
+
+  /** The sponsor's key sends a rung that pays an address. */
+  sendAlone(index: number, address: string, rung: number): void {
+    const paid = this.outpointOf(index);
+    const target = new RefundTarget(this.outputAt(index, 0), parseOutpoint(paid.outpoint, 'outpoint'), paid.amount, address);
+    const { transaction } = target.sign(this.pledges[index - 1]!.key).ladder()[rung]!;
+    paid.spend = { txid: txid(transaction), vin: 0, path: 'refund' };
+    this.waiting.push(parseTransaction(serialize(transaction), 'tx'));
+    this.mine();
+  }
+
+  private consent(index: number, to: Life, toIndex: number, generation: number): Json {
     const { network } = this.charter.fields;
     const said = {
       network, charter: this.charter.id, outpoint: this.outpointOf(index, generation).outpoint, to_charter: to.charter.id, to_index: toIndex,
       to_address: to.outputAt(toIndex, 0).address,
     };
     const words = statement.move({ ...said, toCharter: said.to_charter, toIndex, toAddress: said.to_address });
-    this.moves.push({ statement: said, signature: signStatement(words, this.pledges[index - 1]!.key) });
+    return { statement: said, signature: signStatement(words, this.pledges[index - 1]!.key) };
   }
 
   // ---- Settlements
@@ -299,11 +321,12 @@ export class Life {
         ({ index, sponsor_key: key.publicKey, refund_address: refundAddress, signature, promised_sat: 10_000, issued_mtp_secs: START })),
       outpoints: this.paid.map(({ outpoint, index, generation, amount, spend }) => ({
         outpoint, index, generation, amount_sat: Number(amount), secured: false, standing: { standing: 'seen' },
-        spend: spend === null ? null : { ...spend, path: 'cooperative' },
+        spend: spend === null ? null : { path: 'cooperative', ...spend },
       })),
       transactions: Object.fromEntries([...ids].map((id) => [id, at(id)])),
       headers: Object.fromEntries(this.headers.map((header, number) => [String(FIRST_HEIGHT + number), header.hex])),
       ...(this.moves.length === 0 ? {} : { moves: this.moves }),
+      ...(this.lateMoves.length === 0 ? {} : { late_moves: this.lateMoves }),
       submissions: this.submissions.map(({ id, statement: said, signature, height, votes, acceptance, ruling, confirmation: known }) => ({
         id, submission: { statement: said as Json, signature }, block_hash: this.headers[height - FIRST_HEIGHT]!.hash, block_mtp_secs: this.median(height),
         votes, acceptance, ruling,

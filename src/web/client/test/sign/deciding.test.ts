@@ -12,7 +12,7 @@ import type { Task } from '../../src/core/proof/task.ts';
 import { another, leaves, replaced, valueAt, type Path } from './changes.ts';
 import { readFixture, type Json } from './fixture.ts';
 
-const documents = readFixture('deciding.json') as { confirmed: Json; disputed: Json };
+const documents = readFixture('deciding.json') as { confirmed: Json; disputed: Json; moved: Json };
 
 function taken(json: Json): Task {
   const checked = checkProof(parseProof(JSON.stringify(json)));
@@ -77,4 +77,22 @@ test('nobody votes before the confirmation', () => {
   const vote = valueAt(documents.disputed, ['submissions', 0, 'votes', 0]);
   const early = replaced(replaced(documents.confirmed, ['submissions', 0, 'confirmation'], undefined), ['submissions', 0, 'votes'], [vote]);
   assert.ok(found(early).includes('submissions/0/votes/0'));
+});
+
+test('what a sponsor moved alone is told by the consent and the chain, in the crate\'s document too', () => {
+  const task = taken(documents.moved);
+  const { settled_sat: settled, refunded_sat: refunded, raised_sat: raised } = task.totals;
+  assert.deepEqual([settled, refunded, raised], [400_000, 100_000, 710_000]);
+  const to = [...task.outpoints.values()].flatMap((held) => task.destination(held)?.to_index ?? []);
+  assert.deepEqual(to, [4]);
+  const consents = valueAt(documents.moved, ['late_moves']) as Json[];
+  assert.equal(consents.length, 3);
+  consents.forEach((consent, at) => {
+    for (const { path: whole } of leaves(consent, ['late_moves', at])) {
+      assert.notDeepEqual(found(replaced(documents.moved, whole, another(valueAt(documents.moved, whole)))), [], whole.join('/'));
+    }
+  });
+  const at = consents.findIndex((consent) => valueAt(consent, ['statement', 'to_index']) === 4);
+  const without = replaced(documents.moved, ['late_moves'], consents.filter((_, place) => place !== at));
+  assert.ok(found(without).includes('totals/refunded_sat'));
 });

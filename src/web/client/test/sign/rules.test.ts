@@ -12,6 +12,7 @@ import { prepareRefunds, remainderHome } from '../../src/core/settlement/prepare
 import type { Named } from '../../src/core/statement.ts';
 import type { RefundSignatures } from '../../src/core/refund.ts';
 import { Life, leaderKey, START } from '../lib/life.ts';
+import { replaced } from './changes.ts';
 import { fixture, proofOf, rootOf, type Json } from './fixture.ts';
 
 const REVIEW = 3_600;
@@ -33,6 +34,10 @@ function funded(change: ConstructorParameters<typeof Life>[0] = {}): Life {
 const taskOf = (json: Json): Task => {
   const checked = checkProof(proofOf(json));
   return 'task' in checked ? checked.task : assert.fail(JSON.stringify(checked.findings));
+};
+const foundIn = (json: Json): string[] => {
+  const checked = checkProof(proofOf(json));
+  return 'findings' in checked ? checked.findings.map(({ field, problem }) => `${field}: ${problem}`) : [];
 };
 /** Of what is unspent: pledge and share. */
 function bps(life: Life, kind: TermsDocument['for']): [number, number][] {
@@ -209,6 +214,59 @@ test('what was beyond the cap was not raised, and takes nothing away when it mov
   const task = taskOf(life.document());
   assert.deepEqual(task.standings.get(life.outpointOf(2).outpoint), { standing: 'surplus', reason: 'over_cap' });
   assert.equal(task.totals['raised_sat'], 400_000);
+});
+
+for (const rung of [0, 3]) {
+  test(`what a sponsor moved alone from T on by rung ${rung} left as what two signed did, and is no refund`, () => {
+    const life = funded();
+    const to = destination(['alice', 'bob']);
+    life.advanceTo(life.charter.fields.refund_time + 30 * 86_400);
+    life.moveLate(1, to, 1, rung);
+    life.sendAlone(2, life.pledges[1]!.refundAddress, rung);
+    const task = taskOf(life.document());
+    const held = task.outpoints.get(life.outpointOf(1).outpoint)!;
+    assert.deepEqual([task.destination(held)?.to_charter, task.destination(held)?.to_index], [to.charter.id, 1]);
+    assert.equal(task.destination(task.outpoints.get(life.outpointOf(2).outpoint)!), undefined);
+    const { raised_sat: raised, settled_sat: settled, refunded_sat: refunded } = task.totals;
+    assert.deepEqual([raised, settled, refunded], [300_000, 400_000, 300_000]);
+  });
+}
+
+test('without the consent, or by another transaction of the same key, it is told as refunded', () => {
+  const to = destination(['alice', 'bob']);
+  const sums = (life: Life): unknown[] => {
+    const { raised_sat: raised, settled_sat: settled, refunded_sat: refunded } = taskOf(life.document()).totals;
+    return [raised, settled, refunded];
+  };
+  const past = (): Life => {
+    const life = funded();
+    life.advanceTo(life.charter.fields.refund_time + 1);
+    return life;
+  };
+  const unsigned = past();
+  unsigned.moveLate(1, to, 1, 0, false);
+  assert.deepEqual(sums(unsigned), [700_000, 0, 400_000]);
+  const home = past();
+  home.moveLate(1, to, 1, null);
+  assert.deepEqual(sums(home), [700_000, 0, 0], 'signed, and not sent yet');
+  home.sendAlone(1, home.pledges[0]!.refundAddress, 1);
+  assert.deepEqual(sums(home), [700_000, 0, 400_000]);
+});
+
+test('a consent for T is checked like any other: signature, outpoint, charter, and one an outpoint', () => {
+  const life = funded();
+  const to = destination(['alice', 'bob']);
+  life.advanceTo(life.charter.fields.refund_time + 1);
+  life.moveLate(1, to, 1);
+  const document = life.document();
+  const found = (changed: Json): string => foundIn(changed).join('; ');
+  assert.equal(found(document), '');
+  const address = life.outputAt(1, 0).address;
+  assert.match(found(replaced(document, ['late_moves', 0, 'signature'], '00'.repeat(64))), /late_moves\/0: the move signature does not verify/);
+  assert.match(found(replaced(document, ['late_moves', 0, 'statement', 'to_address'], address)), /late_moves\/0: the move signature does not verify/);
+  assert.match(found(replaced(document, ['late_moves', 0, 'statement', 'to_charter'], life.charter.id)), /late_moves\/0\/statement\/to_charter: it leads to the charter it comes from/);
+  assert.match(found(replaced(document, ['late_moves', 1], (document as { late_moves: Json[] }).late_moves[0]!)), /late_moves\/1\/statement\/outpoint: it has a consent already/);
+  assert.match(found(replaced(document, ['late_moves'], [])), /totals\/refunded_sat: claimed 0, computed 400000/);
 });
 
 // ---- What stays

@@ -143,7 +143,7 @@ function fold(
   });
   return new Task({
     charter, tip: document.tip, outputs, pledges: document.pledges, outpoints, submissions, settlements,
-    moves: document.moves.map(({ statement }) => statement),
+    moves: document.moves.map(({ statement }) => statement), lateMoves: document.late_moves.map(({ statement }) => statement),
   });
 }
 

@@ -110,6 +110,7 @@ const proof = object({
     transactions: list(list(object({ feerate_sat_per_vb: u64, fee_sat: u64, txid: hash32 }))),
   })),
   moves: some(object({ statement: move, signature })),
+  late_moves: some(object({ statement: move, signature })),
   totals: object({
     seen_sat: u64, awaiting_depth_sat: u64, credited_sat: u64, gifts_sat: u64, surplus_sat: u64, below_minimum_sat: u64,
     raised_sat: u64, settled_sat: u64, refunded_sat: u64, secured_sat: u64,

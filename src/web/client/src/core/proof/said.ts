@@ -128,6 +128,12 @@ export class Said {
   check(): void {
     this.document.submissions.forEach((proof, at) => this.submission(proof, `submissions/${at}`, at));
     this.document.moves.forEach((signed, at) => this.move(signed, `moves/${at}`));
+    this.document.late_moves.forEach((signed, at) => {
+      this.move(signed, `late_moves/${at}`);
+      const { outpoint } = signed.statement;
+      const first = this.document.late_moves.findIndex(({ statement }) => statement.outpoint === outpoint) === at;
+      this.findings.unless(first, `late_moves/${at}/statement/outpoint`, 'it has a consent already');
+    });
   }
 
   private sameTask(said: { readonly network: string; readonly charter: string }, field: string): void {
@@ -190,6 +196,7 @@ export class Said {
   private move({ statement: said, signature }: ProofDocument['moves'][number], field: string): void {
     const { findings } = this;
     this.sameTask(said, `${field}/statement`);
+    findings.unless(said.to_charter !== this.charter.id, `${field}/statement/to_charter`, 'it leads to the charter it comes from');
     const address = ownSpelling(said.to_address, this.charter, 'to_address');
     if ('problem' in address) findings.add(`${field}/statement/to_address`, address.problem);
     const held = this.document.outpoints.find(({ outpoint }) => outpoint === said.outpoint);

@@ -91,7 +91,8 @@ export function standingsOf(
 }
 
 /** Sums over all outpoints, by what they count as; as JSON, which is what the document claims. What settlements
- * left in escrow was raised once, and did not leave; what moved on is raised where it moved to. */
+ * left in escrow was raised once, and did not leave; what moved on is raised where it moved to, and is no refund, whoever
+ * signed it. `movedOn` is asked of what a mined transaction spends. */
 export function totalsOf(
   outpoints: readonly Held[], standings: Standings, coverages: Coverages = new Map(), movedOn: (held: Held) => boolean = () => false,
 ): Record<string, number> {
@@ -110,11 +111,12 @@ export function totalsOf(
     const remainder = held.generation > 0 && coverages.has(held.outpoint);
     if (remainder && held.confirmation !== null) stayed += held.amount;
     if ((standing === 'credited' && !remainder) || standing === 'gift') sums.raised_sat += held.amount;
-    // What was beyond the cap was never raised here.
-    if (standing === 'credited' && movedOn(held)) moved += held.amount;
     // A spend that is not mined has not moved anything yet.
     if (held.spend?.confirmation) {
-      sums[held.spend.path === 'refund' ? 'refunded_sat' : 'settled_sat'] += held.amount;
+      const on = movedOn(held);
+      sums[held.spend.path === 'refund' && !on ? 'refunded_sat' : 'settled_sat'] += held.amount;
+      // What was beyond the cap was never raised here.
+      if (on && standing === 'credited') moved += held.amount;
       continue;
     }
     sums[places[standing]] += held.amount;

@@ -3,9 +3,11 @@
 
 import type { Charter } from '../charter.ts';
 import type { EscrowOutput } from '../output.ts';
-import { formsOf, type Chunk, type Plan } from '../settlement/plan.ts';
+import { hasTransaction, type Chunk, type Plan } from '../settlement/plan.ts';
+import { RefundTarget } from '../refund.ts';
 import { madeBy } from '../settlement/prepared.ts';
 import type { NamedPayee } from '../statement.ts';
+import { parseOutpoint, txid } from '../tx.ts';
 import { submissionOf, txidOf, type Kind, type TermInput, type Terms } from '../settlement/terms.ts';
 import {
   choiceOf, silencePays, tallyOf, verdictOf, windowOf, type Cast, type Choice, type Tally, type Verdict, type VotingRules,
@@ -14,6 +16,7 @@ import {
 import { coveragesOf, remaindersIn, type Coverages, type Remainders } from './coverage.ts';
 import type { MoveDocument, PledgeProof, SettlementProof, SubmissionProof, TipDocument } from './document.ts';
 import { entitlementOf, type Entitlement } from './entitle.ts';
+import { slotKey } from './mined.ts';
 import { depthOf, standingsOf, totalsOf, type FundingRules, type Held, type Standings } from './standing.ts';
 
 /** Seconds after T during which a payout that was under way may still be rebuilt. */
@@ -47,6 +50,8 @@ export class Task {
   readonly submissions: readonly SubmissionState[];
   /** What sponsors let go to another task. */
   readonly moves: readonly MoveDocument[];
+  /** What they send there themselves from T on, by the transactions that carry it out. */
+  private readonly late = new Map<string, MoveDocument>();
   /** By id, in the order in which they were proposed. */
   readonly settlements: Map<string, SettlementState>;
   /** Where everything comes from that settlements would leave in escrow. */
@@ -54,8 +59,6 @@ export class Task {
   readonly coverages: Coverages;
   readonly standings: Standings;
   private readonly voting: VotingRules;
-  /** Transactions that move pledges to another charter. */
-  private readonly moving: ReadonlySet<string>;
   /** What was split off, by what it was split off from. */
   private readonly rests = new Map<string, Held>();
   /** Each outpoint asks for them. */
@@ -64,7 +67,7 @@ export class Task {
   constructor(given: {
     charter: Charter; tip: TipDocument; outputs: ReadonlyMap<string, EscrowOutput>; pledges: readonly PledgeProof[];
     outpoints: readonly Held[]; submissions: readonly SubmissionState[]; moves: readonly MoveDocument[];
-    settlements: Map<string, SettlementState>;
+    lateMoves: readonly MoveDocument[]; settlements: Map<string, SettlementState>;
   }) {
     const { fields } = given.charter;
     this.charter = given.charter;
@@ -88,8 +91,9 @@ export class Task {
       const submission = this.submission(id);
       return submission === undefined ? undefined : milestoneIn(submission);
     };
-    const moves = this.plans.filter((plan) => plan.terms.kind.kind === 'move');
-    this.moving = new Set(moves.flatMap((plan) => formsOf(plan).map(({ form }) => form.txid)));
+    for (const move of given.lateMoves) {
+      for (const id of this.rungsOf(move)) this.late.set(id, move);
+    }
     this.remainders = remaindersIn(this.plans);
     this.coverages = coveragesOf(given.outpoints, this.remainders, milestoneOf);
     for (const held of given.outpoints) {
@@ -105,8 +109,31 @@ export class Task {
 
   /** Sums over all outpoints, as JSON. */
   get totals(): Record<string, number> {
-    const movedOn = (held: Held): boolean => held.spend?.confirmation != null && this.moving.has(held.spend.txid);
+    const movedOn = (held: Held): boolean => this.destination(held) !== undefined;
     return totalsOf([...this.outpoints.values()], this.standings, this.coverages, movedOn);
+  }
+
+  /** The transactions by which a sponsor alone carries out a move from T on. They follow from the consent: txids do not
+   * depend on signatures. */
+  private rungsOf(move: MoveDocument): string[] {
+    const held = this.outpoints.get(move.outpoint);
+    const output = held === undefined ? undefined : this.outputs.get(slotKey({ index: held.index, generation: held.generation }));
+    if (held === undefined || output === undefined || held.index === 0) return [];
+    const target = new RefundTarget(output, parseOutpoint(move.outpoint, 'outpoint'), held.amount, move.to_address);
+    return target.ladder().map(({ transaction }) => txid(transaction));
+  }
+
+  /** Where what spends an outpoint takes it, if that is a pledge of its sponsor under another charter. */
+  destination(held: Held): MoveDocument | undefined {
+    if (held.spend === null) return undefined;
+    const { txid: id } = held.spend;
+    const late = this.late.get(id);
+    if (late?.outpoint === held.outpoint) return late;
+    const carriedOut = (to: string): boolean => this.plans.some((plan) => {
+      const { kind } = plan.terms;
+      return kind.kind === 'move' && kind.to === to && hasTransaction(plan, id);
+    });
+    return this.moves.find((move) => move.outpoint === held.outpoint && carriedOut(move.to_charter));
   }
 
   /** Height at which what is left of a payment moved to another charter: from then on it speaks there, not here. */
@@ -114,7 +141,7 @@ export class Task {
     // Each step is a generation higher, so this ends.
     for (let held: Held | undefined = root; held !== undefined; held = this.rests.get(held.outpoint)) {
       if (!held.spend?.confirmation) return null;
-      if (this.moving.has(held.spend.txid)) return held.spend.confirmation.height;
+      if (this.destination(held) !== undefined) return held.spend.confirmation.height;
     }
     return null;
   }
