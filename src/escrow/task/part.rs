@@ -13,7 +13,7 @@ use crate::escrow::pledge::Outpoint;
 use crate::escrow::settlement::{self, Kind, Plan, Terms};
 use crate::escrow::statement::{Choice, Move, SubmissionId};
 use bitcoin::{Address, OutPoint, Txid};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a remainder comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,10 +167,10 @@ impl Task {
         })
     }
 
-    /// Everything that settlements left in escrow.
-    pub(super) fn remainders(&self) -> BTreeSet<OutPoint> {
+    /// Everything that settlements left in escrow, each with the payment it comes from.
+    pub(super) fn remainders(&self) -> BTreeMap<OutPoint, OutPoint> {
         let later = self.outpoints.values().filter(|held| held.slot.generation > 0);
-        later.filter(|held| self.root(held).is_some()).map(|held| held.outpoint).collect()
+        later.filter_map(|held| Some((held.outpoint, self.root(held)?.outpoint))).collect()
     }
 
     /// The outpoint that was paid in, which a remainder comes from in the end; itself, if nothing was split off.
