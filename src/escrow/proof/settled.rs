@@ -4,9 +4,11 @@
 use super::{Findings, ProofDocument, SettlementProof};
 use crate::escrow::facts::{SpendPath, Tip};
 use crate::escrow::pledge::{Outpoint, Standing};
-use crate::escrow::settlement::{Kind, TermInput, Terms};
+use crate::escrow::settlement::{Chunk, ChunkInput, Kind, Plan, TermInput, Terms};
 use crate::escrow::statement::Role;
 use crate::escrow::task::Task;
+use bitcoin::OutPoint;
+use std::collections::BTreeSet;
 
 impl SettlementProof {
     /// Whether two are said to have signed all of it, the arbiter among them if it carries out a ruling.
@@ -29,19 +31,40 @@ pub(super) fn settlement(
     let spends = || task.outpoints().values().filter_map(|held| held.spend);
     let on_chain = spends().any(|spend| state.plan.has_transaction(&spend.txid));
     if proof.fully_signed() || on_chain {
-        judge(task, tip, &format!("{field}/terms"), &proof.terms, on_chain, findings);
+        let binds = Binds { on_chain, gone: gone(task, &state.plan) };
+        judge(task, tip, &format!("{field}/terms"), &proof.terms, &binds, findings);
     }
+}
+
+/// What is excused of a settlement that binds.
+#[derive(Default)]
+struct Binds {
+    on_chain: bool,
+    /// What it spends and is not there.
+    gone: BTreeSet<OutPoint>,
+}
+
+/// What is not there of what the transactions spend of which nothing is on the chain: a reorg may have taken it, and
+/// then they cannot confirm. Whoever signs anything else needs not wait for that.
+fn gone(task: &Task, plan: &Plan) -> BTreeSet<OutPoint> {
+    let held = |input: &ChunkInput| task.outpoints().get(&input.term.outpoint);
+    let sent = |chunk: &Chunk| {
+        let spends = chunk.inputs.iter().filter_map(|input| held(input)?.spend);
+        spends.into_iter().any(|spend| chunk.forms.iter().any(|form| form.txid == spend.txid))
+    };
+    let inputs = plan.chunks().iter().filter(|chunk| !sent(chunk)).flat_map(|chunk| &chunk.inputs);
+    inputs.filter(|input| held(input).is_none()).map(|input| input.term.outpoint).collect()
 }
 
 /// Compares terms with what charter, pledges and votes say of each outpoint.
 pub(super) fn terms(task: &Task, tip: &Tip, field: &str, terms: &Terms, findings: &mut Findings) {
-    judge(task, tip, field, terms, false, findings);
+    judge(task, tip, field, terms, &Binds::default(), findings);
 }
 
 /// The same; what is on the chain may have paid less than would be allowed by now: with several milestones a word
 /// on one may come when another was paid and the rest returned.
-fn judge(task: &Task, tip: &Tip, field: &str, terms: &Terms, on_chain: bool, findings: &mut Findings) {
-    let less_is_fine = on_chain && task.charter().milestones() > 1;
+fn judge(task: &Task, tip: &Tip, field: &str, terms: &Terms, binds: &Binds, findings: &mut Findings) {
+    let less_is_fine = binds.on_chain && task.charter().milestones() > 1;
     let entitlements = match task.entitlements(&terms.kind(), tip) {
         Ok(entitlements) => entitlements,
         Err(refused) => return findings.add(format!("{field}/for"), refused),
@@ -55,7 +78,8 @@ fn judge(task: &Task, tip: &Tip, field: &str, terms: &Terms, on_chain: bool, fin
     for (at, input) in terms.inputs().iter().enumerate() {
         let field = |name: &str| format!("{field}/inputs/{at}/{name}");
         let Some(held) = task.outpoints().get(&input.outpoint) else {
-            findings.add(field("outpoint"), format!("{} pays no address of the task", input.outpoint));
+            let problem = format!("{} pays no address of the task", input.outpoint);
+            findings.unless(binds.gone.contains(&input.outpoint), field("outpoint"), problem);
             continue;
         };
         findings.unless(

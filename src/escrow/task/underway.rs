@@ -147,9 +147,9 @@ impl Task {
         otherwise || self.never_comes(*from, tip)
     }
 
-    /// No settlement may share an outpoint with one that two have signed (any form), unless it spends an
-    /// outpoint of each of its transactions that may still confirm: then only one of the two can ever
-    /// happen. A single signature binds nobody else: any one of the three could hold everything up with it.
+    /// No settlement may share an outpoint with a transaction that binds, unless it spends an outpoint of each that
+    /// binds of the same settlement: then only one of the two can ever happen. A single signature binds nobody else:
+    /// any one of the three could hold everything up with it.
     pub(super) fn check_conflicts(
         &self,
         id: SettlementId,
@@ -157,26 +157,37 @@ impl Task {
         tip: &Tip,
     ) -> Result<(), Refused> {
         for (other, settlement) in &self.settlements {
-            if *other == id || !settlement.can_go_out() || !self.is_live(other, tip) {
-                continue;
-            }
-            if !settlement.plan.outpoints().any(|outpoint| outpoints.contains(&outpoint)) {
-                continue;
-            }
             // Where each outpoint has a transaction of its own, whichever spends it first replaces the other, and
             // the rest goes on: who prepared nothing at a higher feerate holds nobody else up.
-            if settlement.plan.terms().kind().one_by_one() {
+            if *other == id || settlement.plan.terms().kind().one_by_one() || !settlement.can_go_out() {
                 continue;
             }
-            let fates = self.chunk_fates(settlement, tip);
-            let replaced = settlement.plan.chunks().iter().zip(fates).all(|(chunk, fate)| {
-                fate != Fate::Pending || outpoints_of(chunk).any(|outpoint| outpoints.contains(&outpoint))
-            });
-            if !replaced {
+            let binding = self.binding(settlement, tip);
+            let touched = |chunk: &&settlement::Chunk| {
+                outpoints_of(chunk).any(|outpoint| outpoints.contains(&outpoint))
+            };
+            if binding.iter().any(touched) && !binding.iter().all(touched) {
                 return Err(Refused::SettlementUnderWay { settlement: *other });
             }
         }
         Ok(())
+    }
+
+    /// The transactions of a settlement that bind what they spend: two have signed a form of it, and it may still
+    /// confirm. One that spends what is not there cannot, whatever is signed: if a reorg brings that back, it binds
+    /// again. No outpoint is paid twice for it, since each is still spent once.
+    fn binding<'a>(&self, settlement: &'a SettlementState, tip: &Tip) -> Vec<&'a settlement::Chunk> {
+        let there = |outpoint| self.outpoints.get(&outpoint).is_some_and(|held| held.present);
+        let signed = |at, chunk: &settlement::Chunk| {
+            (0u32..).take(chunk.forms.len()).any(|form| settlement.signatures.pair(at, form).is_some())
+        };
+        let chunks = (0u32..).zip(settlement.plan.chunks()).zip(self.chunk_fates(settlement, tip));
+        chunks
+            .filter(|((at, chunk), fate)| {
+                *fate == Fate::Pending && signed(*at, chunk) && outpoints_of(chunk).all(there)
+            })
+            .map(|((_, chunk), _)| chunk)
+            .collect()
     }
 
     /// After the cut-off only a rebuild goes on: of a settlement that two had signed, without an input
