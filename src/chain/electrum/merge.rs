@@ -128,7 +128,8 @@ impl Entry {
         let heard: Vec<&Said> = counting.iter().filter_map(|id| self.said.get(id)).collect();
         let Some((first, others)) = heard.split_first() else { return BTreeMap::new() };
         let agreed = |txid: &Txid| others.iter().all(|said| said.unconfirmed.contains_key(txid));
-        let open = first.unconfirmed.iter().filter(|(txid, _)| agreed(txid) && !self.mined.contains_key(*txid));
+        let open =
+            first.unconfirmed.iter().filter(|(txid, _)| agreed(txid) && !self.mined.contains_key(*txid));
         open.map(|(txid, tx)| (*txid, Arc::clone(tx))).collect()
     }
 

@@ -12,7 +12,11 @@ fn lingering(server: &Server, watched: &[ScriptBuf], linger: Duration) -> Client
 }
 
 /// Every state of a script's deposits that is told while `done` is waited for.
-async fn told(client: &mut Client, of: &ScriptBuf, done: &[(u64, Option<u32>)]) -> Vec<Vec<(u64, Option<u32>)>> {
+async fn told(
+    client: &mut Client,
+    of: &ScriptBuf,
+    done: &[(u64, Option<u32>)],
+) -> Vec<Vec<(u64, Option<u32>)>> {
     let mut states = vec![client.deposits(of)];
     while client.deposits(of) != done {
         let update = timeout(Duration::from_secs(10), client.updates.recv()).await;
