@@ -24,7 +24,7 @@ pub use decide::draft;
 pub use entitle::{Counted, Entitlement, Reason};
 pub(in crate::escrow) use evidence::check_words;
 pub use evidence::{MAX_ATTACHMENTS, MAX_EVIDENCE, MAX_EVIDENCE_BYTES};
-pub use part::Origin;
+pub use part::{Origin, Parted};
 pub use refused::Refused;
 pub use silent::{Acts, Bound, SeatState, Wait, Waiting, Way};
 pub use stage::Stage;

@@ -2,14 +2,14 @@
 //! settlement of which one transaction can never confirm, work that is handed in in the last second.
 
 use super::{sat, verified};
-use crate::escrow::charter::{CharterFields, Milestone};
+use crate::escrow::charter::{CharterFields, Milestone, Payee};
 use crate::escrow::descriptor::Slot;
 use crate::escrow::event::Command;
 use crate::escrow::network::DAY_SECS;
 use crate::escrow::pledge::{Standing, Surplus};
 use crate::escrow::settlement::Kind;
-use crate::escrow::statement::{Choice, Role, SubmissionId};
-use crate::escrow::task::{Refused, Stage};
+use crate::escrow::statement::{Choice, Named, NamedBy, Role, Signed, Submission, SubmissionId};
+use crate::escrow::task::{Parted, Refused, Stage};
 use crate::escrow::testing::{self, World};
 use bitcoin::{Amount, OutPoint};
 
@@ -263,4 +263,58 @@ fn what_is_decided_is_paid_before_the_cut_off_however_late_the_last_work_came() 
     ruled.check();
     let net = sat(600_000) - ruled.plan(id).chunks()[0].forms[0].fee;
     assert_eq!(returned_to(&ruled, index), sat(net.to_sat().div_ceil(4)));
+}
+
+/// Work on a milestone by others than the charter's payees: the representative names one, by a number.
+fn by_others(world: &mut World, milestone: u32, payee: u32) -> SubmissionId {
+    let address = testing::address(world.network, payee).to_string();
+    let payees = vec![Payee { address, share_bps: 9_500 }];
+    let named = Some(Named { by: NamedBy::Representative, payees });
+    let submission = Submission { milestone: Some(milestone), named, ..world.submission() };
+    let (id, block) = (submission.id(), world.chain.block(submission.block_height));
+    let key = testing::statement_keypair(world.network, Role::Representative);
+    let submission = Signed::new(&world.secp, submission, &key);
+    world.give(&Command::SubmitWork { submission, block }).unwrap();
+    id
+}
+
+#[test]
+fn what_pays_different_people_is_told_while_it_can_still_be_parted() {
+    let parted = |world: &World| world.task().parted(world.book.tip().unwrap());
+    // The same people are paid together, whoever they are.
+    for (second, apart) in [(55, false), (56, true)] {
+        let mut world = verified(three);
+        let (index, outpoint) = world.fund(sat(600_000));
+        let (silent, _) = world.fund(sat(300_000));
+        let one = by_others(&mut world, 0, 55);
+        world.vote(one, index, Choice::Yes, 1).unwrap();
+        close(&mut world);
+        assert_eq!(parted(&world), []);
+        let two = by_others(&mut world, 1, second);
+        world.vote(two, index, Choice::Yes, 1).unwrap();
+        let expected = Parted { pledge: index, outpoint, milestones: vec![0, 1] };
+        assert_eq!(parted(&world), if apart { vec![expected] } else { Vec::new() });
+        let payout = Kind::Payout { submission: two };
+        let mut late = world.clone();
+        late.advance_to(late.task().charter().cutoff_secs());
+        let id = late.propose(payout, 1).unwrap();
+        let pays = late.plan(id).terms().inputs()[0].pay.get();
+        assert_eq!(pays, if apart { 2_500 } else { 7_500 }, "in one transaction one list of payees");
+        assert_eq!(parted(&late).len(), usize::from(apart));
+        late.advance_to(late.task().charter().cutoff_secs() + 1);
+        assert_eq!(parted(&late), [], "nothing can be done about it any more");
+        if !apart {
+            continue;
+        }
+        // With the refunds of what stays, each is paid by itself: also when they are signed only now.
+        world.vote_and_prepare(one, index, 1);
+        world.settle(Kind::Milestone { submission: one }, TWO).unwrap();
+        assert_eq!(parted(&world), []);
+        world.vote_and_prepare(two, index, 1);
+        world.settle(Kind::Milestone { submission: two }, TWO).unwrap();
+        world.check();
+        let received = |payee| world.chain.received(&testing::address(world.network, payee).script_pubkey());
+        assert!(received(55) > sat(280_000) && received(56) > sat(140_000));
+        assert_eq!(returned_to(&world, silent), Amount::ZERO);
+    }
 }
