@@ -1,7 +1,7 @@
 //! For a signer, offline: what a settlement does, output by output in words, or why it must not be signed.
 //! Votes are recounted from the document; PSBTs are compared with transactions built anew from the terms.
 
-use super::check::{Checked, check};
+use super::check::{Checked, check_to_sign};
 use super::{Finding, Findings, ProofDocument, heard, kept, settled};
 use crate::escrow::ballot::CastVote;
 use crate::escrow::descriptor::OPEN_INDEX;
@@ -114,7 +114,7 @@ pub fn allowed_beside(
     role: Role,
     beside: &Beside<'_>,
 ) -> Result<Explanation, Vec<Finding>> {
-    let Checked { task, tip, .. } = check(document)?;
+    let Checked { task, tip, .. } = check_to_sign(document)?;
     let one = |field: &str, problem: String| vec![Finding { field: field.into(), problem }];
     let plan = match beside.terms {
         Some(terms) => {

@@ -3,7 +3,7 @@
 
 use super::{Findings, ProofDocument, SettlementProof};
 use crate::escrow::facts::{SpendPath, Tip};
-use crate::escrow::pledge::{Outpoint, Standing};
+use crate::escrow::pledge::{Outpoint, Standing, Surplus};
 use crate::escrow::settlement::{Chunk, ChunkInput, Kind, Plan, TermInput, Terms};
 use crate::escrow::statement::Role;
 use crate::escrow::task::Task;
@@ -19,20 +19,22 @@ impl SettlementProof {
 }
 
 /// Checks a settlement that binds: two signers are said to have signed it, or the chain has it. A mere
-/// proposal may be overtaken by votes, rulings and reorgs; it is judged when somebody signs.
+/// proposal may be overtaken by votes, rulings and reorgs; it is judged when somebody signs. What is mined and was
+/// right before a reorg, for all that a document can tell, goes to `undone`.
 pub(super) fn settlement(
     task: &Task,
     tip: &Tip,
     field: &str,
     proof: &SettlementProof,
     findings: &mut Findings,
+    undone: &mut Findings,
 ) {
     let Some(state) = task.settlements().get(&proof.terms.id()) else { return };
     let spends = || task.outpoints().values().filter_map(|held| held.spend);
     let on_chain = spends().any(|spend| state.plan.has_transaction(&spend.txid));
     if proof.fully_signed() || on_chain {
         let binds = Binds { on_chain, gone: gone(task, &state.plan) };
-        judge(task, tip, &format!("{field}/terms"), &proof.terms, &binds, findings);
+        judge(task, tip, &format!("{field}/terms"), &proof.terms, &binds, (findings, undone));
     }
 }
 
@@ -56,14 +58,32 @@ fn gone(task: &Task, plan: &Plan) -> BTreeSet<OutPoint> {
     inputs.filter(|input| held(input).is_none()).map(|input| input.term.outpoint).collect()
 }
 
+/// Whether a settlement that is mined spends what counts as surplus now. Who paid it although it was surplus cannot be
+/// told from who paid it before a reorg made it so; whoever signs anything else has no part in either.
+fn surplus_since(held: &Outpoint, binds: &Binds, standing: Option<&Standing>) -> bool {
+    let mined = held.spend.is_some_and(|spend| spend.confirmation.is_some());
+    let reorganised = matches!(
+        standing,
+        Some(Standing::Surplus { reason: Surplus::Late | Surplus::OverCap | Surplus::AlreadySettled })
+    );
+    binds.on_chain && mined && reorganised
+}
+
 /// Compares terms with what charter, pledges and votes say of each outpoint.
 pub(super) fn terms(task: &Task, tip: &Tip, field: &str, terms: &Terms, findings: &mut Findings) {
-    judge(task, tip, field, terms, &Binds::default(), findings);
+    judge(task, tip, field, terms, &Binds::default(), (findings, &mut Findings::default()));
 }
 
 /// The same; what is on the chain may have paid less than would be allowed by now: with several milestones a word
 /// on one may come when another was paid and the rest returned.
-fn judge(task: &Task, tip: &Tip, field: &str, terms: &Terms, binds: &Binds, findings: &mut Findings) {
+fn judge(
+    task: &Task,
+    tip: &Tip,
+    field: &str,
+    terms: &Terms,
+    binds: &Binds,
+    (findings, undone): (&mut Findings, &mut Findings),
+) {
     let less_is_fine = binds.on_chain && task.charter().milestones() > 1;
     let entitlements = match task.entitlements(&terms.kind(), tip) {
         Ok(entitlements) => entitlements,
@@ -96,6 +116,11 @@ fn judge(task: &Task, tip: &Tip, field: &str, terms: &Terms, binds: &Binds, find
         let sponsor = task.pledges().get(&held.slot.index).map(|pledge| pledge.sponsor_key);
         findings.unless(sponsor == input.sponsor_key, field("sponsor_key"), "not the key of the pledge");
         returns(task, &terms.kind(), held, input, &field("return_address"), findings);
+        let findings = if surplus_since(held, binds, standings.get(&input.outpoint)) {
+            &mut *undone
+        } else {
+            &mut *findings
+        };
         match entitlements.get(&input.outpoint) {
             Some(entitlement) if entitlement.pay == input.pay => {}
             Some(entitlement) if less_is_fine && input.pay < entitlement.pay => {}

@@ -6,6 +6,7 @@ import { submissionOf, type Terms } from '../settlement/terms.ts';
 import { samePayees } from '../statement.ts';
 import type { ProofDocument, SettlementProof } from './document.ts';
 import type { Findings } from './findings.ts';
+import type { Held } from './standing.ts';
 import { namedIn, type SettlementState, type Task } from './task.ts';
 
 /** Whether two are said to have signed all of it, the arbiter among them if it carries out a ruling. */
@@ -32,6 +33,13 @@ function goneOf(task: Task, plan: Plan): Set<string> {
   });
   const inputs = plan.chunks.filter((chunk) => !sent(chunk)).flatMap((chunk) => chunk.inputs);
   return new Set(inputs.map(({ term }) => term.outpoint).filter((outpoint) => !task.outpoints.has(outpoint)));
+}
+
+/** Whether something that is mined spends what counts as surplus now. Who paid it although it was surplus cannot be told
+ * from who paid it before a reorg made it so; whoever signs anything else has no part in either. `upfront verify` tells. */
+function surplusSince(task: Task, held: Held): boolean {
+  const standing = task.standings.get(held.outpoint);
+  return held.spend?.confirmation != null && standing?.standing === 'surplus' && standing.reason !== 'not_a_remainder';
 }
 
 /** Checks a settlement that binds: two signers are said to have signed it, or the chain has it. A mere proposal may be
@@ -73,6 +81,7 @@ export function checkTerms(task: Task, terms: Terms, path: string, findings: Fin
       signed === input.returnAddress, field('return_address'),
       `not the address that was signed for returns: ${signed === null ? 'there is none' : `it is ${signed}`}`,
     );
+    if (binds.onChain && surplusSince(task, held)) return;
     const entitled = answer.is.get(input.outpoint);
     if (entitled === undefined) {
       const standing = task.standings.get(input.outpoint)?.standing ?? 'vanished';
