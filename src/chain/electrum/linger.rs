@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 
 use bitcoin::{OutPoint, Transaction, Txid};
 
+/// How many may linger at a script at once. A block takes few of one script; a server that makes up and takes back ever
+/// more must not fill views with them.
+const MOST: usize = 100;
+
 /// What was last told of a script as in no block, each with since when nobody lists it.
 #[derive(Debug, Default)]
 pub(super) struct Shown(BTreeMap<Txid, (Arc<Transaction>, Option<Instant>)>);
@@ -41,7 +45,8 @@ impl Shown {
         for (txid, (tx, since)) in missing {
             let since = since.unwrap_or(now);
             let replaced = spends(&tx).any(|prevout| spent.contains(&prevout));
-            if !replaced && now.saturating_duration_since(since) < linger {
+            let room = self.0.len() < before + MOST;
+            if room && !replaced && now.saturating_duration_since(since) < linger {
                 open.insert(txid, Arc::clone(&tx));
                 self.0.insert(txid, (tx, Some(since)));
             }

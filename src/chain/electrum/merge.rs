@@ -234,6 +234,7 @@ impl Scripts {
         for (hash, entry) in &mut self.entries {
             entry.status.remove(&server);
             if entry.said.remove(&server).is_some() {
+                entry.shown = Shown::default();
                 self.touched.insert(*hash);
             }
         }
