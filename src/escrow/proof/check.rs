@@ -40,7 +40,7 @@ pub fn check(document: &ProofDocument) -> Result<Checked, Vec<Finding>> {
     checked.filter(|_| findings.is_empty()).ok_or(findings)
 }
 
-/// The same for who is about to sign: what was paid before a reorg keeps nobody from signing what charter and votes allow
+/// The same for who is about to sign: what two signed before a reorg keeps nobody from signing what charter and votes allow
 /// now.
 pub(super) fn check_to_sign(document: &ProofDocument) -> Result<Checked, Vec<Finding>> {
     let Examined { checked, findings, .. } = examine(document);
@@ -56,7 +56,7 @@ pub struct Examined {
     pub checked: Option<Checked>,
     /// What is not so.
     pub findings: Vec<Finding>,
-    /// Settlements that are mined and pay what counts as surplus: by a reorg, or by two signers against the charter.
+    /// Settlements that two signed of what counts as surplus, or is not deep enough: by a reorg, or against the charter.
     pub undone: Vec<Finding>,
 }
 

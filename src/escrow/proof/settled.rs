@@ -19,7 +19,7 @@ impl SettlementProof {
 }
 
 /// Checks a settlement that binds: two signers are said to have signed it, or the chain has it. A mere
-/// proposal may be overtaken by votes, rulings and reorgs; it is judged when somebody signs. What is mined and was
+/// proposal may be overtaken by votes, rulings and reorgs; it is judged when somebody signs. What was
 /// right before a reorg, for all that a document can tell, goes to `undone`.
 pub(super) fn settlement(
     task: &Task,
@@ -33,7 +33,7 @@ pub(super) fn settlement(
     let spends = || task.outpoints().values().filter_map(|held| held.spend);
     let on_chain = spends().any(|spend| state.plan.has_transaction(&spend.txid));
     if proof.fully_signed() || on_chain {
-        let binds = Binds { on_chain, gone: gone(task, &state.plan) };
+        let binds = Binds { signed: true, on_chain, gone: gone(task, &state.plan) };
         judge(task, tip, &format!("{field}/terms"), &proof.terms, &binds, (findings, undone));
     }
 }
@@ -41,6 +41,8 @@ pub(super) fn settlement(
 /// What is excused of a settlement that binds.
 #[derive(Default)]
 struct Binds {
+    /// Two have signed it, or it is on the chain; else it is a proposal that somebody is about to sign.
+    signed: bool,
     on_chain: bool,
     /// What it spends and is not there.
     gone: BTreeSet<OutPoint>,
@@ -58,15 +60,18 @@ fn gone(task: &Task, plan: &Plan) -> BTreeSet<OutPoint> {
     inputs.filter(|input| held(input).is_none()).map(|input| input.term.outpoint).collect()
 }
 
-/// Whether a settlement that is mined spends what counts as surplus now. Who paid it although it was surplus cannot be
-/// told from who paid it before a reorg made it so; whoever signs anything else has no part in either.
-fn surplus_since(held: &Outpoint, binds: &Binds, standing: Option<&Standing>) -> bool {
-    let mined = held.spend.is_some_and(|spend| spend.confirmation.is_some());
+/// Whether a reorg may have made wrong what two signed: what it spends counts as surplus now, or has to be mined again.
+/// Who paid surplus cannot be told from who paid it before it was; whoever signs anything else has no part in either.
+fn overtaken(binds: &Binds, standing: Option<&Standing>) -> bool {
     let reorganised = matches!(
         standing,
-        Some(Standing::Surplus { reason: Surplus::Late | Surplus::OverCap | Surplus::AlreadySettled })
+        Some(
+            Standing::Seen
+                | Standing::Confirming { .. }
+                | Standing::Surplus { reason: Surplus::Late | Surplus::OverCap | Surplus::AlreadySettled }
+        )
     );
-    binds.on_chain && mined && reorganised
+    binds.signed && reorganised
 }
 
 /// Compares terms with what charter, pledges and votes say of each outpoint.
@@ -116,11 +121,8 @@ fn judge(
         let sponsor = task.pledges().get(&held.slot.index).map(|pledge| pledge.sponsor_key);
         findings.unless(sponsor == input.sponsor_key, field("sponsor_key"), "not the key of the pledge");
         returns(task, &terms.kind(), held, input, &field("return_address"), findings);
-        let findings = if surplus_since(held, binds, standings.get(&input.outpoint)) {
-            &mut *undone
-        } else {
-            &mut *findings
-        };
+        let reorganised = overtaken(binds, standings.get(&input.outpoint));
+        let findings = if reorganised { &mut *undone } else { &mut *findings };
         match entitlements.get(&input.outpoint) {
             Some(entitlement) if entitlement.pay == input.pay => {}
             Some(entitlement) if less_is_fine && input.pay < entitlement.pay => {}

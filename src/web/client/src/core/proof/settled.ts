@@ -35,11 +35,13 @@ function goneOf(task: Task, plan: Plan): Set<string> {
   return new Set(inputs.map(({ term }) => term.outpoint).filter((outpoint) => !task.outpoints.has(outpoint)));
 }
 
-/** Whether something that is mined spends what counts as surplus now. Who paid it although it was surplus cannot be told
- * from who paid it before a reorg made it so; whoever signs anything else has no part in either. `upfront verify` tells. */
-function surplusSince(task: Task, held: Held): boolean {
+/** Whether a reorg may have made wrong what two signed: what it spends counts as surplus now, or has to be mined again.
+ * Who paid surplus cannot be told from who paid it before it was; whoever signs anything else has no part in either.
+ * `upfront verify` tells. */
+function overtaken(task: Task, held: Held): boolean {
   const standing = task.standings.get(held.outpoint);
-  return held.spend?.confirmation != null && standing?.standing === 'surplus' && standing.reason !== 'not_a_remainder';
+  if (standing?.standing === 'surplus') return standing.reason !== 'not_a_remainder';
+  return standing?.standing === 'seen' || standing?.standing === 'confirming';
 }
 
 /** Checks a settlement that binds: two signers are said to have signed it, or the chain has it. A mere proposal may be
@@ -81,7 +83,7 @@ export function checkTerms(task: Task, terms: Terms, path: string, findings: Fin
       signed === input.returnAddress, field('return_address'),
       `not the address that was signed for returns: ${signed === null ? 'there is none' : `it is ${signed}`}`,
     );
-    if (binds.onChain && surplusSince(task, held)) return;
+    if (binds !== PROPOSED && overtaken(task, held)) return;
     const entitled = answer.is.get(input.outpoint);
     if (entitled === undefined) {
       const standing = task.standings.get(input.outpoint)?.standing ?? 'vanished';
