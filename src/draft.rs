@@ -332,8 +332,11 @@ impl Draft {
         };
         let review_secs = window(self.review, network.min_review_secs());
         let ruling_secs = window(self.ruling, network.min_ruling_secs());
+        // With several milestones rulings end before the cut-off: none of their time is lost.
+        let spare = if self.milestones.len() > 1 { network.cutoff_secs() } else { 0 };
         let latest = refund
             .saturating_sub(network.cutoff_secs())
+            .saturating_sub(spare)
             .saturating_sub(review_secs)
             .saturating_sub(ruling_secs);
         let work_deadline = match self.work_deadline {

@@ -159,6 +159,7 @@ pub fn run_with(document: &ProofDocument, config: &OneShotConfig) -> Result<Repo
 pub fn report(document: &ProofDocument, chain: Option<&dyn ChainView>) -> Result<Report, ChainError> {
     let examined = proof::examine(document);
     let mut findings = Findings(examined.findings);
+    findings.0.extend(examined.undone);
     let mut news = Vec::new();
     if let Some(chain) = chain {
         compare::compare(document, &examined.outputs, chain, &mut findings, &mut news)?;

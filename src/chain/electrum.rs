@@ -1,6 +1,6 @@
 //! The live watcher: several Electrum servers that are not trusted, watched for ever. This file holds what
 //! they share and answers questions. `server.rs` keeps one connected, `session.rs` is what happens on one
-//! connection, `merge.rs` what holds from what all of them say, `pool.rs` who watches and what is
+//! connection, `merge.rs` what holds from what all of them say (`linger.rs`: for a moment longer), `pool.rs` who watches and what is
 //! published. Only the files of this module name `electrum_streaming_client`.
 //!
 //! What it must not do: publish a view or a tip that its own headers do not carry.
@@ -11,6 +11,7 @@ mod config;
 mod connection;
 mod drop;
 mod fees;
+mod linger;
 mod merge;
 mod outbox;
 mod pool;

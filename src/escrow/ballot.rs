@@ -35,11 +35,9 @@ impl Window {
     pub fn new(charter: &Charter, block_mtp_secs: u32) -> Window {
         let fields = charter.fields();
         let closes_secs = u64::from(block_mtp_secs) + u64::from(fields.review_secs);
-        Window {
-            opens_secs: block_mtp_secs,
-            closes_secs,
-            ruling_ends_secs: closes_secs + u64::from(fields.ruling_secs),
-        }
+        let ends = closes_secs + u64::from(fields.ruling_secs);
+        let last = charter.last_ruling_secs().map_or(ends, |last| ends.min(u64::from(last)));
+        Window { opens_secs: block_mtp_secs, closes_secs, ruling_ends_secs: last.max(closes_secs) }
     }
 
     /// Voting closes at the first block whose median time past is beyond the window.

@@ -284,6 +284,13 @@ impl Charter {
         self.cutoff_secs().saturating_sub(windows)
     }
 
+    /// Last median time past of any ruling, where there are several milestones: what waits for one keeps the rest of a
+    /// pledge from being paid, and that has to be signed before the cut-off. As long before it as it is before T.
+    pub fn last_ruling_secs(&self) -> Option<u32> {
+        let several = self.milestones() > 1;
+        several.then(|| self.cutoff_secs().saturating_sub(self.fields.network.cutoff_secs()))
+    }
+
     /// What is credited at most.
     pub fn cap(&self) -> Amount {
         Amount::from_sat(self.fields.cap_sat)

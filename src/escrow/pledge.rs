@@ -253,12 +253,13 @@ pub struct Totals {
 
 /// Where every outpoint stands under `tip`. Mined outpoints fill the cap in the order of height,
 /// position in the block and output number; each is credited whole or not at all. `remainders` are what
-/// settlements left in escrow: what they come from holds its place under the cap for them.
+/// settlements left in escrow, each with the payment it comes from: that holds its place under the cap for
+/// them, and they count as it does.
 pub fn standings(
     charter: &Charter,
     tip: &Tip,
     outpoints: &BTreeMap<OutPoint, Outpoint>,
-    remainders: &BTreeSet<OutPoint>,
+    remainders: &BTreeMap<OutPoint, OutPoint>,
 ) -> BTreeMap<OutPoint, Standing> {
     let mut standings = BTreeMap::new();
     let mut mined: Vec<(&Outpoint, Confirmation)> = Vec::new();
@@ -276,14 +277,16 @@ pub fn standings(
     mined.sort_by_key(|(held, at)| (at.height, at.position, held.outpoint.vout));
     let settled = first_settled_heights(charter, outpoints);
     let mut filled = Amount::ZERO;
+    let mut roots: BTreeMap<OutPoint, Standing> = BTreeMap::new();
     for (held, at) in mined {
         let needed = needs(charter, held);
         let depth = at.depth(tip);
         let already = settled.get(&held.slot.index).is_some_and(|height| at.height > *height);
         let counted = if held.slot.index == OPEN_INDEX {
             Standing::Gift
-        } else if remainders.contains(&held.outpoint) {
-            Standing::Credited
+        } else if let Some(root) = remainders.get(&held.outpoint) {
+            // On one chain it is mined after what it comes from. One that is not there says nothing against it.
+            roots.get(root).copied().unwrap_or(Standing::Credited)
         } else if held.slot.generation > 0 {
             Standing::Surplus { reason: Surplus::NotARemainder }
         } else if held.amount < charter.minimum_pledge() {
@@ -300,6 +303,9 @@ pub fn standings(
             filled += held.amount;
             Standing::Credited
         };
+        if held.slot.generation == 0 {
+            roots.insert(held.outpoint, counted);
+        }
         let standing = if depth < needed { Standing::Confirming { depth, of: needed } } else { counted };
         standings.insert(held.outpoint, standing);
     }
@@ -332,7 +338,7 @@ fn add(sum: &mut Amount, amount: Amount) {
 pub fn totals(
     outpoints: &BTreeMap<OutPoint, Outpoint>,
     standings: &BTreeMap<OutPoint, Standing>,
-    remainders: &BTreeSet<OutPoint>,
+    remainders: &BTreeMap<OutPoint, OutPoint>,
     moved: &BTreeSet<OutPoint>,
 ) -> Totals {
     let mut totals = Totals::default();
@@ -343,7 +349,7 @@ pub fn totals(
     for (outpoint, held) in outpoints {
         let Some(standing) = standings.get(outpoint) else { continue };
         let amount = held.amount;
-        let remainder = remainders.contains(outpoint);
+        let remainder = remainders.contains_key(outpoint);
         if remainder && held.confirmation.is_some() {
             add(&mut stayed, amount);
         }
@@ -392,7 +398,7 @@ pub fn most_raised(
     charter: &Charter,
     outpoints: &BTreeMap<OutPoint, Outpoint>,
     standings: &BTreeMap<OutPoint, Standing>,
-    remainders: &BTreeSet<OutPoint>,
+    remainders: &BTreeMap<OutPoint, OutPoint>,
     moved: &BTreeSet<OutPoint>,
 ) -> Amount {
     // What comes and what goes with each block, by height.
@@ -404,7 +410,7 @@ pub fn most_raised(
         let Some(at) = held.confirmation else { continue };
         let amount = held.amount.to_sat();
         let counts_from = at.height.saturating_add(needs(charter, held).saturating_sub(1));
-        if !remainders.contains(outpoint) {
+        if !remainders.contains_key(outpoint) {
             let (comes, _) = blocks.entry(counts_from).or_default();
             *comes = comes.saturating_add(amount);
         }

@@ -16,17 +16,19 @@ mod part;
 mod refused;
 mod silent;
 mod stage;
+mod underway;
 
 pub use apply::ApplyError;
 pub use cases::{Case, CaseState, NoesFate, NoesMoved};
 pub use decide::draft;
-pub use entitle::{Counted, Entitlement, Fate, GRACE_SECS, Reason};
+pub use entitle::{Counted, Entitlement, Reason};
 pub(in crate::escrow) use evidence::check_words;
 pub use evidence::{MAX_ATTACHMENTS, MAX_EVIDENCE, MAX_EVIDENCE_BYTES};
-pub use part::Origin;
+pub use part::{Origin, Parted};
 pub use refused::Refused;
 pub use silent::{Acts, Bound, SeatState, Wait, Waiting, Way};
 pub use stage::Stage;
+pub use underway::{Fate, GRACE_SECS};
 
 use super::ballot::{self, CastVote, Tally, Window, Words};
 use super::charter::Charter;

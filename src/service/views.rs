@@ -14,7 +14,7 @@ mod wishes;
 pub use arbiter::{ArbiterTask, ArbiterView, CaseView, OutcomeView};
 pub use ballot::{ReceiptView, SubmissionView, votes};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page};
-pub use pledges::{OutpointView, PledgeView, payment_uri};
+pub use pledges::{OutpointView, PartedView, PledgeView, payment_uri};
 pub use projects::{EventPage, ProjectSummary, ProjectView, projects, repository_of};
 pub use settlements::{
     FormView, OutputView, PsbtView, SettlementInputView, SettlementProgress, SettlementPsbts,
@@ -175,6 +175,9 @@ pub struct TaskView {
     /// The three signers and what waits for each; empty while the chain is not known.
     #[serde(default)]
     pub signers: Vec<SignerView>,
+    /// Pledges of which no single payout can pay all that their votes say.
+    #[serde(default)]
+    pub parted: Vec<PartedView>,
     /// The tip all this was computed under.
     #[schema(required)]
     pub tip: Option<Tip>,
@@ -223,6 +226,7 @@ impl TaskView {
             submissions: task.submissions().iter().map(|s| SubmissionView::new(task, s, tip)).collect(),
             settlements: task.settlements().values().map(|s| SettlementView::new(task, s, tip)).collect(),
             signers: SignerView::of(task, tip),
+            parted: PartedView::of(task, tip),
             tip: tip.copied(),
         }
     }

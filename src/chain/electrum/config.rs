@@ -101,6 +101,9 @@ pub struct ElectrumConfig {
     pub retry: Duration,
     /// How long the others wait for a server that is slower, or a block behind.
     pub patience: Duration,
+    /// How long what is listed no more, and in no block, is still shown: servers leave a transaction out of their
+    /// mempool a moment before they have the block that it is mined in.
+    pub linger: Duration,
     /// How long servers may be on different chains before it is told.
     pub fork_grace: Duration,
     /// How old the best block may be before it is told; `None`: blocks come when somebody wants one.
@@ -137,6 +140,7 @@ impl ElectrumConfig {
             dropped: (pick(5_000, 10 * 60), pick(60_000, 24 * 60 * 60)),
             retry: pick(100, 1),
             patience: pick(500, 3),
+            linger: pick(3_000, 10),
             fork_grace: pick(3_000, 30 * 60),
             stale_after: (!regtest).then_some(Duration::from_secs(3 * 60 * 60)),
             sweep: pick(20_000, 24 * 60 * 60),

@@ -10,12 +10,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, RwLock, Weak};
+use std::time::{Duration, Instant};
 
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::{BlockHash, Script, ScriptBuf, Transaction, Txid};
 use electrum_streaming_client::ElectrumScriptHash;
 
 use super::connection::Status;
+use super::linger::Shown;
 use crate::chain::ChainCache;
 use crate::chain::cache::ScriptRecord;
 use crate::chain::fetch::{self, Heard};
@@ -52,6 +54,8 @@ pub(super) struct Entry {
     undone: bool,
     /// As last told.
     told: Option<ScriptView>,
+    /// What was told of it as in no block.
+    shown: Shown,
 }
 
 impl Entry {
@@ -65,6 +69,7 @@ impl Entry {
             failed: BTreeMap::new(),
             undone: false,
             told: None,
+            shown: Shown::default(),
         }
     }
 
@@ -118,19 +123,21 @@ impl Entry {
         Some(Said { status, unconfirmed: BTreeMap::from([(txid, tx)]) })
     }
 
-    /// What holds, counting the lists of `counting`.
-    fn view(&self, counting: &BTreeSet<ServerId>) -> ScriptView {
+    /// What is in no block and holds all the same, counting the lists of `counting`.
+    fn unconfirmed(&self, counting: &BTreeSet<ServerId>) -> BTreeMap<Txid, Arc<Transaction>> {
         let heard: Vec<&Said> = counting.iter().filter_map(|id| self.said.get(id)).collect();
-        let mut listed: Vec<(Txid, &Transaction, Option<Confirmation>)> =
-            self.mined.iter().map(|(txid, (tx, at))| (*txid, &**tx, Some(*at))).collect();
-        if let Some((first, others)) = heard.split_first() {
-            for (txid, tx) in &first.unconfirmed {
-                let agreed = others.iter().all(|said| said.unconfirmed.contains_key(txid));
-                if agreed && !self.mined.contains_key(txid) {
-                    listed.push((*txid, tx, None));
-                }
-            }
-        }
+        let Some((first, others)) = heard.split_first() else { return BTreeMap::new() };
+        let agreed = |txid: &Txid| others.iter().all(|said| said.unconfirmed.contains_key(txid));
+        let open =
+            first.unconfirmed.iter().filter(|(txid, _)| agreed(txid) && !self.mined.contains_key(*txid));
+        open.map(|(txid, tx)| (*txid, Arc::clone(tx))).collect()
+    }
+
+    /// What is mined, and `unconfirmed` beside it.
+    fn view(&self, unconfirmed: &BTreeMap<Txid, Arc<Transaction>>) -> ScriptView {
+        let mined = self.mined.iter().map(|(txid, (tx, at))| (*txid, &**tx, Some(*at)));
+        let open = unconfirmed.iter().map(|(txid, tx)| (*txid, &**tx, None));
+        let mut listed: Vec<(Txid, &Transaction, Option<Confirmation>)> = mined.chain(open).collect();
         listed.sort_unstable_by_key(|(txid, ..)| *txid);
         reconcile::assemble(&self.script, &listed)
     }
@@ -227,6 +234,7 @@ impl Scripts {
         for (hash, entry) in &mut self.entries {
             entry.status.remove(&server);
             if entry.said.remove(&server).is_some() {
+                entry.shown = Shown::default();
                 self.touched.insert(*hash);
             }
         }
@@ -377,14 +385,14 @@ impl Scripts {
         if entry.mined.is_empty() {
             entry.restore(chain, cache);
         }
-        let before = entry.told.clone().unwrap_or_else(|| entry.view(&BTreeSet::new()));
+        let before = entry.told.clone().unwrap_or_else(|| entry.view(&BTreeMap::new()));
         let headers = fetch::read(chain);
         for (txid, (tx, proof)) in &heard.mined {
             let at = reconcile::check_proof(*txid, tx, proof, &headers)?;
             entry.mined.insert(*txid, (Arc::new(tx.clone()), at));
         }
         entry.undone = false;
-        let view = entry.view(&BTreeSet::new());
+        let view = entry.view(&BTreeMap::new());
         if view == before {
             return Ok(None);
         }
@@ -420,12 +428,14 @@ impl Scripts {
     }
 
     /// Views of the touched scripts that differ from what was told, each kept in the cache. `None` while
-    /// something that a reorg undid was not read again.
+    /// something that a reorg undid was not read again. What is listed no more is shown on for `linger`.
     pub(super) fn news(
         &mut self,
         counting: &BTreeSet<ServerId>,
         cache: &dyn ChainCache,
+        linger: Duration,
     ) -> Option<Vec<(ScriptBuf, ScriptView)>> {
+        let now = Instant::now();
         if self.entries.values().any(|entry| entry.undone && !entry.subscribed.is_empty()) {
             return None;
         }
@@ -436,7 +446,12 @@ impl Scripts {
                 self.touched.insert(hash);
                 continue;
             }
-            let view = entry.view(counting);
+            let mut open = entry.unconfirmed(counting);
+            let mined = entry.mined.iter().map(|(txid, (tx, _))| (*txid, &**tx));
+            if entry.shown.fill(&mut open, mined, now, linger) {
+                self.touched.insert(hash);
+            }
+            let view = entry.view(&open);
             if entry.told.as_ref() == Some(&view) {
                 continue;
             }

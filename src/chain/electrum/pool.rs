@@ -223,7 +223,7 @@ impl Shared {
             scripts.recount();
             published.counting.clone_from(&settled);
         }
-        let Some(mut views) = scripts.news(&settled, &*self.cache) else { return };
+        let Some(mut views) = scripts.news(&settled, &*self.cache, self.config.linger) else { return };
         let swept = std::mem::take(&mut published.swept);
         views.extend(swept);
         if views.is_empty() && published.tip == Some(tip) {

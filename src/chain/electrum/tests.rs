@@ -2,6 +2,7 @@
 
 mod hostile;
 mod lies;
+mod linger;
 mod real;
 mod several;
 mod transport;
@@ -39,6 +40,7 @@ fn config(servers: &[&Server]) -> ElectrumConfig {
     config.backoff = (Duration::from_millis(10), Duration::from_millis(50));
     config.dropped = (Duration::from_millis(300), Duration::from_secs(1));
     (config.retry, config.patience) = (Duration::from_millis(30), Duration::from_millis(200));
+    config.linger = Duration::from_millis(100);
     (config.fork_grace, config.sweep) = (Duration::from_millis(300), Duration::from_millis(100));
     config
 }

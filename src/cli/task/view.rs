@@ -3,7 +3,8 @@
 use crate::cli::text::{Rows, groups, inert, percent, sat, span, when};
 use crate::escrow::statement::{Choice, Role};
 use crate::service::views::{
-    OutpointView, PledgeView, SettlementProgress, SettlementView, SignerView, SubmissionView, TaskView,
+    OutpointView, PartedView, PledgeView, SettlementProgress, SettlementView, SignerView, SubmissionView,
+    TaskView,
 };
 use serde::Serialize;
 use std::fmt;
@@ -87,6 +88,7 @@ impl fmt::Display for TaskReport {
         }
         view.submissions.iter().try_for_each(|submission| write!(f, "\n{}", submission_words(submission)))?;
         view.settlements.iter().try_for_each(|settlement| write!(f, "\n{}", settlement_line(settlement)))?;
+        view.parted.iter().try_for_each(|parted| write!(f, "\n{}", parted_words(parted, view.cutoff)))?;
         let waited_for = view.signers.iter().filter(|signer| signer.waited_for());
         waited_for.into_iter().try_for_each(|signer| write!(f, "\n{}", signer_words(signer)))
     }
@@ -120,6 +122,20 @@ fn became(view: &TaskView, number: u32, due_secs: u32) -> String {
         many => format!("; {many} payments for it are mined"),
     };
     format!("submitted: {}\n{voting}{paid}", latest.id)
+}
+
+/// What no single payout can pay, and what is to be done about it.
+fn parted_words(parted: &PartedView, cutoff: u32) -> String {
+    let PartedView { pledge, outpoint, milestones } = parted;
+    let numbers: Vec<String> = milestones.iter().map(|number| (number + 1).to_string()).collect();
+    let all = numbers.join(", ");
+    format!(
+        "pledge {pledge}: milestones {all} of {outpoint} are approved, and pay different people\nOne transaction pays one list of \
+         payees: the last payout would pay one of them and return the rest.\nUntil {}: its sponsor signs the refunds of what \
+         stays in escrow (`upfront vote` again, after the close with the same --counter), and two sign \
+         `--kind milestone` for each but the last.\n",
+        when(cutoff)
+    )
 }
 
 fn pledge_words(pledge: &PledgeView) -> String {

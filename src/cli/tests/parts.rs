@@ -282,6 +282,39 @@ fn representative_or_leader_name_others_who_are_paid() {
     assert!(ran.status == 1 && ran.err.contains("representative's key"), "{}", ran.err);
 }
 
+#[test]
+fn a_task_says_what_no_single_payout_can_pay() {
+    let dir = tempfile::tempdir().unwrap();
+    let charter = three();
+    let alive = life(&charter, &[300_000]);
+    let file = recovery(&alive, 1, dir.path());
+    let lives = Lives::start([alive]);
+    let desk = Desk::new(dir.path(), &lives, &charter.id());
+    for (milestone, payee) in [("1", 55), ("2", 56)] {
+        let payee = format!("{}:95%", testing::address(Network::Regtest, payee));
+        let by = ["--milestone", milestone, "--payee", &payee, "--as", "representative", "--account", "1"];
+        let ran = desk.submit(&by);
+        assert_eq!(ran.status, 0, "{}", ran.err);
+        assert!(!desk.run(&["task", "show", &desk.task]).out.contains("pay different people"));
+        let ran = desk.run(&words(&desk.vote(&file, &["--no-split"])));
+        assert_eq!(ran.status, 0, "{}", ran.err);
+        lives.with(&charter.id(), |life| {
+            life.mine_empty(1, charter.fields().review_secs + 1);
+            life.mine_empty(10, 600);
+        });
+    }
+    let told = desk.run(&["task", "show", &desk.task]).out;
+    for words in
+        ["pledge 1: milestones 1, 2 of ", "pay different people", "`--kind milestone` for each but the last"]
+    {
+        assert!(told.contains(words), "{words:?} is not in {told}");
+    }
+    assert_eq!(
+        desk.json(&["task", "show", &desk.task])["parted"][0]["milestones"],
+        serde_json::json!([0, 1])
+    );
+}
+
 /// A task, another one with a later T, and the recovery file of the pledge in the first.
 fn two(dir: &Path) -> (Lives, CharterId, CharterId, String) {
     let old = charter(|_| ());

@@ -1,7 +1,7 @@
 //! For a signer, offline: what a settlement does, output by output in words, or why it must not be signed.
 //! Votes are recounted from the document; PSBTs are compared with transactions built anew from the terms.
 
-use super::check::{Checked, check};
+use super::check::{Checked, check_to_sign};
 use super::{Finding, Findings, ProofDocument, heard, kept, settled};
 use crate::escrow::ballot::CastVote;
 use crate::escrow::descriptor::OPEN_INDEX;
@@ -114,7 +114,7 @@ pub fn allowed_beside(
     role: Role,
     beside: &Beside<'_>,
 ) -> Result<Explanation, Vec<Finding>> {
-    let Checked { task, tip, .. } = check(document)?;
+    let Checked { task, tip, .. } = check_to_sign(document)?;
     let one = |field: &str, problem: String| vec![Finding { field: field.into(), problem }];
     let plan = match beside.terms {
         Some(terms) => {
@@ -281,7 +281,8 @@ fn timely(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, finding
     findings.unless(rebuilds && in_grace, "tip/mtp_secs", problem);
 }
 
-/// No settlement may start for an outpoint that another one, signed by two, still spends.
+/// No settlement may start for an outpoint that another one, signed by two, still spends, unless it takes the place of
+/// all that may still confirm. What spends something that is not there cannot.
 fn conflicts(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, findings: &mut Findings) {
     let ours: BTreeSet<OutPoint> = plan.outpoints().collect();
     for (at, proof) in document.settlements.iter().enumerate() {
@@ -294,19 +295,24 @@ fn conflicts(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, find
         if state.plan.terms().kind().one_by_one() {
             continue;
         }
-        if !proof.fully_signed() || !state.plan.outpoints().any(|outpoint| ours.contains(&outpoint)) {
+        if !proof.fully_signed() {
             continue;
         }
-        let fates = task.chunk_fates(state, tip);
-        let touched = |chunk: &Chunk| chunk.inputs.iter().any(|input| ours.contains(&input.term.outpoint));
-        let replaced = state
-            .plan
-            .chunks()
-            .iter()
-            .zip(fates)
-            .all(|(chunk, fate)| fate != Fate::Pending || touched(chunk));
+        let touched = |chunk: &&Chunk| chunk.inputs.iter().any(|input| ours.contains(&input.term.outpoint));
+        let there = |chunk: &Chunk| {
+            chunk.inputs.iter().all(|input| task.outpoints().contains_key(&input.term.outpoint))
+        };
+        let chunks = state.plan.chunks().iter().zip(task.chunk_fates(state, tip));
+        let binding: Vec<&Chunk> = chunks
+            .filter(|(chunk, fate)| *fate == Fate::Pending && there(chunk))
+            .map(|(chunk, _)| chunk)
+            .collect();
         let problem = "two have signed it, and it spends some of the same outpoints: wait until it confirms";
-        findings.unless(replaced, format!("settlements/{at}"), problem);
+        findings.unless(
+            !binding.iter().any(touched) || binding.iter().all(touched),
+            format!("settlements/{at}"),
+            problem,
+        );
     }
 }
 

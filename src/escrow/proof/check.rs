@@ -35,6 +35,14 @@ pub struct Checked {
 /// # Errors
 /// Everything that is not so. Later steps are left out where earlier ones failed.
 pub fn check(document: &ProofDocument) -> Result<Checked, Vec<Finding>> {
+    let Examined { checked, mut findings, undone, .. } = examine(document);
+    findings.extend(undone);
+    checked.filter(|_| findings.is_empty()).ok_or(findings)
+}
+
+/// The same for who is about to sign: what two signed before a reorg keeps nobody from signing what charter and votes allow
+/// now.
+pub(super) fn check_to_sign(document: &ProofDocument) -> Result<Checked, Vec<Finding>> {
     let Examined { checked, findings, .. } = examine(document);
     checked.ok_or(findings)
 }
@@ -44,10 +52,12 @@ pub fn check(document: &ProofDocument) -> Result<Checked, Vec<Finding>> {
 pub struct Examined {
     /// The addresses that its charter, indexes and keys derive.
     pub outputs: BTreeMap<Slot, EscrowOutput>,
-    /// Present exactly if there are no findings.
+    /// Present exactly if there are no findings, but those that a reorg may have made.
     pub checked: Option<Checked>,
     /// What is not so.
     pub findings: Vec<Finding>,
+    /// Settlements that two signed of what counts as surplus, or is not deep enough: by a reorg, or against the charter.
+    pub undone: Vec<Finding>,
 }
 
 /// What statements and transactions are checked against.
@@ -72,6 +82,7 @@ pub fn examine(document: &ProofDocument) -> Examined {
         outputs: BTreeMap::new(),
         checked: None,
         findings: vec![Finding { field: field.into(), problem }],
+        undone: Vec::new(),
     };
     if document.version != VERSION {
         return refuse("version", format!("{}; this program reads {VERSION}", document.version));
@@ -105,12 +116,13 @@ pub fn examine(document: &ProofDocument) -> Examined {
     let addresses: Vec<AddressClaim> = issued.map(address_claim).collect();
     claims::compare("addresses", &document.addresses, &addresses, &mut findings);
 
-    let mut checked = None;
+    let (mut checked, mut undone) = (None, Findings::default());
     if findings.0.is_empty() {
-        checked = fold(document, &mut findings).map(|task| conclude(document, task, &mut findings));
+        let task = fold(document, &mut findings);
+        checked = task.map(|task| conclude(document, task, &mut findings, &mut undone));
     }
     let checked = checked.filter(|_| findings.0.is_empty());
-    Examined { outputs: ground.outputs, checked, findings: findings.0 }
+    Examined { outputs: ground.outputs, checked, findings: findings.0, undone: undone.0 }
 }
 
 /// The addresses that settlements were proposed to leave money at, up to the latest generation of each pledge.
@@ -265,7 +277,7 @@ fn events(document: &ProofDocument) -> Vec<(String, Event)> {
 }
 
 /// Compares every claim with what follows from the task.
-fn conclude(document: &ProofDocument, task: Task, findings: &mut Findings) -> Checked {
+fn conclude(document: &ProofDocument, task: Task, findings: &mut Findings, undone: &mut Findings) -> Checked {
     let tip = document.tip;
     let standings = task.standings(&tip);
     for (at, proof) in document.outpoints.iter().enumerate() {
@@ -295,7 +307,7 @@ fn conclude(document: &ProofDocument, task: Task, findings: &mut Findings) -> Ch
             &form_claims(&state.plan),
             findings,
         );
-        settled::settlement(&task, &tip, &field, proof, findings);
+        settled::settlement(&task, &tip, &field, proof, findings, undone);
     }
     settled::spends(&task, document, findings);
     Checked { task, tip, standings, totals, tallies }

@@ -2,7 +2,7 @@
 //! sponsor alone. Every form has other outpoints, so every form needs its refund.
 
 use super::allowed::Beside;
-use super::check::{Checked, check};
+use super::check::{Checked, check_to_sign};
 use super::{Finding, Findings};
 use crate::escrow::descriptor::EscrowOutput;
 use crate::escrow::refund::{RefundBundle, RefundTarget};
@@ -15,7 +15,7 @@ use bitcoin::secp256k1::{Secp256k1, Verification};
 pub(super) fn refundable(task: &Task, plan: &Plan, beside: &Beside<'_>, findings: &mut Findings) {
     let secp = Secp256k1::verification_only();
     let destination = match plan.terms().kind() {
-        Kind::Move { to } => match beside.destination.map(check) {
+        Kind::Move { to } => match beside.destination.map(check_to_sign) {
             None => return findings.add("destination", "the document of the task it moves to is missing"),
             Some(Err(wrong)) => {
                 let named = |Finding { field, problem }| (format!("destination/{field}"), problem);

@@ -3,10 +3,12 @@
 
 use super::{Findings, ProofDocument, SettlementProof};
 use crate::escrow::facts::{SpendPath, Tip};
-use crate::escrow::pledge::{Outpoint, Standing};
-use crate::escrow::settlement::{Kind, TermInput, Terms};
+use crate::escrow::pledge::{Outpoint, Standing, Surplus};
+use crate::escrow::settlement::{Chunk, ChunkInput, Kind, Plan, TermInput, Terms};
 use crate::escrow::statement::Role;
 use crate::escrow::task::Task;
+use bitcoin::OutPoint;
+use std::collections::BTreeSet;
 
 impl SettlementProof {
     /// Whether two are said to have signed all of it, the arbiter among them if it carries out a ruling.
@@ -17,31 +19,77 @@ impl SettlementProof {
 }
 
 /// Checks a settlement that binds: two signers are said to have signed it, or the chain has it. A mere
-/// proposal may be overtaken by votes, rulings and reorgs; it is judged when somebody signs.
+/// proposal may be overtaken by votes, rulings and reorgs; it is judged when somebody signs. What was
+/// right before a reorg, for all that a document can tell, goes to `undone`.
 pub(super) fn settlement(
     task: &Task,
     tip: &Tip,
     field: &str,
     proof: &SettlementProof,
     findings: &mut Findings,
+    undone: &mut Findings,
 ) {
     let Some(state) = task.settlements().get(&proof.terms.id()) else { return };
     let spends = || task.outpoints().values().filter_map(|held| held.spend);
     let on_chain = spends().any(|spend| state.plan.has_transaction(&spend.txid));
     if proof.fully_signed() || on_chain {
-        judge(task, tip, &format!("{field}/terms"), &proof.terms, on_chain, findings);
+        let binds = Binds { signed: true, on_chain, gone: gone(task, &state.plan) };
+        judge(task, tip, &format!("{field}/terms"), &proof.terms, &binds, (findings, undone));
     }
+}
+
+/// What is excused of a settlement that binds.
+#[derive(Default)]
+struct Binds {
+    /// Two have signed it, or it is on the chain; else it is a proposal that somebody is about to sign.
+    signed: bool,
+    on_chain: bool,
+    /// What it spends and is not there.
+    gone: BTreeSet<OutPoint>,
+}
+
+/// What is not there of what the transactions spend of which nothing is on the chain: a reorg may have taken it, and
+/// then they cannot confirm. Whoever signs anything else needs not wait for that.
+fn gone(task: &Task, plan: &Plan) -> BTreeSet<OutPoint> {
+    let held = |input: &ChunkInput| task.outpoints().get(&input.term.outpoint);
+    let sent = |chunk: &Chunk| {
+        let spends = chunk.inputs.iter().filter_map(|input| held(input)?.spend);
+        spends.into_iter().any(|spend| chunk.forms.iter().any(|form| form.txid == spend.txid))
+    };
+    let inputs = plan.chunks().iter().filter(|chunk| !sent(chunk)).flat_map(|chunk| &chunk.inputs);
+    inputs.filter(|input| held(input).is_none()).map(|input| input.term.outpoint).collect()
+}
+
+/// Whether a reorg may have made wrong what two signed: what it spends counts as surplus now, or has to be mined again.
+/// Who paid surplus cannot be told from who paid it before it was; whoever signs anything else has no part in either.
+fn overtaken(binds: &Binds, standing: Option<&Standing>) -> bool {
+    let reorganised = matches!(
+        standing,
+        Some(
+            Standing::Seen
+                | Standing::Confirming { .. }
+                | Standing::Surplus { reason: Surplus::Late | Surplus::OverCap | Surplus::AlreadySettled }
+        )
+    );
+    binds.signed && reorganised
 }
 
 /// Compares terms with what charter, pledges and votes say of each outpoint.
 pub(super) fn terms(task: &Task, tip: &Tip, field: &str, terms: &Terms, findings: &mut Findings) {
-    judge(task, tip, field, terms, false, findings);
+    judge(task, tip, field, terms, &Binds::default(), (findings, &mut Findings::default()));
 }
 
 /// The same; what is on the chain may have paid less than would be allowed by now: with several milestones a word
 /// on one may come when another was paid and the rest returned.
-fn judge(task: &Task, tip: &Tip, field: &str, terms: &Terms, on_chain: bool, findings: &mut Findings) {
-    let less_is_fine = on_chain && task.charter().milestones() > 1;
+fn judge(
+    task: &Task,
+    tip: &Tip,
+    field: &str,
+    terms: &Terms,
+    binds: &Binds,
+    (findings, undone): (&mut Findings, &mut Findings),
+) {
+    let less_is_fine = binds.on_chain && task.charter().milestones() > 1;
     let entitlements = match task.entitlements(&terms.kind(), tip) {
         Ok(entitlements) => entitlements,
         Err(refused) => return findings.add(format!("{field}/for"), refused),
@@ -55,7 +103,8 @@ fn judge(task: &Task, tip: &Tip, field: &str, terms: &Terms, on_chain: bool, fin
     for (at, input) in terms.inputs().iter().enumerate() {
         let field = |name: &str| format!("{field}/inputs/{at}/{name}");
         let Some(held) = task.outpoints().get(&input.outpoint) else {
-            findings.add(field("outpoint"), format!("{} pays no address of the task", input.outpoint));
+            let problem = format!("{} pays no address of the task", input.outpoint);
+            findings.unless(binds.gone.contains(&input.outpoint), field("outpoint"), problem);
             continue;
         };
         findings.unless(
@@ -72,6 +121,8 @@ fn judge(task: &Task, tip: &Tip, field: &str, terms: &Terms, on_chain: bool, fin
         let sponsor = task.pledges().get(&held.slot.index).map(|pledge| pledge.sponsor_key);
         findings.unless(sponsor == input.sponsor_key, field("sponsor_key"), "not the key of the pledge");
         returns(task, &terms.kind(), held, input, &field("return_address"), findings);
+        let reorganised = overtaken(binds, standings.get(&input.outpoint));
+        let findings = if reorganised { &mut *undone } else { &mut *findings };
         match entitlements.get(&input.outpoint) {
             Some(entitlement) if entitlement.pay == input.pay => {}
             Some(entitlement) if less_is_fine && input.pay < entitlement.pay => {}

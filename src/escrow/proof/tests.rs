@@ -1,5 +1,6 @@
 //! A sound document is taken; every well-formed lie in one is found and its field named.
 
+mod gone;
 mod kept;
 mod leaves;
 mod signer;

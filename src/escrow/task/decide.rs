@@ -2,7 +2,7 @@
 //! was carried out already gives no events and no error: delivering it twice does no harm.
 
 use super::super::signature::{Speaker, StatementSignature};
-use super::entitle::PROPOSAL_SECS;
+use super::underway::PROPOSAL_SECS;
 use super::{Refused, Task};
 use crate::escrow::charter::{Charter, CharterError, address, unseen};
 use crate::escrow::descriptor::{Contract, MAX_INDEX, Slot};

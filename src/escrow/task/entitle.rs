@@ -1,8 +1,9 @@
 //! What a settlement may do: which outpoints, with which share paid, for which reason. Proposals are
 //! made from it, and checked against it again whenever somebody signs.
 
-use super::part::{Judged, Origin, Part};
-use super::{Refused, SettlementState, SubmissionState, Task};
+use super::part::{Judged, Part};
+use super::underway::GRACE_SECS;
+use super::{Refused, SubmissionState, Task};
 use crate::escrow::ballot::{self, Verdict};
 use crate::escrow::charter::{self, Bps, Payee};
 use crate::escrow::descriptor::{OPEN_INDEX, Slot};
@@ -10,15 +11,10 @@ use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Outpoint, Standing};
 use crate::escrow::refund::RefundBundle;
 use crate::escrow::settlement::{self, Kind, Plan, TermInput, Terms};
-use crate::escrow::statement::{CharterId, SettlementId, Submission, SubmissionId};
+use crate::escrow::statement::{CharterId, Submission, SubmissionId};
 use bitcoin::{Address, OutPoint};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Seconds after T during which a payout that was under way may still be rebuilt and bumped.
-pub const GRACE_SECS: u32 = 3 * crate::escrow::network::DAY_SECS;
-/// A proposal nobody signed lapses after a week.
-pub const PROPOSAL_SECS: u32 = 7 * crate::escrow::network::DAY_SECS;
+use std::collections::BTreeMap;
 
 /// Why an outpoint is part of a settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -326,21 +322,6 @@ impl Task {
         Ok(settlement::plan(&self.secp, &self.charter, &self.contract, &terms)?)
     }
 
-    /// Whether a proposal may still be signed: nothing that it rests on has changed, and it has not lapsed.
-    pub fn may_be_signed(&self, settlement: &SettlementState, tip: &Tip) -> Result<(), Refused> {
-        if settlement.signatures.is_empty() && self.lapsed(settlement.at_mtp_secs, tip) {
-            return Err(Refused::ProposalLapsed);
-        }
-        let terms = settlement.plan.terms();
-        // A third signature on what two have signed changes nothing that could be refused.
-        if !settlement.fully_signed() {
-            self.still_entitled(terms, tip)?;
-            self.check_time(terms, tip)?;
-            self.check_conflicts(settlement.plan.id(), &settlement.plan.outpoints().collect(), tip)?;
-        }
-        Ok(())
-    }
-
     /// Whether an outpoint is spent only by a settlement that waits in the mempool, at most at a feerate below
     /// `feerate_sat_per_vb`: then a new one may take its place.
     fn outbids(&self, held: &Outpoint, feerate_sat_per_vb: u64) -> bool {
@@ -401,152 +382,6 @@ impl Task {
         }
         Ok(())
     }
-
-    /// Whether a settlement binds its outpoints: somebody signed, and a transaction of it may still confirm.
-    pub fn is_live(&self, id: &SettlementId, tip: &Tip) -> bool {
-        self.settlements.get(id).is_some_and(|settlement| {
-            !settlement.signatures.is_empty()
-                && self.chunk_fates(settlement, tip).into_iter().any(|fate| fate == Fate::Pending)
-        })
-    }
-
-    /// Whether a transaction that rests on this pledge's vote, or on its silence, may go out: two have
-    /// signed one of its forms. What merely returns a stray payment to the pledge's address rests on no
-    /// vote, or anybody could end a vote by paying a little there.
-    pub(super) fn vote_used(&self, submission: SubmissionId, pledge: u32, tip: &Tip) -> bool {
-        self.settlements.values().any(|settlement| {
-            let kind = settlement.plan.terms().kind();
-            // What pays one milestone rests on the votes for that one; what pays the last, on all.
-            if matches!(kind, Kind::Milestone { submission: other } if other != submission) {
-                return false;
-            }
-            let ruled = matches!(kind, Kind::Ruling { .. });
-            let uses = |input: &TermInput| input.slot.index == pledge && (ruled || input.pays());
-            let chunks = (0u32..).zip(settlement.plan.chunks());
-            chunks.zip(self.chunk_fates(settlement, tip)).any(|((at, chunk), fate)| {
-                let mut forms = (0u32..).take(chunk.forms.len());
-                fate != Fate::Conflicted
-                    && chunk.inputs.iter().any(|input| uses(&input.term))
-                    && forms.any(|form| settlement.signatures.pair(at, form).is_some())
-            })
-        })
-    }
-
-    /// Whether a signed settlement has a transaction that is not deep enough yet.
-    pub(super) fn is_settling(&self, tip: &Tip) -> bool {
-        let depth = self.charter.fields().depth;
-        self.settlements.values().filter(|settlement| !settlement.signatures.is_empty()).any(|settlement| {
-            self.chunk_fates(settlement, tip).into_iter().any(|fate| match fate {
-                Fate::Pending => true,
-                Fate::Confirmed { depth: has } => has < depth,
-                Fate::Conflicted => false,
-            })
-        })
-    }
-
-    /// What became of each transaction of a settlement.
-    pub fn chunk_fates(&self, settlement: &SettlementState, tip: &Tip) -> Vec<Fate> {
-        settlement
-            .plan
-            .chunks()
-            .iter()
-            .map(|chunk| {
-                let spends = outpoints_of(chunk).filter_map(|o| self.outpoints.get(&o).and_then(|h| h.spend));
-                let mut fate = Fate::Pending;
-                for spend in spends {
-                    let Some(at) = spend.confirmation else { continue };
-                    if chunk.forms.iter().any(|form| form.txid == spend.txid) {
-                        return Fate::Confirmed { depth: at.depth(tip) };
-                    }
-                    if at.depth(tip) >= self.charter.fields().depth {
-                        fate = Fate::Conflicted;
-                    }
-                }
-                if outpoints_of(chunk).any(|outpoint| self.never_comes(outpoint, tip)) {
-                    fate = Fate::Conflicted;
-                }
-                fate
-            })
-            .collect()
-    }
-
-    /// Whether an outpoint is a rest that is not there, and what it was to be split off from was spent otherwise,
-    /// deep enough: by another form, or by a refund.
-    fn never_comes(&self, outpoint: OutPoint, tip: &Tip) -> bool {
-        // A proof document leaves out what vanished.
-        let held = self.outpoints.get(&outpoint);
-        if held.is_some_and(|held| held.present) {
-            return false;
-        }
-        let Some(Origin { from, slot, .. }) = self.origins.get(&outpoint) else { return false };
-        if held.is_some_and(|held| held.slot != *slot) {
-            return false;
-        }
-        let spend = self.outpoints.get(from).and_then(|from| from.spend);
-        let otherwise = spend.is_some_and(|spend| {
-            let depth = spend.confirmation.map_or(0, |at| at.depth(tip));
-            spend.txid != outpoint.txid && depth >= self.charter.fields().depth
-        });
-        otherwise || self.never_comes(*from, tip)
-    }
-
-    /// No settlement may share an outpoint with one that two have signed (any form), unless it spends an
-    /// outpoint of each of its transactions that may still confirm: then only one of the two can ever
-    /// happen. A single signature binds nobody else: any one of the three could hold everything up with it.
-    pub(super) fn check_conflicts(
-        &self,
-        id: SettlementId,
-        outpoints: &BTreeSet<OutPoint>,
-        tip: &Tip,
-    ) -> Result<(), Refused> {
-        for (other, settlement) in &self.settlements {
-            if *other == id || !settlement.can_go_out() || !self.is_live(other, tip) {
-                continue;
-            }
-            if !settlement.plan.outpoints().any(|outpoint| outpoints.contains(&outpoint)) {
-                continue;
-            }
-            // Where each outpoint has a transaction of its own, whichever spends it first replaces the other, and
-            // the rest goes on: who prepared nothing at a higher feerate holds nobody else up.
-            if settlement.plan.terms().kind().one_by_one() {
-                continue;
-            }
-            let fates = self.chunk_fates(settlement, tip);
-            let replaced = settlement.plan.chunks().iter().zip(fates).all(|(chunk, fate)| {
-                fate != Fate::Pending || outpoints_of(chunk).any(|outpoint| outpoints.contains(&outpoint))
-            });
-            if !replaced {
-                return Err(Refused::SettlementUnderWay { settlement: *other });
-            }
-        }
-        Ok(())
-    }
-
-    /// After the cut-off only a rebuild goes on: of a settlement that two had signed, without an input
-    /// that was spent otherwise. Gifts have no refund that could be crossed, and nobody but the signers
-    /// to move them: what moves nothing else may start at any time.
-    pub(in crate::escrow) fn check_time(&self, terms: &Terms, tip: &Tip) -> Result<(), Refused> {
-        let gifts_only = terms.inputs().iter().all(|input| input.slot.index == OPEN_INDEX);
-        if gifts_only || tip.mtp_secs <= self.charter.cutoff_secs() {
-            return Ok(());
-        }
-        let too_late = Refused::PastCutoff { cutoff_secs: self.charter.cutoff_secs() };
-        if tip.mtp_secs > self.charter.refund_time_secs().saturating_add(GRACE_SECS) {
-            return Err(too_late);
-        }
-        let rebuilds = |settlement: &SettlementState| {
-            let inputs: BTreeSet<OutPoint> = settlement.plan.outpoints().collect();
-            settlement.plan.terms().kind() == terms.kind()
-                && settlement.fully_signed()
-                && terms.inputs().iter().all(|input| inputs.contains(&input.outpoint))
-                && self.chunk_fates(settlement, tip).contains(&Fate::Conflicted)
-        };
-        if self.settlements.values().any(rebuilds) { Ok(()) } else { Err(too_late) }
-    }
-}
-
-fn outpoints_of(chunk: &settlement::Chunk) -> impl Iterator<Item = OutPoint> {
-    chunk.inputs.iter().map(|input| input.term.outpoint)
 }
 
 /// A submission as it stands under a tip.
@@ -575,31 +410,4 @@ pub struct Counted {
 struct RestsOn<'a> {
     judged: Vec<Judged<'a>>,
     of: &'a SubmissionState,
-}
-
-/// What became of one transaction of a settlement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "fate", rename_all = "snake_case")]
-pub enum Fate {
-    /// It may still confirm.
-    Pending,
-    /// It is mined.
-    Confirmed {
-        /// Confirmations.
-        depth: u32,
-    },
-    /// Something else spent one of its inputs, deep enough.
-    Conflicted,
-}
-
-impl SettlementState {
-    /// Whether two signers (for a ruling, the arbiter among them) signed any form of any transaction.
-    pub fn can_go_out(&self) -> bool {
-        self.plan.forms().any(|(place, _, _)| self.signatures.pair(place.chunk, place.form).is_some())
-    }
-
-    /// Whether two signers (for a ruling, the arbiter among them) signed everything.
-    pub fn fully_signed(&self) -> bool {
-        self.plan.forms().all(|(place, _, _)| self.signatures.pair(place.chunk, place.form).is_some())
-    }
 }

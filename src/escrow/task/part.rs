@@ -6,14 +6,14 @@
 use super::entitle::Ballot;
 use super::{Refused, SubmissionState, Task};
 use crate::escrow::ballot::Verdict;
-use crate::escrow::charter::{Bps, address};
+use crate::escrow::charter::{Bps, Payee, address};
 use crate::escrow::descriptor::Slot;
 use crate::escrow::facts::Tip;
-use crate::escrow::pledge::{Destination, Outpoint};
+use crate::escrow::pledge::{Destination, Outpoint, Standing};
 use crate::escrow::settlement::{self, Kind, Plan, Terms};
 use crate::escrow::statement::{CharterId, Choice, Move, SubmissionId};
 use bitcoin::{Address, OutPoint};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a remainder comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,19 @@ impl Part {
     }
 }
 
+/// An outpoint of which several milestones are to be paid to different people. One transaction has one list of payees,
+/// so a last payout pays some of them and returns the rest: each but the last needs a transaction of its own before,
+/// and so the refunds of what that one leaves in escrow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parted {
+    /// The pledge.
+    pub pledge: u32,
+    /// The outpoint.
+    pub outpoint: OutPoint,
+    /// The milestones, counted from 0.
+    pub milestones: Vec<u32>,
+}
+
 /// A submission as it is judged under a tip.
 pub(super) struct Judged<'a> {
     pub submission: &'a SubmissionState,
@@ -71,9 +84,7 @@ impl Judged<'_> {
     /// Whether it may be paid for in a settlement for `of`: one transaction has one list of payees. Who named them does
     /// not matter.
     fn pays_as(&self, of: &SubmissionState) -> bool {
-        let payees =
-            |state: &SubmissionState| state.signed.statement.named.as_ref().map(|named| named.payees.clone());
-        payees(self.submission) == payees(of)
+        self.submission.named_payees() == of.named_payees()
     }
 }
 
@@ -81,6 +92,11 @@ impl SubmissionState {
     /// Which milestone it is for; 0 where the charter has one only.
     pub fn milestone(&self) -> u32 {
         self.signed.statement.milestone.unwrap_or(0)
+    }
+
+    /// Who is paid in place of the charter's payees.
+    fn named_payees(&self) -> Option<&[Payee]> {
+        self.signed.statement.named.as_ref().map(|named| named.payees.as_slice())
     }
 }
 
@@ -167,10 +183,10 @@ impl Task {
         })
     }
 
-    /// Everything that settlements left in escrow.
-    pub(super) fn remainders(&self) -> BTreeSet<OutPoint> {
+    /// Everything that settlements left in escrow, each with the payment it comes from.
+    pub(super) fn remainders(&self) -> BTreeMap<OutPoint, OutPoint> {
         let later = self.outpoints.values().filter(|held| held.slot.generation > 0);
-        later.filter(|held| self.root(held).is_some()).map(|held| held.outpoint).collect()
+        later.filter_map(|held| Some((held.outpoint, self.root(held)?.outpoint))).collect()
     }
 
     /// The outpoint that was paid in, which a remainder comes from in the end; itself, if nothing was split off.
@@ -316,6 +332,37 @@ impl Task {
             speaking.find(|judged| self.said(judged, asked).paid()).map(|judged| judged.submission.id)
         };
         self.uncovered(held).into_iter().filter_map(pays).collect()
+    }
+
+    /// What no single payout can pay as the votes say, as long as something can still be done about it.
+    pub fn parted(&self, tip: &Tip) -> Vec<Parted> {
+        let named = self.submissions.iter().any(|state| state.named_payees().is_some());
+        let Some(any) = self.submissions.last().filter(|_| self.charter.milestones() > 1 && named) else {
+            return Vec::new();
+        };
+        if tip.mtp_secs > self.charter.cutoff_secs() {
+            return Vec::new();
+        }
+        let judged = self.judged(&any.id, tip);
+        let standings = self.standings(tip);
+        let parted = |held: &Outpoint| {
+            let at = self.root(held)?.confirmation?;
+            let paying = |number: &u32| {
+                let of_it = judged.iter().filter(|judged| judged.milestone() == *number);
+                let paid =
+                    of_it.filter(|judged| self.said(judged, Some((held.slot.index, at.height))).paid());
+                let lists: Vec<_> = paid.map(|judged| judged.submission.named_payees()).collect();
+                (!lists.is_empty()).then_some((*number, lists))
+            };
+            let paid: Vec<_> = self.uncovered(held).iter().filter_map(paying).collect();
+            let (_, first) = paid.first()?;
+            let together = first.iter().any(|list| paid.iter().all(|(_, lists)| lists.contains(list)));
+            let milestones = paid.iter().map(|(number, _)| *number).collect();
+            (!together).then_some(Parted { pledge: held.slot.index, outpoint: held.outpoint, milestones })
+        };
+        let credited =
+            |held: &&Outpoint| held.unspent() && standings.get(&held.outpoint) == Some(&Standing::Credited);
+        self.outpoints.values().filter(credited).filter_map(parted).collect()
     }
 
     /// What a submission says about one pledge's money (index and height of what was paid in), or about gifts.

@@ -6,6 +6,7 @@ mod attacks;
 mod audit;
 mod cases;
 mod confirm;
+mod edges;
 mod evidence;
 mod faults;
 mod journeys;

@@ -5,7 +5,7 @@ use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Destination, Ended, LateMove, Outpoint, Pledge, Standing};
 use crate::escrow::signature::StatementSignature;
-use crate::escrow::task::Task;
+use crate::escrow::task::{Parted, Task};
 use crate::service::schema;
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Address, OutPoint};
@@ -45,6 +45,29 @@ pub struct PledgeView {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<schema::BitcoinAddress>, required = false)]
     pub later_addresses: Vec<String>,
+}
+
+/// Money of which several milestones are to be paid to different people: one transaction pays one list of payees, so each
+/// but the last needs a settlement of its own before the last payout, which returns the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PartedView {
+    /// The pledge.
+    #[schema(value_type = schema::PledgeIndex)]
+    pub pledge: u32,
+    /// The output.
+    #[schema(value_type = schema::Outpoint)]
+    pub outpoint: OutPoint,
+    /// The milestones, from 0.
+    pub milestones: Vec<u32>,
+}
+
+impl PartedView {
+    /// All of a task; none while the chain is not known, and none when nothing can be done about it any more.
+    pub fn of(task: &Task, tip: Option<&Tip>) -> Vec<PartedView> {
+        let parted = tip.map(|tip| task.parted(tip)).unwrap_or_default();
+        let view = |Parted { pledge, outpoint, milestones }| PartedView { pledge, outpoint, milestones };
+        parted.into_iter().map(view).collect()
+    }
 }
 
 /// An arrival.

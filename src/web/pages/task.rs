@@ -24,6 +24,7 @@ use axum::response::Response;
 use money::{Arrival, Chart, PledgeRow};
 pub(super) use parts::{Holder, Paid, Terms, by_whom, holders, leader, milestone, named};
 use serde::{Deserialize, Serialize};
+use work::PartedRow;
 pub(super) use work::{EventRow, SettlementRow, SubmissionRow, TallyPicture};
 
 /// Characters of the text shown; the whole is on the charter's page.
@@ -90,6 +91,8 @@ struct TaskPage {
     holders: Vec<Holder>,
     /// The same three, and what waits for them.
     signers: Vec<SignerView>,
+    /// Pledges of which no single payout can pay all that their votes say.
+    parted: Vec<PartedRow>,
     /// Two seats that the same words named.
     same_nominator: bool,
     terms: Terms,
@@ -191,6 +194,7 @@ fn page(
         totals: tip.map(|tip| task.totals(tip)).unwrap_or_default(),
         holders: holders(task),
         signers: SignerView::of(task, tip),
+        parted: PartedRow::of(task, tip),
         same_nominator: seats.windows(2).any(|pair| pair[0] == pair[1]),
         terms: Terms::of(charter),
         chart: tip.and_then(|tip| Chart::of(task, tip)),

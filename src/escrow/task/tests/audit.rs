@@ -64,11 +64,11 @@ fn counted(task: &Task, tip: &Tip) {
             held.confirmation = mined(held.confirmation);
             held.spend = held.spend.filter(|spend| mined(spend.confirmation).is_some());
         }
-        let is_remainder = |held: &Outpoint| {
-            held.slot.generation > 0 && held.confirmation.is_some() && task.root(held).is_some()
+        let rest = |held: &Outpoint| {
+            let there = held.slot.generation > 0 && held.confirmation.is_some();
+            Some((held.outpoint, there.then(|| task.root(held)).flatten()?.outpoint))
         };
-        let remainders: BTreeSet<OutPoint> =
-            then.values().filter(|held| is_remainder(held)).map(|held| held.outpoint).collect();
+        let remainders: BTreeMap<OutPoint, OutPoint> = then.values().filter_map(rest).collect();
         let is_moved = |held: &&Outpoint| held.spend.is_some() && task.destination(held).is_some();
         let moved: BTreeSet<OutPoint> = then.values().filter(is_moved).map(|held| held.outpoint).collect();
         let standings = standings_of(charter, &Tip { height, ..*tip }, &then, &remainders);
@@ -303,10 +303,18 @@ impl Ledger<'_> {
     }
 
     fn close(mut self) {
+        let standings = self.task.standings(self.world.book.tip().expect("synced"));
         for (outpoint, (slot, amount, covered)) in &self.lies {
             self.flows.entry(slot.index).or_default().unspent += *amount;
             let held = &self.task.outpoints()[outpoint];
             assert_eq!((held.slot, held.amount, held.confirmation.is_some()), (*slot, *amount, true));
+            let counts = |outpoint: &OutPoint| {
+                standings.get(outpoint).filter(|standing| !matches!(standing, Standing::Confirming { .. }))
+            };
+            if let (Some(_), true, Some(rest)) = (covered, slot.generation > 0, counts(outpoint)) {
+                let root = self.task.root(held).expect("a rest comes from a payment");
+                assert_eq!(Some(rest), counts(&root.outpoint), "a rest counts as what it comes from");
+            }
             let open: Vec<u32> = match covered {
                 Some(covered) => {
                     (0..self.task.charter().milestones()).filter(|n| !covered.contains(n)).collect()
@@ -365,14 +373,20 @@ fn two_return_what_is_free(mut world: World) {
     if tip.mtp_secs > task.charter().cutoff_secs() {
         return;
     }
-    let bound: BTreeSet<OutPoint> = task
-        .settlements()
-        .values()
-        .filter(|state| state.can_go_out())
-        .flat_map(|state| state.plan.chunks().iter().zip(task.chunk_fates(state, &tip)))
-        .filter(|(_, fate)| *fate == Fate::Pending)
-        .flat_map(|(chunk, _)| chunk.inputs.iter().map(|input| input.term.outpoint))
-        .collect();
+    // What two have signed, and what can still confirm, is all that is bound.
+    let there = |outpoint: OutPoint| task.outpoints().get(&outpoint).is_some_and(|held| held.present);
+    let mut bound: BTreeSet<OutPoint> = BTreeSet::new();
+    for state in task.settlements().values() {
+        let chunks = (0u32..).zip(state.plan.chunks()).zip(task.chunk_fates(state, &tip));
+        for ((at, chunk), _) in chunks.filter(|(_, fate)| *fate == Fate::Pending) {
+            let spends: Vec<OutPoint> = chunk.inputs.iter().map(|input| input.term.outpoint).collect();
+            let mut forms = (0u32..).take(chunk.forms.len());
+            let signed = forms.any(|form| state.signatures.pair(at, form).is_some());
+            if signed && spends.iter().all(|outpoint| there(*outpoint)) {
+                bound.extend(spends);
+            }
+        }
+    }
     let standings = task.standings(&tip);
     let deep = |outpoint: &OutPoint| {
         !matches!(standings[outpoint], Standing::Vanished | Standing::Seen | Standing::Confirming { .. })

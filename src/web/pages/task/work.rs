@@ -123,6 +123,35 @@ impl SubmissionRow {
     }
 }
 
+/// A pledge of which several milestones are to be paid to different people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartedRow {
+    /// The pledge.
+    pub pledge: u32,
+    /// The milestones, from 1: `1 and 3`.
+    pub milestones: String,
+    /// Until when something can be done about it.
+    pub until_secs: u32,
+}
+
+impl PartedRow {
+    /// All of a task, one for each pledge.
+    pub fn of(task: &Task, tip: Option<&Tip>) -> Vec<PartedRow> {
+        let mut rows: Vec<PartedRow> = Vec::new();
+        for parted in tip.map(|tip| task.parted(tip)).unwrap_or_default() {
+            let mut numbers: Vec<String> = parted.milestones.iter().map(|n| (n + 1).to_string()).collect();
+            let last = numbers.pop().unwrap_or_default();
+            let milestones = format!("{} and {last}", numbers.join(", "));
+            let until_secs = task.charter().cutoff_secs();
+            let row = PartedRow { pledge: parted.pledge, milestones, until_secs };
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
+        rows
+    }
+}
+
 /// A settlement, as a task's page tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SettlementRow {

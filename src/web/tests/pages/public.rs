@@ -1,13 +1,14 @@
 //! The pages that anybody reads, on tasks in the states of a life.
 
-use crate::escrow::charter::Charter;
+use crate::escrow::charter::{Charter, Milestone, Payee};
 use crate::escrow::network::Network;
-use crate::escrow::statement::{Choice, Digest, Role};
+use crate::escrow::statement::{Choice, Digest, Named, NamedBy, Role, Signed, Submission};
 use crate::escrow::testing;
 use crate::web::tests::fakes::{World, parse};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use bitcoin::Amount;
+use bitcoin::secp256k1::Secp256k1;
 use serde_json::{Value, json};
 
 /// What a task page may weigh, stylesheet and all.
@@ -395,4 +396,39 @@ async fn the_reference_has_every_request_and_schema_of_the_document() {
         assert!(crate::web::CODES.iter().any(|entry| entry.code == code), "{code}");
     }
     assert_has(&html, &["Authorization: Nostr", "-X POST &#34;$SERVER/api/v1/tasks/$CHARTER/votes&#34;"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_single_payout_can_pay_is_said_while_there_is_time() {
+    let mut world = World::new(None, |fields| {
+        let due = fields.work_deadline;
+        fields.milestones = [6_000, 4_000].map(|share_bps| Milestone { share_bps, due }).into();
+    })
+    .await;
+    let outpoint = world.fund(1, 300_000).await;
+    for milestone in 0..2 {
+        let address = testing::address(Network::Regtest, 55).to_string();
+        let payees = vec![Payee { address, share_bps: 9_500 }];
+        let named = (milestone == 0).then_some(Named { by: NamedBy::Representative, payees });
+        let role = if named.is_some() { Role::Representative } else { Role::Developer };
+        let statement = Submission { milestone: Some(milestone), named, ..world.submission(milestone) };
+        let (id, key) = (statement.id(), testing::statement_keypair(Network::Regtest, role));
+        world.sent("submissions", json!(Signed::new(&Secp256k1::new(), statement, &key))).await;
+        let shown = world.page(&world.task_path("")).await.1;
+        assert_eq!(shown["parted"], json!([]), "one part alone is approved");
+        world.sent("votes", world.vote_body(id, 1, Choice::Yes, 1)).await;
+        let closes = world.chain().tip().mtp_secs + world.charter.fields().review_secs + 1;
+        world.advance_to(closes).await;
+    }
+    let (html, json) = world.page(&world.task_path("")).await;
+    let cutoff = world.charter.cutoff_secs();
+    assert_eq!(json["parted"], json!([{ "pledge": 1, "milestones": "1 and 2", "until_secs": cutoff }]));
+    assert!(
+        html.contains("Different people are to be paid") && html.contains("Milestones 1 and 2"),
+        "{html}"
+    );
+    let told = &world.task().await["parted"];
+    assert_eq!(*told, json!([{ "pledge": 1, "outpoint": outpoint.to_string(), "milestones": [0, 1] }]));
+    world.advance_to(cutoff + 1).await;
+    assert_eq!(world.page(&world.task_path("")).await.1["parted"], json!([]));
 }

@@ -127,6 +127,12 @@ export class Charter {
     return this.cutoffSecs - this.fields.review_secs - this.fields.ruling_secs;
   }
 
+  /** Last median time past of any ruling, where there are several milestones: what waits for one keeps the rest of a pledge
+   * from being paid, and that has to be signed before the cut-off. */
+  get lastRuling(): number | null {
+    return this.fields.milestones.length > 1 ? this.cutoffSecs - this.network.cutoffSecs : null;
+  }
+
   /** Under which key the service's receipts verify. */
   get receipts(): Speaker {
     return serviceSpeaker(this.fields.receipt_key);

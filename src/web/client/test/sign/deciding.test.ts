@@ -48,7 +48,7 @@ test('without the confirmation nothing is open, and nothing moves', () => {
   assert.equal(task.window(submission), null);
   const words = task.words(submission);
   assert.deepEqual([words.awaitsConfirmation, words.closed], [true, false]);
-  const rules = { thresholdBps: 1, quorumBps: 0, silence: 'pay', yesWaits: false, reviewSecs: 1, rulingSecs: 1 } as const;
+  const rules = { thresholdBps: 1, quorumBps: 0, silence: 'pay', yesWaits: false, reviewSecs: 1, rulingSecs: 1, lastRuling: null } as const;
   const yes = { ...task.tally(submission), late: new Map([[1, 'yes' as const]]) };
   assert.equal(verdictOf(rules, yes, words, 1), 'wait');
   assert.equal(verdictOf(rules, yes, { ...words, awaitsConfirmation: false }, 1), 'pay');

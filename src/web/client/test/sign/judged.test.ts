@@ -151,10 +151,13 @@ for (const [name, changed, role, field, words] of terms) {
     assert.ok(found, 'nothing says so');
     assert.match(found.field, field === '' ? /^terms\/for$/ : new RegExp(`^terms/inputs/\\d+/${field}$`));
   });
-  test(`terms: ${name}, and two are said to have signed it: the document is not true`, () => {
+  const gone = field === 'outpoint';
+  test(`terms: ${name}, and two are said to have signed it: ${gone ? 'a reorg may have taken it' : 'the document is not true'}`, () => {
     const { json } = proposing(proof, changed, ['developer', 'arbiter']);
     const psbts = psbtsOf(fixture.payout.psbts);
-    assert.ok(refused(json, psbts).some(({ field: at }) => at.startsWith('settlements/3/terms/')));
+    // What is not there can be spent by nobody, and so keeps nobody from signing for the rest.
+    if (gone) explained(judge(json, psbts));
+    else assert.ok(refused(json, psbts).some(({ field: at }) => at.startsWith('settlements/3/terms/')));
   });
 }
 

@@ -143,18 +143,22 @@ function timely(document: ProofDocument, task: Task, plan: Plan, findings: Findi
   );
 }
 
-/** No settlement may start for an outpoint that another one, signed by two, still spends. Where each outpoint has a
- * transaction of its own, whichever spends it first replaces the other, and the rest goes on. */
+/** No settlement may start for an outpoint that another one, signed by two, still spends, unless it takes the place of all
+ * that may still confirm; what spends something that is not there cannot. Where each outpoint has a transaction of its
+ * own, whichever spends it first replaces the other, and the rest goes on. */
 export function checkConflicts(document: ProofDocument, task: Task, plan: Plan, findings: Findings): void {
   const ours = outpointsOf(plan.terms);
   document.settlements.forEach((proof, at) => {
     const state = [...task.settlements.values()].find((known) => known.proof === proof);
     if (state === undefined || state.plan.id === plan.id || !fullySigned(proof) || isSplit(state.plan.terms.kind)) return;
     const touched = (chunk: Chunk): boolean => chunk.inputs.some(({ term }) => ours.has(term.outpoint));
-    if (!state.plan.chunks.some(touched)) return;
     const fates = task.fates(state.plan);
-    const replaced = state.plan.chunks.every((chunk, chunkAt) => fates[chunkAt] !== 'pending' || touched(chunk));
-    findings.unless(replaced, `settlements/${at}`, 'two have signed it, and it spends some of the same outpoints: wait until it confirms');
+    const there = (chunk: Chunk): boolean => chunk.inputs.every(({ term }) => task.outpoints.has(term.outpoint));
+    const binding = state.plan.chunks.filter((chunk, chunkAt) => fates[chunkAt] === 'pending' && there(chunk));
+    findings.unless(
+      !binding.some(touched) || binding.every(touched), `settlements/${at}`,
+      'two have signed it, and it spends some of the same outpoints: wait until it confirms',
+    );
   });
 }
 

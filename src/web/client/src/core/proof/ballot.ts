@@ -14,6 +14,8 @@ export interface VotingRules {
   readonly yesWaits: boolean;
   readonly reviewSecs: number;
   readonly rulingSecs: number;
+  /** Where there are several milestones: after it nothing is ruled, so that what is decided can still be paid. */
+  readonly lastRuling: number | null;
 }
 
 /** A vote with the median time of the service's receipt; none for one that was handed over directly. */
@@ -33,7 +35,8 @@ export interface Window {
 /** The window of a submission whose named block has this median time past. */
 export function windowOf(rules: VotingRules, blockMtpSecs: number): Window {
   const closesSecs = blockMtpSecs + rules.reviewSecs;
-  return { opensSecs: blockMtpSecs, closesSecs, rulingEndsSecs: closesSecs + rules.rulingSecs };
+  const ends = Math.min(closesSecs + rules.rulingSecs, rules.lastRuling ?? Infinity);
+  return { opensSecs: blockMtpSecs, closesSecs, rulingEndsSecs: Math.max(closesSecs, ends) };
 }
 
 /** A credited outpoint's part in the electorate. */

@@ -54,7 +54,7 @@ function firstSettledHeights(rules: FundingRules, outpoints: Iterable<Held>): Ma
 }
 
 /** Mined outpoints fill the cap in the order of height, position in the block and output number; each is credited whole
- * or not at all. What a settlement left in escrow has its place already. */
+ * or not at all. What a settlement left in escrow has the place of what it comes from, and counts as that does. */
 export function standingsOf(
   rules: FundingRules, tip: TipDocument, outpoints: readonly Held[], coverages: Coverages = new Map(),
 ): Standings {
@@ -68,10 +68,14 @@ export function standingsOf(
     a.at.height - b.at.height || a.at.position - b.at.position || voutOf(a.held.outpoint) - voutOf(b.held.outpoint));
   const settled = firstSettledHeights(rules, outpoints);
   let filled = 0n;
+  const roots = new Map<string, StandingDocument>();
   const counted = (held: Held, at: ConfirmationDocument): StandingDocument => {
     if (held.index === 0) return { standing: 'gift' };
     if (held.generation > 0) {
-      return coverages.has(held.outpoint) ? { standing: 'credited' } : { standing: 'surplus', reason: 'not_a_remainder' };
+      const origin = coverages.get(held.outpoint)?.origin;
+      if (origin === undefined) return { standing: 'surplus', reason: 'not_a_remainder' };
+      // What it comes from is mined before it. One that is not there says nothing against it.
+      return roots.get(origin) ?? { standing: 'credited' };
     }
     if (held.amount < rules.minimum) return { standing: 'below_minimum' };
     if (at.height > (settled.get(held.index) ?? Infinity)) return { standing: 'surplus', reason: 'already_settled' };
@@ -85,6 +89,7 @@ export function standingsOf(
     const of = held.coinbase ? COINBASE_MATURITY : rules.depth;
     const depth = depthOf(at, tip);
     const standing = counted(held, at);
+    if (held.generation === 0) roots.set(held.outpoint, standing);
     standings.set(held.outpoint, depth < of ? { standing: 'confirming', depth, of } : standing);
   }
   return standings;

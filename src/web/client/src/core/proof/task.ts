@@ -81,7 +81,7 @@ export class Task {
     this.voting = {
       thresholdBps: fields.acceptance.threshold_bps, quorumBps: fields.acceptance.quorum_bps,
       silence: fields.acceptance.silence, yesWaits: fields.acceptance.yes_waits,
-      reviewSecs: fields.review_secs, rulingSecs: fields.ruling_secs,
+      reviewSecs: fields.review_secs, rulingSecs: fields.ruling_secs, lastRuling: given.charter.lastRuling,
     };
     const funding: FundingRules = {
       depth: fields.depth, minimum: BigInt(fields.minimum_pledge_sat), cap: BigInt(fields.cap_sat),
