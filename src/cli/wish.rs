@@ -7,12 +7,12 @@ use super::exit::{Exit, Failure};
 use crate::client::{CheckedWish, Client};
 use crate::draft::Draft;
 use crate::draft::when::When;
+use crate::draft::wish as draft;
 use crate::escrow::network::Network;
-use crate::escrow::project::Project;
 use crate::escrow::public::ProjectId;
 use crate::escrow::statement::{Digest, TaskId};
 use crate::escrow::wish::{
-    Lead, LeadChoice, Like, Offer, OfferChoice, OfferedSeat, Promise, Wish, Word, WordKind,
+    Lead, LeadChoice, Like, Offer, OfferChoice, OfferedSeat, Promise, Wish, Withdrawal, Word, WordKind,
 };
 use crate::keys::Identity;
 use bitcoin::secp256k1::XOnlyPublicKey;
@@ -37,6 +37,8 @@ pub enum WishCommand {
     Offer(OfferArgs),
     /// Accept, decline or order a wish, as the project's leader
     Lead(LeadArgs),
+    /// Withdraw a wish of yours: it leaves the lists and takes nothing new; it is final
+    Withdraw(WithdrawArgs),
 }
 
 #[derive(Args)]
@@ -65,6 +67,9 @@ pub struct ListArgs {
     /// Only wishes for this repository
     #[arg(long, value_name = "URL")]
     repository: Option<String>,
+    /// Withdrawn ones, too
+    #[arg(long)]
+    withdrawn: bool,
     /// At most so many
     #[arg(long, default_value_t = 1000)]
     limit: usize,
@@ -153,6 +158,14 @@ pub struct LeadArgs {
     identity: IdentityArg,
 }
 
+#[derive(Args)]
+pub struct WithdrawArgs {
+    /// Id of the wish
+    wish: TaskId,
+    #[command(flatten)]
+    identity: IdentityArg,
+}
+
 pub fn run(context: &Context<'_>, command: WishCommand) -> anyhow::Result<Exit> {
     match command {
         WishCommand::New(args) => new(context, args)?,
@@ -161,9 +174,9 @@ pub fn run(context: &Context<'_>, command: WishCommand) -> anyhow::Result<Exit> 
             let network = client.status()?.network;
             context.report(&WishReport(client.wish(&wish, network)?.into_view()))?;
         }
-        WishCommand::List(ListArgs { repository, limit }) => {
+        WishCommand::List(ListArgs { repository, withdrawn, limit }) => {
             let project = repository.map(|repository| ProjectId::of(&repository));
-            context.report(&WishList(context.client().wishes(project, limit)?))?;
+            context.report(&WishList(context.client().wishes(project, withdrawn, limit)?))?;
         }
         WishCommand::Like(args) => {
             say(context, &args.identity, &args.wish, WordKind::Like, |speaker, ground| {
@@ -179,6 +192,7 @@ pub fn run(context: &Context<'_>, command: WishCommand) -> anyhow::Result<Exit> 
             })?;
         }
         WishCommand::Offer(args) => offer(context, &args)?,
+        WishCommand::Withdraw(args) => withdraw(context, &args)?,
         WishCommand::Lead(args) => {
             say(context, &args.identity, &args.wish, WordKind::Lead, |speaker, ground| {
                 let Ground { network, task, by, counter, .. } = ground;
@@ -193,6 +207,20 @@ pub fn run(context: &Context<'_>, command: WishCommand) -> anyhow::Result<Exit> 
         }
     }
     Ok(Exit::Done)
+}
+
+fn withdraw(context: &Context<'_>, args: &WithdrawArgs) -> anyhow::Result<()> {
+    let speaker = context.identity(&args.identity)?;
+    let client = context.client();
+    let network = client.status()?.network;
+    let view = client.wish(&args.wish, network)?.into_view();
+    if view.summary.by != speaker.public() {
+        return Err(Failure::refused("not_author", "this identity did not write the wish")
+            .hint("name the identity that did, with --identity")
+            .into());
+    }
+    let withdrawal = Withdrawal { network, task: args.wish, by: speaker.public() };
+    context.report(&WishReport(client.withdraw_wish(&speaker.sign(withdrawal))?.into_view()))
 }
 
 fn new(context: &Context<'_>, args: NewArgs) -> anyhow::Result<()> {
@@ -285,28 +313,21 @@ pub fn for_charter(client: &Client, wish: &TaskId) -> anyhow::Result<FromWish> {
     let network = client.status()?.network;
     let checked: CheckedWish = client.wish(wish, network)?;
     let view = checked.into_view();
+    if view.withdrawn.is_some() {
+        return Err(Failure::refused("wish_withdrawn", "whoever wrote this wish has withdrawn it")
+            .hint("draft a charter of its own, without --wish")
+            .into());
+    }
     let project = client.project(&view.summary.repository)?;
-    let settings: Option<&Project> = project.settings();
-    let leader = settings.filter(|settings| settings.leader_address.is_some());
-    let mut notes = Vec::new();
-    if let Some(arbiter) = settings.and_then(|settings| settings.arbiter.as_deref()) {
-        notes.push(format!("The project's arbiter by default: {}", super::text::inert(arbiter)));
-    }
-    if let Some(key) = view.representative {
-        notes.push(format!("Represents the sponsors by default: {}", crate::nip98::npub(&key)));
-    }
-    for key in &view.developers {
-        notes.push(format!("Offers to do the work: {}", crate::nip98::npub(key)));
-    }
-    let draft = Draft {
-        task_id: Some(*wish),
-        repository: Some(view.summary.repository),
-        licence: settings.map(|settings| settings.licence.clone()),
-        minimum_pledge_sat: settings.map(|settings| settings.minimum_pledge_sat),
-        leader_address: leader.and_then(|settings| settings.leader_address.clone()),
-        leader_share_bps: leader.map(|settings| settings.leader_share_bps),
-        leader_key: leader.map(|settings| settings.by.to_string()),
-        ..Draft::default()
-    };
-    Ok(FromWish { text: view.text, draft, notes })
+    let from = draft::FromWish::new(&draft::Wished {
+        wish: *wish,
+        repository: &view.summary.repository,
+        by: view.summary.by,
+        settings: project.settings(),
+        developers: &view.developers,
+        reserved: view.summary.reservation.as_ref().map(|held| held.by),
+        representative: view.representative,
+    });
+    let notes = from.notes.iter().map(|note| super::text::inert(note)).collect();
+    Ok(FromWish { text: view.text, draft: from.draft, notes })
 }

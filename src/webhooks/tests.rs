@@ -89,7 +89,8 @@ fn event(seq: u64, task: u8, reached: bool) -> PublicEvent {
     PublicEvent {
         id: EventId { seq, place: 0 },
         what: if reached { What::TargetReached(funding) } else { What::TargetLost(funding) },
-        charter: CharterId([task; 32]),
+        charter: Some(CharterId([task; 32])),
+        wish: None,
         pledge: None,
         signed_by: None,
         project: ProjectId::of("https://example.org/repository"),
@@ -170,7 +171,7 @@ async fn what_happens_from_now_on_is_told_in_order_and_signed() {
 #[tokio::test]
 async fn scopes_and_types_leave_the_rest_out() {
     let world = world();
-    let task = Scope { task: Some(CharterId([2; 32])), project: None };
+    let task = Scope { task: Some(CharterId([2; 32])), ..Scope::default() };
     let (hook, _) = world.subscribe(task, &["target_reached"]).await;
     world.events.tell(vec![event(1, 1, true), event(2, 2, false), event(3, 2, true), event(4, 1, true)]);
     world.got(&["3-0"]).await;
@@ -362,7 +363,7 @@ async fn a_webhook_is_its_owners_alone_and_there_are_not_too_many() {
     world.webhooks.remove(me(1), hook.id).await.unwrap();
     world.events.tell(vec![event(1, 1, true)]);
     world.until("the two left are told", |world| world.receiver.ids().len() == 2).await;
-    let both = Scope { task: Some(CharterId([1; 32])), project: Some(ProjectId::of("x")) };
+    let both = Scope { task: Some(CharterId([1; 32])), project: Some(ProjectId::of("x")), wish: None };
     let refused = world.webhooks.create(me(1), url, both, Vec::new()).await;
     assert!(matches!(refused, Err(WebhookError::TwoScopes)));
     let unknown = world.webhooks.create(me(1), url, Scope::default(), vec!["money".into()]).await;

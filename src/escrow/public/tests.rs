@@ -12,6 +12,7 @@ use bitcoin::Amount;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod said;
 mod shape;
 mod signers;
 
@@ -43,7 +44,7 @@ impl Listener {
         self.last = event.id;
         // Its name is the one that its JSON has.
         assert_eq!(event.what.kind(), serde_json::to_value(&event.what).unwrap()["type"]);
-        let task = event.charter;
+        let task = event.charter.expect("what these tests tell is about tasks");
         let first = |new: bool| assert!(new, "told twice: {event:?}");
         match &event.what {
             What::StageChanged { from, to } => {
@@ -142,6 +143,8 @@ impl Listener {
             | What::SettlementComplete { .. }
             | What::SettlementBroadcast { .. }
             | What::Reorg { .. } => {}
+            // Told of no task: `said` has their tests.
+            what => panic!("no event of a task: {what:?}"),
         }
     }
 
@@ -380,7 +383,7 @@ fn many_tasks_share_a_project_and_the_tip_wakes_those_it_concerns() {
     world.id = first;
     world.fund(sat(200_000));
     let events = told(&world);
-    let of = |id: CharterId| events.iter().filter(move |event| event.charter == id);
+    let of = |id: CharterId| events.iter().filter(move |event| event.charter == Some(id));
     assert!(of(first).chain(of(second)).all(|event| event.project == events[0].project));
     assert_eq!(events[0].project.to_string().parse(), Ok(events[0].project));
     for id in [first, second] {

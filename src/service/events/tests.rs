@@ -8,7 +8,8 @@ fn event(seq: u64, place: u32, task: u8, pledge: Option<u32>) -> PublicEvent {
     PublicEvent {
         id: EventId { seq, place },
         what: What::TaskOpened { open_address: String::new() },
-        charter: CharterId([task; 32]),
+        charter: Some(CharterId([task; 32])),
+        wish: None,
         pledge,
         signed_by: None,
         project: ProjectId::of(&repository),
