@@ -308,6 +308,30 @@ pub struct FromWish {
     pub notes: Vec<String>,
 }
 
+/// Most offers that are looked at for a charter.
+const MOST_OFFERS: usize = 10;
+
+/// Whether a key has signed that it takes a seat, and has not taken that back as far as the service tells: a charter says so
+/// of nobody who has not.
+fn offers(
+    client: &Client,
+    network: Network,
+    wish: &TaskId,
+    key: &XOnlyPublicKey,
+    seat: OfferedSeat,
+) -> anyhow::Result<bool> {
+    let words = client.words_of(wish, *key)?;
+    let offers = words.iter().filter_map(|said| match &said.word {
+        Word::Offer(offer) if offer.statement.seat == seat => Some(&said.word),
+        _ => None,
+    });
+    let genuine = |word: &&Word| {
+        word.task() == *wish && word.network() == network && word.by() == *key && word.verify().is_ok()
+    };
+    let last = offers.filter(genuine).max_by_key(|word| word.counter());
+    Ok(last.is_some_and(|word| !word.takes_back()))
+}
+
 /// Fetches a wish for a charter.
 pub fn for_charter(client: &Client, wish: &TaskId) -> anyhow::Result<FromWish> {
     let network = client.status()?.network;
@@ -319,14 +343,29 @@ pub fn for_charter(client: &Client, wish: &TaskId) -> anyhow::Result<FromWish> {
             .into());
     }
     let project = client.project(&view.summary.repository)?;
+    let offered = |key: &XOnlyPublicKey, seat| offers(client, network, wish, key, seat);
+    let mut developers = Vec::new();
+    for key in view.developers.iter().take(MOST_OFFERS) {
+        if offered(key, OfferedSeat::Developer)? {
+            developers.push(*key);
+        }
+    }
+    let reserved = match view.summary.reservation.as_ref().map(|held| held.by) {
+        Some(key) if offered(&key, OfferedSeat::Developer)? => Some(key),
+        _ => None,
+    };
+    let representative = match view.representative {
+        Some(key) if key == view.summary.by || offered(&key, OfferedSeat::Representative)? => Some(key),
+        _ => None,
+    };
     let from = draft::FromWish::new(&draft::Wished {
         wish: *wish,
         repository: &view.summary.repository,
         by: view.summary.by,
         settings: project.settings(),
-        developers: &view.developers,
-        reserved: view.summary.reservation.as_ref().map(|held| held.by),
-        representative: view.representative,
+        developers: &developers,
+        reserved,
+        representative,
     });
     let notes = from.notes.iter().map(|note| super::text::inert(note)).collect();
     Ok(FromWish { text: view.text, draft: from.draft, notes })

@@ -154,7 +154,7 @@ fn wish_of(app: &App, given: &str) -> Result<Option<Wish>, ApiError> {
             from,
         })
     })?;
-    wish.map(Some).map_err(|error| ApiError::new(error.code(), error.to_string()))
+    wish.map(Some).map_err(|error| ApiError::mapped(error.code(), error.to_string()))
 }
 
 /// `POST /new/preview`: the charter in words, or the form with what is wrong. Nothing is kept.

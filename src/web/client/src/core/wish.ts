@@ -1,4 +1,4 @@
-// Wishes and the words to them: what an identity says before there is a charter (docs/PROTOCOL.md, section 16).
+// Wishes and the words to them: what an identity says before there is a charter (docs/PROTOCOL.md, section 15).
 
 import { hash, hex } from './bytes.ts';
 import { refuse } from './error.ts';
