@@ -367,6 +367,10 @@ pub fn for_charter(client: &Client, wish: &TaskId) -> anyhow::Result<FromWish> {
         reserved,
         representative,
     });
-    let notes = from.notes.iter().map(|note| super::text::inert(note)).collect();
+    // What the charter will say of people is said before anybody signs it.
+    let named = from.origins.iter().filter(|(field, _)| field.ends_with("_nominated_by"));
+    let named = named.map(|(field, words)| format!("--{}: {words}", field.replace('_', "-")));
+    let notes = from.notes.iter().cloned().chain(named);
+    let notes = notes.map(|note| super::text::inert(&note)).collect();
     Ok(FromWish { text: view.text, draft: from.draft, notes })
 }

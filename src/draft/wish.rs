@@ -67,11 +67,14 @@ impl FromWish {
     }
 
     fn take_settings(&mut self, settings: &Project) {
-        let leader = npub(&settings.by);
-        let words = format!("As the key that leads the project here has set it: {leader}.");
+        self.notes.push(format!(
+            "Leads the project here, and has set what charters begin with: {}",
+            npub(&settings.by)
+        ));
+        let words = "As the key that leads the project here has set it.";
         self.draft.licence = Some(settings.licence.clone());
         self.draft.minimum_pledge_sat = Some(settings.minimum_pledge_sat);
-        self.origin(&["licence", "minimum_pledge_sat"], &words);
+        self.origin(&["licence", "minimum_pledge_sat"], words);
         if let Some(address) = &settings.leader_address {
             self.draft.leader_address = Some(address.clone());
             self.draft.leader_share_bps = Some(settings.leader_share_bps);
@@ -187,7 +190,7 @@ mod tests {
             draft.arbiter_nominated_by.as_deref(),
             Some("the project's leader, who named the foundation")
         );
-        assert_eq!(notes.len(), 4);
+        assert_eq!(notes.len(), 5);
         assert!(origins.iter().all(|(_, words)| !words.is_empty()));
 
         wished.reserved = Some(key(3));

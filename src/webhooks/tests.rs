@@ -183,6 +183,24 @@ async fn scopes_and_types_leave_the_rest_out() {
 }
 
 #[tokio::test]
+async fn a_wish_is_a_scope_of_its_own() {
+    let world = world();
+    let wish = TaskId([7; 32]);
+    let (hook, _) = world.subscribe(Scope { wish: Some(wish), ..Scope::default() }, &[]).await;
+    assert_eq!(hook.wish, Some(wish));
+    let said = |seq, wish| PublicEvent { charter: None, wish: Some(wish), ..event(seq, 1, true) };
+    let chartered = PublicEvent { wish: Some(wish), ..event(4, 1, true) };
+    world.events.tell(vec![event(1, 1, true), said(2, wish), said(3, TaskId([8; 32])), chartered]);
+    world.got(&["2-0", "4-0"]).await;
+    let both = Scope { project: Some(ProjectId::of("x")), wish: Some(wish), ..Scope::default() };
+    let refused = world.webhooks.create(me(1), "https://example.org/", both, Vec::new()).await;
+    assert!(matches!(refused, Err(WebhookError::TwoScopes)));
+    // Subscriptions of before are read as they were written.
+    let before: Scope = serde_json::from_str("{}").unwrap();
+    assert_eq!((before, serde_json::to_string(&before).unwrap().as_str()), (Scope::default(), "{}"));
+}
+
+#[tokio::test]
 async fn a_failure_is_tried_again_and_holds_the_order() {
     let world = world();
     let refused = PostError::NoAnswer { reason: "down".into() };

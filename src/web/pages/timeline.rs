@@ -10,6 +10,7 @@ use super::task::EventRow;
 use super::{Asked, Site, show as respond, words};
 use crate::escrow::public::{EventId, ProjectId, PublicEvent, Source, source, source_in_words};
 use crate::escrow::statement::{CharterId, TaskId};
+use crate::nip98::npub;
 use crate::service::events::{Backwards, Topic};
 use crate::service::views::repository_of;
 use askama::Template;
@@ -207,7 +208,9 @@ impl Row {
     }
 
     fn key(&self) -> Option<String> {
-        self.event.signed_by.and_then(|signed| signed.key).map(|key| key.to_string())
+        let key = self.event.signed_by.and_then(|signed| signed.key)?;
+        // Identities as the pages of wishes and projects write them; keys of charters as charters do.
+        Some(if self.event.charter.is_none() { npub(&key) } else { key.to_string() })
     }
 
     /// What kind of signature, for who wants to check it.

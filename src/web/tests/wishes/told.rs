@@ -60,7 +60,7 @@ async fn a_wish_and_its_project_have_timelines_feeds_and_streams() {
         "A charter was drafted from the wish",
         &format!("href=\"/tasks/{charter}\""),
         "Signed by an identity (BIP340), key ",
-        &key(3).to_string(),
+        &crate::nip98::npub(&key(3)),
         &format!("data-events=\"{path}\""),
     ] {
         assert!(html.contains(part), "no {part:?} in {html}");
