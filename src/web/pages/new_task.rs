@@ -137,13 +137,14 @@ fn wish_of(app: &App, given: &str) -> Result<Option<Wish>, ApiError> {
             return Err(WishRefused::Withdrawn);
         }
         let heard = Heard::of(book, state, hidden);
+        let reserved = book.tip().and_then(|tip| state.reservation(tip.mtp_secs)).map(|held| held.by);
         let from = FromWish::new(&Wished {
             wish: id,
             repository: state.repository(),
             by: state.by(),
             settings: settings(book, state.repository(), hidden),
             developers: &heard.developers,
-            reserved: book.tip().and_then(|tip| state.reservation(tip.mtp_secs)).map(|held| held.by),
+            reserved: reserved.filter(|key| !hidden.key(key)),
             representative: heard.representative,
         });
         Ok(Wish {

@@ -163,7 +163,8 @@ export default function fill(test) {
     };
     for (const [name, value] of Object.entries(said)) await leader.locator(`#project-${name}`).fill(value);
     await leader.getByRole('button', { name: 'Sign and publish' }).click();
-    await leader.getByRole('heading', { name: 'Road', level: 1 }).waitFor();
+    await leader.getByRole('heading', { name: 'Road', exact: true, level: 1 }).waitFor();
+    await leader.locator('#leaders', { hasText: 'was the first to claim it here' }).waitFor();
     await leader.goto(url);
     await leader.locator('#lead').waitFor();
     await leader.locator('#lead-place').fill('1');
@@ -226,7 +227,7 @@ export default function fill(test) {
     await screenshots(sponsor, 'wish-timeline');
     await leader.locator('main nav').getByRole('link').last().click();
     await leader.waitForURL('**/projects/*');
-    await leader.getByRole('heading', { name: 'Road', level: 1 }).waitFor();
+    await leader.getByRole('heading', { name: 'Road', exact: true, level: 1 }).waitFor();
     await axe(leader);
     await screenshots(leader, 'project-road');
     await leader.getByRole('link', { name: 'Timeline' }).click();
