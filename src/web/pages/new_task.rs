@@ -4,6 +4,7 @@
 mod fields;
 mod form;
 mod refused;
+mod wished;
 
 use super::super::api::wishes::shown;
 use super::super::body::Fields;
@@ -22,10 +23,11 @@ use axum::extract::State;
 use axum::response::{Redirect, Response};
 use bitcoin::base64::Engine;
 use bitcoin::base64::prelude::BASE64_STANDARD;
-use form::{Drafted, Form, Wish};
+use form::{Drafted, Form};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
+use wished::Wish;
 
 #[derive(Template, Serialize)]
 #[template(path = "new_task.html")]

@@ -3,13 +3,12 @@
 
 use super::fields::{Choice, Field, Input, PAYEE_FIELDS, Section, sections};
 use super::refused::{draft_in_words, field_of, in_words};
+use super::wished::{Wish, lines};
 use crate::draft::when::{Span, When};
-use crate::draft::wish::FromWish;
 use crate::draft::{Draft, DraftError, FundingArg, Ground, NOMINATED_BY, SilenceArg, Times, VoteArg};
 use crate::escrow::charter::{Charter, address};
 use crate::escrow::keys::SignerKey;
 use crate::escrow::network::Network;
-use crate::escrow::statement::TaskId;
 use crate::nip98;
 use crate::web::pages::pieces;
 use std::collections::BTreeMap;
@@ -27,21 +26,6 @@ pub struct Form {
     wish: Option<Wish>,
     values: BTreeMap<&'static str, String>,
     errors: BTreeMap<String, String>,
-}
-
-/// The wish that a charter is drafted from.
-#[derive(Clone)]
-pub struct Wish {
-    /// Its id.
-    pub id: TaskId,
-    /// Its text.
-    pub text: String,
-    /// Its title, inert.
-    pub title: String,
-    /// The repository it is for.
-    pub repository: String,
-    /// What it and the project give to the charter.
-    pub from: FromWish,
 }
 
 /// A charter with the text it names.
@@ -505,43 +489,6 @@ impl Form {
         }
         Some(format!("{}:{}", to?, part?))
     }
-}
-
-impl Wish {
-    /// What it puts into the form.
-    fn values(&self) -> Vec<(&'static str, String)> {
-        let draft = &self.from.draft;
-        let leader = draft.leader_key.as_deref().and_then(nip98::parse_public);
-        let known = [
-            ("text", Some(self.text.clone())),
-            ("repository", draft.repository.clone()),
-            ("licence", draft.licence.clone()),
-            ("minimum_pledge_sat", draft.minimum_pledge_sat.map(|sat| sat.to_string())),
-            ("leader_address", draft.leader_address.clone()),
-            ("leader_share", draft.leader_share_bps.map(percent)),
-            ("leader_key", leader.as_ref().map(nip98::npub)),
-            ("developer_nominated_by", draft.developer_nominated_by.clone()),
-            ("representative_nominated_by", draft.representative_nominated_by.clone()),
-            ("arbiter_nominated_by", draft.arbiter_nominated_by.clone()),
-        ];
-        known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
-    }
-
-    /// Whether a text is its own, word for word.
-    pub fn says(&self, text: &str) -> bool {
-        self.text == text
-    }
-}
-
-/// A text with lines that end as a form's do.
-fn lines(text: &str) -> String {
-    text.replace("\r\n", "\n").replace('\r', "\n")
-}
-
-/// Basis points as they are put in: `2.5`.
-fn percent(bps: u16) -> String {
-    let (whole, part) = (bps / 100, bps % 100);
-    if part == 0 { whole.to_string() } else { format!("{whole}.{part:02}").trim_end_matches('0').to_owned() }
 }
 
 fn all(network: Network, wished: bool) -> impl Iterator<Item = &'static Field> {
