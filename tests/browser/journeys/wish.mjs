@@ -224,7 +224,7 @@ export default function fill(test) {
       assert.ok(told.includes(words), `${words} in ${told}`);
     }
     await axe(sponsor);
-    await screenshots(sponsor, 'wish-timeline');
+    await screenshots(sponsor, 'wish-road-timeline');
     await leader.locator('main nav').getByRole('link').last().click();
     await leader.waitForURL('**/projects/*');
     await leader.getByRole('heading', { name: 'Road', exact: true, level: 1 }).waitFor();
