@@ -87,6 +87,7 @@ fn service() -> Arc<Service> {
             max_drafts: 10_000,
             max_drafts_per_identity: 10_000,
             drafters: Vec::new(),
+            hidden: upfront::service::hidden::Hidden::default(),
         },
     })
     .unwrap()

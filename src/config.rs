@@ -8,6 +8,7 @@ pub mod advice;
 pub mod api;
 pub mod electrum;
 pub mod faucet;
+pub mod hide;
 pub mod read;
 
 use crate::chain::Checkpoint;
@@ -68,6 +69,8 @@ pub struct Config {
     pub http: HttpLimits,
     /// Bounds of what clients of the API may do.
     pub api: ApiLimits,
+    /// What is not shown of wishes, and of what is said of projects.
+    pub hide: hide::Hide,
     /// The node of the faucet; on regtest only.
     pub faucet: Option<faucet::FaucetNode>,
     /// Filter of the log, as `RUST_LOG` is written.
@@ -263,6 +266,7 @@ impl Config {
         }
         let http = HttpLimits::read(reader);
         let api = ApiLimits::read(reader);
+        let hide = hide::Hide::read(reader);
         let faucet = faucet::FaucetNode::read(reader, network);
         let log: String = reader.or("log", "info".to_owned());
         if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&log) {
@@ -291,6 +295,7 @@ impl Config {
             metrics_listen,
             http,
             api,
+            hide,
             faucet,
             log,
             log_format,

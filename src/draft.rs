@@ -4,6 +4,7 @@
 mod error;
 mod milestone;
 pub mod when;
+pub mod wish;
 
 pub use error::DraftError;
 pub use milestone::share_bps;

@@ -114,6 +114,7 @@ pub async fn run(config: Config, ready: impl FnOnce(Option<SocketAddr>)) -> anyh
             max_drafts: config.api.max_drafts,
             max_drafts_per_identity: config.api.max_drafts_per_identity,
             drafters: config.api.drafters.iter().map(|key| key.0).collect(),
+            hidden: config.hide.hidden(),
         },
     })
     .context("replaying the journal")?;

@@ -6,6 +6,7 @@
 
 pub mod events;
 pub mod figures;
+pub mod hidden;
 mod ports;
 mod proof;
 mod psbts;
@@ -42,6 +43,7 @@ use crate::store::journal::{AppendError, Journal, OpenError, Recorded, Ticket};
 use bitcoin::ScriptBuf;
 use bitcoin::secp256k1::{All, Keypair, Secp256k1, XOnlyPublicKey};
 use events::EventLog;
+use hidden::Hidden;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -77,6 +79,8 @@ pub struct Policy {
     pub max_drafts_per_identity: usize,
     /// Who may draft; without any, everybody may.
     pub drafters: Vec<XOnlyPublicKey>,
+    /// What is not shown here of wishes and of what is said of projects.
+    pub hidden: Hidden,
 }
 
 /// Why a request was not carried out.
@@ -225,7 +229,7 @@ impl Service {
     pub fn new(parts: Parts) -> Result<Arc<Service>, BookError> {
         let Policy { max_events, max_listeners, max_listeners_per_address, .. } = parts.policy;
         let events = Arc::new(EventLog::new(max_events, max_listeners, max_listeners_per_address));
-        let (book, feed) = replay(&parts.records, |told| events.tell(told))?;
+        let (book, feed) = replay(&parts.records, &parts.policy.hidden, |told| events.tell(told))?;
         drop(parts.records);
         let retired = retire::settled_scripts(&book);
         parts.chain.watch(book.scripts().filter(|script| !retired.contains(*script)).cloned().collect());
@@ -408,7 +412,9 @@ impl Service {
                 self.reload(&mut state)?;
                 return Err(ServiceError::Fold(error));
             }
-            told.extend(feed.apply(Entry { seq, at_secs, more: left > 0 }, record, book));
+            let mut events = feed.apply(Entry { seq, at_secs, more: left > 0 }, record, book);
+            events.retain(|event| !self.policy.hidden.event(event, book));
+            told.extend(events);
         }
         failpoint::hit("before_append");
         match self.journal.append(*next_seq, at_secs, &records) {
@@ -472,7 +478,7 @@ impl Service {
         let recorded = self.journal.read_from(0).map_err(|error| fatal(ServiceError::Reload(error)))?;
         // What is durable and was not told yet is told now; the rest never happened.
         let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-        let replayed = replay(&recorded, |told| self.events.tell(told));
+        let replayed = replay(&recorded, &self.policy.hidden, |told| self.events.tell(told));
         let (book, feed) = replayed.map_err(|error| fatal(ServiceError::Fold(error)))?;
         untold.clear();
         drop(untold);
@@ -821,12 +827,14 @@ enum Waits {
 /// Folds a journal, and tells what it tells.
 fn replay(
     records: &[Recorded<Record>],
+    hidden: &Hidden,
     mut tell: impl FnMut(Vec<PublicEvent>),
 ) -> Result<(Book, Feed), BookError> {
     let (mut book, mut feed) = (Book::default(), Feed::default());
     for Recorded { seq, at_secs, more, event } in records {
         book.apply(event)?;
-        let told = feed.apply(Entry { seq: *seq, at_secs: *at_secs, more: *more }, event, &book);
+        let mut told = feed.apply(Entry { seq: *seq, at_secs: *at_secs, more: *more }, event, &book);
+        told.retain(|event| !hidden.event(event, &book));
         if !told.is_empty() {
             tell(told);
         }

@@ -21,7 +21,7 @@ pub use sign::{Secret, SecretError, VerifyError, verify};
 
 use crate::escrow::network::Network;
 use crate::escrow::public::{EventId, KINDS, ProjectId};
-use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{CharterId, TaskId};
 use crate::metrics::Metrics;
 use crate::service::Clock;
 use crate::service::events::{EventLog, Topic};
@@ -58,25 +58,29 @@ impl Randomness for SystemRandomness {
     }
 }
 
-/// What a subscription tells of. At most one of the two is named; neither is everything.
+/// What a subscription tells of. At most one of them is named; none is everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
     /// One task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<CharterId>,
-    /// All tasks of one repository.
+    /// One repository: its tasks and wishes, and what keys say of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectId>,
+    /// One wish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<TaskId>,
 }
 
 impl Scope {
     fn topic(&self) -> Result<Topic, WebhookError> {
-        match (self.task, self.project) {
-            (None, None) => Ok(Topic::All),
-            (Some(task), None) => Ok(Topic::Task(task)),
-            (None, Some(project)) => Ok(Topic::Project(project)),
-            (Some(_), Some(_)) => Err(WebhookError::TwoScopes),
+        match (self.task, self.project, self.wish) {
+            (None, None, None) => Ok(Topic::All),
+            (Some(task), None, None) => Ok(Topic::Task(task)),
+            (None, Some(project), None) => Ok(Topic::Project(project)),
+            (None, None, Some(wish)) => Ok(Topic::Wish(wish)),
+            _ => Err(WebhookError::TwoScopes),
         }
     }
 }
@@ -90,8 +94,8 @@ pub enum WebhookError {
     /// The address cannot be used.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// Task and project together.
-    #[error("name a task or a project, not both")]
+    /// Several together.
+    #[error("name a task, a project or a wish, not several of them")]
     TwoScopes,
     /// A type that no event has.
     #[error("{given:?} is no type of event")]
@@ -232,9 +236,12 @@ pub struct WebhookView {
     /// Only what happens to this task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<CharterId>,
-    /// Only what happens to tasks of this project.
+    /// Only what happens to tasks and wishes of this project, and what keys say of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectId>,
+    /// Only what is said to this wish, and charters drafted from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<TaskId>,
     /// Types of events; empty is all.
     pub types: Vec<String>,
     /// The last event that was delivered or passed over.
@@ -434,6 +441,7 @@ fn view(id: HookId, hook: &Hook) -> WebhookView {
         url: hook.url.clone(),
         task: hook.scope.task,
         project: hook.scope.project,
+        wish: hook.scope.wish,
         types: hook.types.clone(),
         delivered: hook.reached,
         disabled: hook.disabled.clone(),

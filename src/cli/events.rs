@@ -6,7 +6,7 @@ use super::text::{inert, stamp};
 use crate::client::events::{Step, Told};
 use crate::client::{Client, ClientError};
 use crate::escrow::public::{EventId, ProjectId, in_words, source_in_words};
-use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{CharterId, TaskId};
 use crate::service::events::Topic;
 use anyhow::Context as _;
 use clap::Args;
@@ -30,6 +30,9 @@ pub struct EventsArgs {
     /// Only of this project: its id, or its repository as charters write it
     #[arg(long, value_name = "ID|URL", value_parser = project)]
     project: Option<ProjectId>,
+    /// Only of the wish with this id
+    #[arg(long, value_name = "ID", conflicts_with_all = ["task", "project"])]
+    wish: Option<TaskId>,
     /// Only of this pledge of the task
     #[arg(long, value_name = "N", requires = "task")]
     pledge: Option<u32>,
@@ -78,7 +81,9 @@ impl fmt::Display for Line {
         };
         write!(f, "{id}  {}  ", stamp(event.recorded_secs))?;
         if self.several {
-            write!(f, "{}  ", event.charter.to_string().get(..SHORT_ID).unwrap_or_default())?;
+            let id = event.charter.map(|id| id.to_string()).or(event.wish.map(|id| id.to_string()));
+            let id = id.unwrap_or_else(|| event.project.to_string());
+            write!(f, "{}  ", id.get(..SHORT_ID).unwrap_or_default())?;
         }
         write!(f, "{}", inert(&in_words(event)))?;
         if self.signed {
@@ -91,6 +96,7 @@ impl fmt::Display for Line {
 
 pub fn run(context: &Context<'_>, args: &EventsArgs) -> anyhow::Result<Exit> {
     let topic = match (args.task, args.pledge, args.project) {
+        _ if args.wish.is_some() => args.wish.map_or(Topic::All, Topic::Wish),
         (Some(task), Some(index), _) => Topic::Pledge(task, index),
         (Some(task), None, _) => Topic::Task(task),
         (None, _, Some(project)) => Topic::Project(project),
@@ -98,7 +104,7 @@ pub fn run(context: &Context<'_>, args: &EventsArgs) -> anyhow::Result<Exit> {
     };
     let printing = Printing {
         context,
-        several: args.task.is_none(),
+        several: args.task.is_none() && args.wish.is_none(),
         signed: args.signed,
         left: args.limit.unwrap_or(usize::MAX),
     };

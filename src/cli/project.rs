@@ -5,11 +5,11 @@ use super::exit::{Exit, Failure};
 use super::text::{Rows, inert, sat, when};
 use super::wish;
 use crate::client::{Client, ClientError};
-use crate::escrow::project::Project;
+use crate::escrow::project::{Project, ProjectWithdrawal};
 use crate::escrow::statement::Statement;
 use crate::keys::Identity;
 use crate::nip98::npub;
-use crate::service::views::ProjectView;
+use crate::service::views::{ClaimView, ProjectView};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use std::fmt;
@@ -22,12 +22,22 @@ pub enum ProjectCommand {
     Claim(ClaimArgs),
     /// Change what you said of a project that you claim
     Set(SetArgs),
+    /// Withdraw your claim to a project
+    Withdraw(WithdrawArgs),
 }
 
 #[derive(Args)]
 pub struct ShowArgs {
     /// Repository, as charters write it
     repository: String,
+}
+
+#[derive(Args)]
+pub struct WithdrawArgs {
+    /// Repository, as charters write it
+    repository: String,
+    #[command(flatten)]
+    identity: IdentityArg,
 }
 
 /// Whether wishes may be liked.
@@ -141,6 +151,9 @@ impl fmt::Display for ProjectReport {
             let mut rows = Rows::new();
             let leads = if claim.leads { " (leads it here)" } else { "" };
             rows.row("claimed by", format!("{}{leads}", npub(&claim.by)));
+            if let Some(withdrawn) = &claim.withdrawn {
+                rows.row("  withdrawn", when(withdrawn.at_secs));
+            }
             rows.row("  since", when(claim.since_secs)).row("  name", inert(&settings.name));
             rows.row("  description", inert(&settings.description))
                 .row("  licence", inert(&settings.licence));
@@ -174,25 +187,51 @@ pub fn run(context: &Context<'_>, command: ProjectCommand) -> anyhow::Result<Exi
         }
         ProjectCommand::Claim(args) => claim(context, args)?,
         ProjectCommand::Set(args) => set(context, args)?,
+        ProjectCommand::Withdraw(args) => withdraw(context, args)?,
     }
     Ok(Exit::Done)
 }
 
 /// What an identity has said of a project, if it has.
-fn own(client: &Client, repository: &str, by: &Identity) -> anyhow::Result<Option<Project>> {
+fn own(client: &Client, repository: &str, by: &Identity) -> anyhow::Result<Option<ClaimView>> {
     let view = match client.project(repository) {
         Ok(view) => view,
         Err(ClientError::Refused { code, .. }) if code == "not_found" => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let claim = view.claims.into_iter().find(|claim| claim.by == by.public());
-    Ok(claim.map(|claim| claim.settings))
+    Ok(view.claims.into_iter().find(|claim| claim.by == by.public()))
+}
+
+/// The counter after everything a key has said of a project.
+fn next(claim: &ClaimView) -> u32 {
+    let withdrawn = claim.withdrawn.as_ref().map_or(0, |withdrawn| withdrawn.counter);
+    claim.settings.counter.max(withdrawn).saturating_add(1)
+}
+
+fn withdraw(context: &Context<'_>, args: WithdrawArgs) -> anyhow::Result<()> {
+    let speaker = context.identity(&args.identity)?;
+    let client = context.client();
+    let claim = own(&client, &args.repository, &speaker)?.filter(|claim| claim.withdrawn.is_none());
+    let claim = claim.ok_or_else(not_claimed)?;
+    let withdrawal = ProjectWithdrawal {
+        network: claim.settings.network,
+        repository: args.repository,
+        by: speaker.public(),
+        counter: next(&claim),
+    };
+    context.report(&ProjectReport(client.withdraw_project(&speaker.sign(withdrawal))?))
+}
+
+fn not_claimed() -> Failure {
+    Failure::refused("not_claimed", "this identity does not claim the project")
+        .hint("claim it with `upfront project claim`")
 }
 
 fn claim(context: &Context<'_>, args: ClaimArgs) -> anyhow::Result<()> {
     let speaker = context.identity(&args.identity)?;
     let client = context.client();
-    if own(&client, &args.repository, &speaker)?.is_some() {
+    let before = own(&client, &args.repository, &speaker)?;
+    if before.as_ref().is_some_and(|claim| claim.withdrawn.is_none()) {
         return Err(Failure::refused("claimed", "this identity has claimed the project already")
             .hint("change what it said with `upfront project set`")
             .into());
@@ -211,7 +250,7 @@ fn claim(context: &Context<'_>, args: ClaimArgs) -> anyhow::Result<()> {
         likes: true,
         published: None,
         by: speaker.public(),
-        counter: 1,
+        counter: before.as_ref().map_or(1, next),
     };
     args.settings.put_into(&mut project);
     if project.published.is_none() {
@@ -227,10 +266,10 @@ fn claim(context: &Context<'_>, args: ClaimArgs) -> anyhow::Result<()> {
 fn set(context: &Context<'_>, args: SetArgs) -> anyhow::Result<()> {
     let speaker = context.identity(&args.identity)?;
     let client = context.client();
-    let mut project = own(&client, &args.repository, &speaker)?.ok_or_else(|| {
-        Failure::refused("not_claimed", "this identity has not claimed the project")
-            .hint("claim it with `upfront project claim`")
-    })?;
+    let claim = own(&client, &args.repository, &speaker)?.filter(|claim| claim.withdrawn.is_none());
+    let claim = claim.ok_or_else(not_claimed)?;
+    let counter = next(&claim);
+    let mut project = claim.settings;
     let before = project.lines();
     project.name = args.name.unwrap_or(project.name);
     project.description = args.description.unwrap_or(project.description);
@@ -239,7 +278,7 @@ fn set(context: &Context<'_>, args: SetArgs) -> anyhow::Result<()> {
     if project.lines() == before {
         return Err(Failure::usage("nothing to change: name what should be different").into());
     }
-    project.counter = project.counter.saturating_add(1);
+    project.counter = counter;
     deliver(context, &client, &speaker, project)
 }
 

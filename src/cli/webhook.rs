@@ -5,7 +5,7 @@ use super::exit::{Exit, Failure};
 use super::text::{Rows, inert};
 use crate::client::WebhookOrder;
 use crate::escrow::public::ProjectId;
-use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{CharterId, TaskId};
 use crate::keys::write_new_secret;
 use crate::webhooks::{self, Attempt, HookId, Secret, WebhookView};
 use clap::{Args, Subcommand};
@@ -39,9 +39,12 @@ pub struct AddArgs {
     /// Only what happens to this task
     #[arg(long, value_name = "ID", conflicts_with = "project")]
     task: Option<CharterId>,
-    /// Only what happens to tasks of this project
+    /// Only what happens to tasks and wishes of this project
     #[arg(long, value_name = "ID")]
     project: Option<ProjectId>,
+    /// Only what is said to this wish
+    #[arg(long, value_name = "ID", conflicts_with_all = ["task", "project"])]
+    wish: Option<TaskId>,
     /// Only events of this type; may be given several times
     #[arg(long = "type", value_name = "TYPE")]
     types: Vec<String>,
@@ -165,6 +168,7 @@ impl fmt::Display for Genuine {
 
 fn words(webhook: &WebhookView) -> String {
     let of = match (webhook.task, webhook.project) {
+        _ if webhook.wish.is_some() => webhook.wish.map(|wish| format!("wish {wish}")).unwrap_or_default(),
         (Some(task), _) => format!("task {task}"),
         (None, Some(project)) => format!("project {project}"),
         (None, None) => "everything".to_owned(),
@@ -219,12 +223,13 @@ pub fn run(context: &Context<'_>, command: WebhookCommand) -> anyhow::Result<Exi
 }
 
 fn add(context: &Context<'_>, args: AddArgs) -> anyhow::Result<()> {
-    let AddArgs { url, task, project, types, secret_file, identity } = args;
+    let AddArgs { url, task, project, wish, types, secret_file, identity } = args;
     if let Some(file) = secret_file.as_ref().filter(|file| file.exists()) {
         let message = format!("{} is there already: secrets are never overwritten", file.display());
         return Err(Failure::refused("exists", message).into());
     }
-    let made = context.client_as(&identity)?.create_webhook(&WebhookOrder { url, task, project, types })?;
+    let order = WebhookOrder { url, task, project, wish, types };
+    let made = context.client_as(&identity)?.create_webhook(&order)?;
     let secret = match &secret_file {
         None => Some(made.secret),
         Some(file) => {

@@ -7,12 +7,12 @@ use super::exit::{Exit, Failure};
 use crate::client::{CheckedWish, Client};
 use crate::draft::Draft;
 use crate::draft::when::When;
+use crate::draft::wish as draft;
 use crate::escrow::network::Network;
-use crate::escrow::project::Project;
 use crate::escrow::public::ProjectId;
 use crate::escrow::statement::{Digest, TaskId};
 use crate::escrow::wish::{
-    Lead, LeadChoice, Like, Offer, OfferChoice, OfferedSeat, Promise, Wish, Word, WordKind,
+    Lead, LeadChoice, Like, Offer, OfferChoice, OfferedSeat, Promise, Wish, Withdrawal, Word, WordKind,
 };
 use crate::keys::Identity;
 use bitcoin::secp256k1::XOnlyPublicKey;
@@ -37,6 +37,8 @@ pub enum WishCommand {
     Offer(OfferArgs),
     /// Accept, decline or order a wish, as the project's leader
     Lead(LeadArgs),
+    /// Withdraw a wish of yours: it leaves the lists and takes nothing new; it is final
+    Withdraw(WithdrawArgs),
 }
 
 #[derive(Args)]
@@ -65,6 +67,9 @@ pub struct ListArgs {
     /// Only wishes for this repository
     #[arg(long, value_name = "URL")]
     repository: Option<String>,
+    /// Withdrawn ones, too
+    #[arg(long)]
+    withdrawn: bool,
     /// At most so many
     #[arg(long, default_value_t = 1000)]
     limit: usize,
@@ -153,6 +158,14 @@ pub struct LeadArgs {
     identity: IdentityArg,
 }
 
+#[derive(Args)]
+pub struct WithdrawArgs {
+    /// Id of the wish
+    wish: TaskId,
+    #[command(flatten)]
+    identity: IdentityArg,
+}
+
 pub fn run(context: &Context<'_>, command: WishCommand) -> anyhow::Result<Exit> {
     match command {
         WishCommand::New(args) => new(context, args)?,
@@ -161,9 +174,9 @@ pub fn run(context: &Context<'_>, command: WishCommand) -> anyhow::Result<Exit> 
             let network = client.status()?.network;
             context.report(&WishReport(client.wish(&wish, network)?.into_view()))?;
         }
-        WishCommand::List(ListArgs { repository, limit }) => {
+        WishCommand::List(ListArgs { repository, withdrawn, limit }) => {
             let project = repository.map(|repository| ProjectId::of(&repository));
-            context.report(&WishList(context.client().wishes(project, limit)?))?;
+            context.report(&WishList(context.client().wishes(project, withdrawn, limit)?))?;
         }
         WishCommand::Like(args) => {
             say(context, &args.identity, &args.wish, WordKind::Like, |speaker, ground| {
@@ -179,6 +192,7 @@ pub fn run(context: &Context<'_>, command: WishCommand) -> anyhow::Result<Exit> 
             })?;
         }
         WishCommand::Offer(args) => offer(context, &args)?,
+        WishCommand::Withdraw(args) => withdraw(context, &args)?,
         WishCommand::Lead(args) => {
             say(context, &args.identity, &args.wish, WordKind::Lead, |speaker, ground| {
                 let Ground { network, task, by, counter, .. } = ground;
@@ -193,6 +207,20 @@ pub fn run(context: &Context<'_>, command: WishCommand) -> anyhow::Result<Exit> 
         }
     }
     Ok(Exit::Done)
+}
+
+fn withdraw(context: &Context<'_>, args: &WithdrawArgs) -> anyhow::Result<()> {
+    let speaker = context.identity(&args.identity)?;
+    let client = context.client();
+    let network = client.status()?.network;
+    let view = client.wish(&args.wish, network)?.into_view();
+    if view.summary.by != speaker.public() {
+        return Err(Failure::refused("not_author", "this identity did not write the wish")
+            .hint("name the identity that did, with --identity")
+            .into());
+    }
+    let withdrawal = Withdrawal { network, task: args.wish, by: speaker.public() };
+    context.report(&WishReport(client.withdraw_wish(&speaker.sign(withdrawal))?.into_view()))
 }
 
 fn new(context: &Context<'_>, args: NewArgs) -> anyhow::Result<()> {
@@ -280,33 +308,69 @@ pub struct FromWish {
     pub notes: Vec<String>,
 }
 
+/// Most offers that are looked at for a charter.
+const MOST_OFFERS: usize = 10;
+
+/// Whether a key has signed that it takes a seat, and has not taken that back as far as the service tells: a charter says so
+/// of nobody who has not.
+fn offers(
+    client: &Client,
+    network: Network,
+    wish: &TaskId,
+    key: &XOnlyPublicKey,
+    seat: OfferedSeat,
+) -> anyhow::Result<bool> {
+    let words = client.words_of(wish, *key)?;
+    let offers = words.iter().filter_map(|said| match &said.word {
+        Word::Offer(offer) if offer.statement.seat == seat => Some(&said.word),
+        _ => None,
+    });
+    let genuine = |word: &&Word| {
+        word.task() == *wish && word.network() == network && word.by() == *key && word.verify().is_ok()
+    };
+    let last = offers.filter(genuine).max_by_key(|word| word.counter());
+    Ok(last.is_some_and(|word| !word.takes_back()))
+}
+
 /// Fetches a wish for a charter.
 pub fn for_charter(client: &Client, wish: &TaskId) -> anyhow::Result<FromWish> {
     let network = client.status()?.network;
     let checked: CheckedWish = client.wish(wish, network)?;
     let view = checked.into_view();
+    if view.withdrawn.is_some() {
+        return Err(Failure::refused("wish_withdrawn", "whoever wrote this wish has withdrawn it")
+            .hint("draft a charter of its own, without --wish")
+            .into());
+    }
     let project = client.project(&view.summary.repository)?;
-    let settings: Option<&Project> = project.settings();
-    let leader = settings.filter(|settings| settings.leader_address.is_some());
-    let mut notes = Vec::new();
-    if let Some(arbiter) = settings.and_then(|settings| settings.arbiter.as_deref()) {
-        notes.push(format!("The project's arbiter by default: {}", super::text::inert(arbiter)));
+    let offered = |key: &XOnlyPublicKey, seat| offers(client, network, wish, key, seat);
+    let mut developers = Vec::new();
+    for key in view.developers.iter().take(MOST_OFFERS) {
+        if offered(key, OfferedSeat::Developer)? {
+            developers.push(*key);
+        }
     }
-    if let Some(key) = view.representative {
-        notes.push(format!("Represents the sponsors by default: {}", crate::nip98::npub(&key)));
-    }
-    for key in &view.developers {
-        notes.push(format!("Offers to do the work: {}", crate::nip98::npub(key)));
-    }
-    let draft = Draft {
-        task_id: Some(*wish),
-        repository: Some(view.summary.repository),
-        licence: settings.map(|settings| settings.licence.clone()),
-        minimum_pledge_sat: settings.map(|settings| settings.minimum_pledge_sat),
-        leader_address: leader.and_then(|settings| settings.leader_address.clone()),
-        leader_share_bps: leader.map(|settings| settings.leader_share_bps),
-        leader_key: leader.map(|settings| settings.by.to_string()),
-        ..Draft::default()
+    let reserved = match view.summary.reservation.as_ref().map(|held| held.by) {
+        Some(key) if offered(&key, OfferedSeat::Developer)? => Some(key),
+        _ => None,
     };
-    Ok(FromWish { text: view.text, draft, notes })
+    let representative = match view.representative {
+        Some(key) if key == view.summary.by || offered(&key, OfferedSeat::Representative)? => Some(key),
+        _ => None,
+    };
+    let from = draft::FromWish::new(&draft::Wished {
+        wish: *wish,
+        repository: &view.summary.repository,
+        by: view.summary.by,
+        settings: project.settings(),
+        developers: &developers,
+        reserved,
+        representative,
+    });
+    // What the charter will say of people is said before anybody signs it.
+    let named = from.origins.iter().filter(|(field, _)| field.ends_with("_nominated_by"));
+    let named = named.map(|(field, words)| format!("--{}: {words}", field.replace('_', "-")));
+    let notes = from.notes.iter().cloned().chain(named);
+    let notes = notes.map(|note| super::text::inert(&note)).collect();
+    Ok(FromWish { text: view.text, draft: from.draft, notes })
 }

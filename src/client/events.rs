@@ -68,6 +68,7 @@ fn path(topic: &Topic) -> String {
     match topic {
         Topic::All => "/events".to_owned(),
         Topic::Project(project) => format!("/projects/{project}/events"),
+        Topic::Wish(wish) => format!("/wishes/{wish}/events"),
         Topic::Task(charter) => format!("/tasks/{charter}/events"),
         Topic::Pledge(charter, index) => format!("/tasks/{charter}/pledges/{index}/events"),
     }

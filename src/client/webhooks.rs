@@ -18,6 +18,9 @@ pub struct WebhookOrder {
     /// Only of this project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectId>,
+    /// Only of this wish.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wish: Option<crate::escrow::statement::TaskId>,
     /// Only of these types.
     pub types: Vec<String>,
 }

@@ -2,11 +2,11 @@
 
 use super::{Client, ClientError};
 use crate::escrow::network::Network;
-use crate::escrow::project::Project;
+use crate::escrow::project::{Project, ProjectWithdrawal};
 use crate::escrow::public::ProjectId;
 use crate::escrow::signature::Speaker;
 use crate::escrow::statement::{Digest, Signed, TaskId};
-use crate::escrow::wish::{Wish, Word};
+use crate::escrow::wish::{Wish, Withdrawal, Word};
 use crate::service::views::{MAX_LIMIT, Page, ProjectView, WishQuery, WishSummary, WishView, WordView};
 use bitcoin::secp256k1::{Secp256k1, XOnlyPublicKey};
 use serde::Serialize;
@@ -49,6 +49,16 @@ impl CheckedWish {
         signed
             .verify(&Secp256k1::verification_only(), &speaker)
             .map_err(|error| untrue("signature", error.to_string()))?;
+        if summary.withdrawn_secs.is_some() != view.withdrawn.is_some() {
+            return Err(ClientError::untrue("withdrawn", "the summary says otherwise"));
+        }
+        if let Some(withdrawn) = &view.withdrawn {
+            let statement = Withdrawal { network, task: *id, by: summary.by };
+            let signed = Signed { statement, signature: withdrawn.signature };
+            signed
+                .verify(&Secp256k1::verification_only(), &speaker)
+                .map_err(|error| untrue("withdrawn", error.to_string()))?;
+        }
         for said in &view.last_words {
             if said.word.task() != *id || said.word.network() != network {
                 return Err(ClientError::untrue("last_words", "a word was said to another wish"));
@@ -77,9 +87,15 @@ impl Client {
     }
 
     /// Wishes, newest first, fetched page by page; at most `most`.
-    pub fn wishes(&self, project: Option<ProjectId>, most: usize) -> Result<Vec<WishSummary>, ClientError> {
+    pub fn wishes(
+        &self,
+        project: Option<ProjectId>,
+        withdrawn: bool,
+        most: usize,
+    ) -> Result<Vec<WishSummary>, ClientError> {
         let mut wishes = Vec::new();
-        let mut query = WishQuery { project, ..WishQuery::default() };
+        let withdrawn = withdrawn.then_some(true);
+        let mut query = WishQuery { project, withdrawn, ..WishQuery::default() };
         while wishes.len() < most {
             query.limit = Some(u32::try_from(most - wishes.len()).unwrap_or(MAX_LIMIT).min(MAX_LIMIT));
             let page: Page<WishSummary> = self.json("GET /wishes", &self.get_query("/wishes", &query)?)?;
@@ -110,6 +126,22 @@ impl Client {
         CheckedWish::new(self.post(&format!("/wishes/{id}/words"), word)?, word.network(), &id)
     }
 
+    /// Withdraws a wish.
+    pub fn withdraw_wish(&self, withdrawal: &Signed<Withdrawal>) -> Result<CheckedWish, ClientError> {
+        let Withdrawal { network, task, .. } = withdrawal.statement;
+        CheckedWish::new(self.post(&format!("/wishes/{task}/withdrawal"), withdrawal)?, network, &task)
+    }
+
+    /// Withdraws a claim to a project.
+    pub fn withdraw_project(
+        &self,
+        withdrawal: &Signed<ProjectWithdrawal>,
+    ) -> Result<ProjectView, ClientError> {
+        let said = &withdrawal.statement;
+        let path = format!("/projects/{}/withdrawal", said.id());
+        checked_project(self.post(&path, withdrawal)?, &said.repository)
+    }
+
     /// The project of a repository. Which of several claims leads is the service's word.
     pub fn project(&self, repository: &str) -> Result<ProjectView, ClientError> {
         checked_project(self.get(&format!("/projects/{}", ProjectId::of(repository)))?, repository)
@@ -129,6 +161,20 @@ fn checked_project(view: ProjectView, repository: &str) -> Result<ProjectView, C
         if signed.statement.repository != repository || signed.statement.by != claim.by {
             return Err(ClientError::untrue("claims", "a claim is of another project or key"));
         }
+        signed
+            .verify(&secp, &Speaker::identity(claim.by))
+            .map_err(|error| ClientError::untrue("claims", error))?;
+        let Some(withdrawn) = &claim.withdrawn else { continue };
+        let statement = ProjectWithdrawal {
+            network: claim.settings.network,
+            repository: repository.to_owned(),
+            by: claim.by,
+            counter: withdrawn.counter,
+        };
+        if withdrawn.counter <= claim.settings.counter {
+            return Err(ClientError::untrue("claims", "a withdrawal is older than what it takes back"));
+        }
+        let signed = Signed { statement, signature: withdrawn.signature };
         signed
             .verify(&secp, &Speaker::identity(claim.by))
             .map_err(|error| ClientError::untrue("claims", error))?;

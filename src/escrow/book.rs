@@ -22,6 +22,9 @@ pub struct Book {
     tasks: BTreeMap<CharterId, Task>,
     /// In the order they were written down.
     order: Vec<CharterId>,
+    /// Those of each repository, and those under each task's id, in the same order.
+    of_project: BTreeMap<ProjectId, Vec<CharterId>>,
+    of_task: BTreeMap<TaskId, Vec<CharterId>>,
     /// Every script ever issued, and whose it is.
     scripts: HashMap<ScriptBuf, (CharterId, Slot)>,
     batches: Vec<BatchRecord>,
@@ -84,6 +87,25 @@ impl Book {
     /// Every task, in the order they were written down. A task's place never changes.
     pub fn in_order(&self) -> impl Iterator<Item = &Task> {
         self.order.iter().filter_map(|charter| self.tasks.get(charter))
+    }
+
+    /// The tasks of a repository, in the order they were written down.
+    pub fn tasks_of<'a>(&'a self, repository: &'a str) -> impl Iterator<Item = &'a Task> {
+        let charters = self.of_project.get(&ProjectId::of(repository)).into_iter().flatten();
+        let tasks = charters.filter_map(|charter| self.tasks.get(charter));
+        tasks.filter(move |task| task.charter().fields().repository == repository)
+    }
+
+    /// The repository of some task with this project's id.
+    pub fn repository_of(&self, project: &ProjectId) -> Option<&str> {
+        let task = self.task(self.of_project.get(project)?.first()?)?;
+        Some(task.charter().fields().repository.as_str())
+    }
+
+    /// The tasks whose charters name this as their task, in the order they were written down.
+    pub fn tasks_under(&self, id: &TaskId) -> impl Iterator<Item = &Task> {
+        let charters = self.of_task.get(id).into_iter().flatten();
+        charters.filter_map(|charter| self.tasks.get(charter))
     }
 
     /// One task.
@@ -296,6 +318,9 @@ impl Book {
                 if let Some(tip) = &self.tip {
                     task.apply_tip(tip);
                 }
+                let fields = task.charter().fields();
+                self.of_project.entry(ProjectId::of(&fields.repository)).or_default().push(*charter);
+                self.of_task.entry(fields.task).or_default().push(*charter);
                 self.tasks.insert(*charter, task);
                 self.order.push(*charter);
             }

@@ -4,7 +4,7 @@
 
 use super::descriptor::Slot;
 use super::facts::{Confirmation, Spend, Tip};
-use super::project::Project;
+use super::project::{Project, ProjectWithdrawal};
 use super::public::ProjectId;
 use super::refund::{LadderSignatures, RefundSignatures};
 use super::settlement::{Kind, RoleSignatures, Terms};
@@ -13,7 +13,7 @@ use super::statement::{
     Acceptance, CharterId, Evidence, MergeConfirmation, Move, Receipt, Role, Ruling, SettlementId, Signed,
     Submission, SubmissionId, TaskId, Vote,
 };
-use super::wish::{Wish, Word};
+use super::wish::{Wish, Withdrawal, Word};
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{Amount, BlockHash, OutPoint};
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,13 @@ pub enum WishEvent {
         /// Median time past then, Unix seconds.
         at_mtp_secs: u32,
     },
+    /// Its author took it back.
+    WishWithdrawn {
+        /// As they signed it.
+        withdrawal: Signed<Withdrawal>,
+        /// Median time past then, Unix seconds.
+        at_mtp_secs: u32,
+    },
 }
 
 /// Something that happened to a project.
@@ -86,6 +93,13 @@ pub enum ProjectEvent {
     ProjectSet {
         /// What it says, signed.
         project: Signed<Project>,
+        /// Median time past then, Unix seconds.
+        at_mtp_secs: u32,
+    },
+    /// A key took its claim back.
+    ProjectWithdrawn {
+        /// As it was signed.
+        withdrawal: Signed<ProjectWithdrawal>,
         /// Median time past then, Unix seconds.
         at_mtp_secs: u32,
     },

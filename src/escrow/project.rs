@@ -122,6 +122,38 @@ impl Project {
     }
 }
 
+/// That a key claims a project no longer, until it says something of it under a higher counter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectWithdrawal {
+    /// Network of the service.
+    pub network: Network,
+    /// The repository, as the claim has it.
+    pub repository: String,
+    /// Whose claim.
+    pub by: XOnlyPublicKey,
+    /// Of the counters of its claim: the highest counts.
+    pub counter: u32,
+}
+
+impl Statement for ProjectWithdrawal {
+    const TAG: &'static str = "upfront/project-withdrawal";
+    const NAME: &'static str = "withdrawal of a claim";
+    fn lines(&self) -> String {
+        format!(
+            "network: {}\nrepository: {}\nby: {}\ncounter: {}\n",
+            self.network, self.repository, self.by, self.counter
+        )
+    }
+}
+
+impl ProjectWithdrawal {
+    /// The project it is about.
+    pub fn id(&self) -> ProjectId {
+        ProjectId::of(&self.repository)
+    }
+}
+
 /// What a key said of a project, with the chain's time when it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SaidOfProject {
@@ -138,12 +170,37 @@ pub struct Claim {
     pub by: XOnlyPublicKey,
     /// All it said, in the order it came; at least once.
     pub said: Vec<SaidOfProject>,
+    /// How often it took the claim back, in the order it came.
+    pub withdrawals: Vec<ClaimWithdrawn>,
+    /// Since when it claims the project: when it came first, or came back after a withdrawal.
+    pub since_mtp_secs: u32,
+}
+
+/// That a key took its claim back, with the chain's time when it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimWithdrawn {
+    /// As it was signed.
+    pub signed: Signed<ProjectWithdrawal>,
+    /// Median time past then.
+    pub at_mtp_secs: u32,
 }
 
 impl Claim {
     /// What counts of it: the statement with the highest counter.
     pub fn newest(&self) -> Option<&SaidOfProject> {
         self.said.iter().max_by_key(|said| said.signed.statement.counter)
+    }
+
+    /// That the claim is taken back, if that is what the key said last.
+    pub fn withdrawn(&self) -> Option<&ClaimWithdrawn> {
+        let last = self.withdrawals.iter().max_by_key(|said| said.signed.statement.counter)?;
+        let said = self.newest().map_or(0, |said| said.signed.statement.counter);
+        (last.signed.statement.counter > said).then_some(last)
+    }
+
+    fn counters(&self) -> impl Iterator<Item = u32> {
+        let withdrawals = self.withdrawals.iter().map(|said| said.signed.statement.counter);
+        self.said.iter().map(|said| said.signed.statement.counter).chain(withdrawals)
     }
 
     /// The settings that count.
@@ -171,6 +228,9 @@ pub enum ProjectApplyError {
     /// A key has said something else under this counter.
     #[error("a key says two things under one counter")]
     CounterUsed,
+    /// Only who claims a project can take it back.
+    #[error("a claim was withdrawn that nobody had made")]
+    NoClaim,
 }
 
 /// Who leads a project here.
@@ -198,7 +258,12 @@ impl Projects {
         project: &ProjectId,
         event: &ProjectEvent,
     ) -> Result<(), ProjectApplyError> {
-        let ProjectEvent::ProjectSet { project: signed, at_mtp_secs } = event;
+        let (signed, at_mtp_secs) = match event {
+            ProjectEvent::ProjectSet { project: signed, at_mtp_secs } => (signed, at_mtp_secs),
+            ProjectEvent::ProjectWithdrawn { withdrawal, at_mtp_secs } => {
+                return self.withdraw(project, withdrawal, *at_mtp_secs);
+            }
+        };
         let statement = &signed.statement;
         if statement.id() != *project {
             return Err(ProjectApplyError::OtherProject);
@@ -206,13 +271,48 @@ impl Projects {
         signed.verify(&SECP, &Speaker::identity(statement.by))?;
         let said = SaidOfProject { signed: signed.clone(), at_mtp_secs: *at_mtp_secs };
         let claims = self.claims.entry(*project).or_default();
-        match claims.iter_mut().find(|claim| claim.by == statement.by) {
-            Some(claim) if claim.said.iter().any(|s| s.signed.statement.counter == statement.counter) => {
-                return Err(ProjectApplyError::CounterUsed);
-            }
-            Some(claim) => claim.said.push(said),
-            None => claims.push(Claim { by: statement.by, said: vec![said] }),
+        let Some(place) = claims.iter().position(|claim| claim.by == statement.by) else {
+            claims.push(Claim {
+                by: statement.by,
+                said: vec![said],
+                withdrawals: Vec::new(),
+                since_mtp_secs: *at_mtp_secs,
+            });
+            return Ok(());
+        };
+        let claim = &mut claims[place];
+        if claim.counters().any(|counter| counter == statement.counter) {
+            return Err(ProjectApplyError::CounterUsed);
         }
+        let was = claim.withdrawn().is_some();
+        claim.said.push(said);
+        // Whoever comes back stands behind those who claim it by now.
+        if was && claim.withdrawn().is_none() {
+            claim.since_mtp_secs = *at_mtp_secs;
+            let back = claims.remove(place);
+            claims.push(back);
+        }
+        Ok(())
+    }
+
+    fn withdraw(
+        &mut self,
+        project: &ProjectId,
+        signed: &Signed<ProjectWithdrawal>,
+        at_mtp_secs: u32,
+    ) -> Result<(), ProjectApplyError> {
+        let statement = &signed.statement;
+        if statement.id() != *project {
+            return Err(ProjectApplyError::OtherProject);
+        }
+        signed.verify(&SECP, &Speaker::identity(statement.by))?;
+        let claims = self.claims.get_mut(project).into_iter().flatten();
+        let claim = claims.into_iter().find(|claim| claim.by == statement.by);
+        let claim = claim.ok_or(ProjectApplyError::NoClaim)?;
+        if claim.counters().any(|counter| counter == statement.counter) {
+            return Err(ProjectApplyError::CounterUsed);
+        }
+        claim.withdrawals.push(ClaimWithdrawn { signed: signed.clone(), at_mtp_secs });
         Ok(())
     }
 }
@@ -221,14 +321,13 @@ impl Book {
     /// Who leads the project of a repository here: the leader that its first open charter names, else whoever
     /// claimed it first.
     pub fn leader(&self, repository: &str) -> Option<Leader> {
-        let named = self.in_order().find_map(|task| {
-            let leader = task.charter().fields().leader.as_ref()?;
-            let of_it = task.opened() && task.charter().fields().repository == repository;
-            let key = of_it.then(|| leader.key.parse().ok()).flatten()?;
+        let named = self.tasks_of(repository).filter(|task| task.opened()).find_map(|task| {
+            let key = task.charter().fields().leader.as_ref()?.key.parse().ok()?;
             Some(Leader { key, charter: Some(task.id()) })
         });
         let first = || {
-            let claim = self.projects().claims(&ProjectId::of(repository)).first()?;
+            let claims = self.projects().claims(&ProjectId::of(repository));
+            let claim = claims.iter().find(|claim| claim.withdrawn().is_none())?;
             Some(Leader { key: claim.by, charter: None })
         };
         named.or_else(first)
@@ -236,9 +335,14 @@ impl Book {
 
     /// What the leader of a repository says of it.
     pub fn settings(&self, repository: &str) -> Option<&Project> {
-        let leader = self.leader(repository)?;
+        self.settings_of(repository, self.leader(repository).as_ref())
+    }
+
+    /// The same, of a leader that was looked up before.
+    pub fn settings_of(&self, repository: &str, leader: Option<&Leader>) -> Option<&Project> {
         let claims = self.projects().claims(&ProjectId::of(repository));
-        claims.iter().find(|claim| claim.by == leader.key)?.settings()
+        let claim = claims.iter().find(|claim| leader.is_some_and(|leader| leader.key == claim.by))?;
+        claim.settings().filter(|_| claim.withdrawn().is_none())
     }
 
     /// Whether wishes for a repository may be liked.
@@ -246,13 +350,13 @@ impl Book {
         self.settings(repository).is_none_or(|settings| settings.likes)
     }
 
-    /// The wishes for a repository in the leader's order: those with a place, by it; then those the leader
+    /// The wishes for a repository that nobody has withdrawn, in the leader's order: those with a place, by it; then those the leader
     /// accepted; then those nobody has judged, those with most promised and liked first; at last those that
     /// the leader declined.
     pub fn wishes_for(&self, repository: &str) -> Vec<&WishState> {
         let leader = self.leader(repository).map(|leader| leader.key);
         let mut wishes: Vec<&WishState> =
-            self.wishes().in_order().filter(|wish| wish.repository() == repository).collect();
+            self.wishes().of(repository).filter(|wish| wish.withdrawn().is_none()).collect();
         wishes.sort_by_cached_key(|wish| {
             let (choice, place) = wish.lead(leader.as_ref());
             let group = match choice {
@@ -287,13 +391,8 @@ impl Book {
         if said.iter().any(|said| said.signed.statement == *statement) {
             return Ok((project, Vec::new()));
         }
-        let used = said.iter().any(|said| said.signed.statement.counter == statement.counter);
-        let newest = || said.iter().map(|said| said.signed.statement.counter).max().unwrap_or(0);
-        wish::check_counter(statement.counter, used, newest)?;
+        check_next(own, statement.counter, MAX_SETTINGS_OF_KEY)?;
         let too_many = |max, what| Err(WishRefused::TooManyClaims { max, what });
-        if said.len() >= MAX_SETTINGS_OF_KEY {
-            return too_many(MAX_SETTINGS_OF_KEY, "statements of one key about a project");
-        }
         let named = self.leader(&statement.repository).is_some_and(|leader| leader.key == statement.by);
         if own.is_none() && claims.len() >= MAX_CLAIMS && !named {
             return too_many(MAX_CLAIMS, "claims to one project");
@@ -305,6 +404,44 @@ impl Book {
         let event = ProjectEvent::ProjectSet { project: signed.clone(), at_mtp_secs: tip.mtp_secs };
         Ok((project, vec![Record::Project { project, event }]))
     }
+
+    /// Takes a claim back, for the key that made it. Again gives no records.
+    ///
+    /// # Errors
+    /// [`WishRefused`], the first rule that is broken.
+    pub fn withdraw_project(
+        &self,
+        network: Network,
+        signed: &Signed<ProjectWithdrawal>,
+    ) -> Result<(ProjectId, Vec<Record>), WishRefused> {
+        let statement = &signed.statement;
+        wish::same_network(ProjectWithdrawal::NAME, network, statement.network)?;
+        signed.verify(&SECP, &Speaker::identity(statement.by))?;
+        let project = statement.id();
+        let claims = self.projects().claims(&project);
+        let own = claims.iter().find(|claim| claim.by == statement.by);
+        let own = own.ok_or(WishRefused::NoClaim { by: statement.by })?;
+        if own.withdrawals.iter().any(|said| said.signed.statement == *statement) {
+            return Ok((project, Vec::new()));
+        }
+        // Whoever has spoken can always take it back.
+        check_next(Some(own), statement.counter, MAX_SETTINGS_OF_KEY + 1)?;
+        let tip = self.tip().ok_or(WishRefused::NoTip)?;
+        let event = ProjectEvent::ProjectWithdrawn { withdrawal: signed.clone(), at_mtp_secs: tip.mtp_secs };
+        Ok((project, vec![Record::Project { project, event }]))
+    }
+}
+
+/// Whether a key may say one thing more of a project, under this counter.
+fn check_next(own: Option<&Claim>, counter: u32, max: usize) -> Result<(), WishRefused> {
+    let counters: Vec<u32> = own.into_iter().flat_map(Claim::counters).collect();
+    let newest = || counters.iter().copied().max().unwrap_or(0);
+    wish::check_counter(counter, counters.contains(&counter), newest)?;
+    if counters.len() >= max {
+        let what = "statements of one key about a project";
+        return Err(WishRefused::TooManyClaims { max: MAX_SETTINGS_OF_KEY, what });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod feed;
 mod kind;
+mod said;
 mod signer;
 mod told;
 mod words;
@@ -20,9 +21,10 @@ use super::id::{hex_id, serde_as_text};
 use super::pledge::{Destination, Surplus};
 use super::settlement::Kind;
 use super::statement::{
-    CharterId, Choice, Confirmed, Digest, Party, Role, SettlementId, SubmissionId, tagged_hash,
+    CharterId, Choice, Confirmed, Digest, Party, Role, SettlementId, SubmissionId, TaskId, tagged_hash,
 };
 use super::task::Stage;
+use super::wish::{LeadChoice, OfferedSeat};
 use bitcoin::{BlockHash, OutPoint, Txid};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -139,8 +141,12 @@ pub struct PublicEvent {
     /// What happened, as `type` and `data`.
     #[serde(flatten)]
     pub what: What,
-    /// The task's charter.
-    pub charter: CharterId,
+    /// The task's charter; absent where it is about a wish that has none, or about the project itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charter: Option<CharterId>,
+    /// The wish it is about; absent where it is about a task, or about the project itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<TaskId>,
     /// The pledge it is about; absent where it is about the task, or a gift.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pledge: Option<u32>,
@@ -156,6 +162,15 @@ pub struct PublicEvent {
     pub at: Option<At>,
     /// Unix time it was recorded at, by the service's clock: for display.
     pub recorded_secs: u64,
+}
+
+/// The place of a word among those of its key and kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spoken {
+    /// The word with the highest counter counts.
+    pub counter: u32,
+    /// Whether it did when it came.
+    pub counts: bool,
 }
 
 /// A payment, wherever it is told of.
@@ -627,6 +642,83 @@ pub enum What {
         /// Blocks from the lowest of them to the tip that was.
         blocks: u32,
     },
+    /// Somebody wished for something.
+    WishWritten {
+        /// First line of its text.
+        title: String,
+    },
+    /// Whoever wrote a wish took it back.
+    WishWithdrawn {},
+    /// Somebody likes a wish.
+    WishLiked(Spoken),
+    /// They do no longer.
+    WishUnliked(Spoken),
+    /// Somebody promised money to a wish. It binds nobody.
+    PromiseMade {
+        /// How much.
+        amount_sat: u64,
+        /// Among the promises of the key.
+        #[serde(flatten)]
+        spoken: Spoken,
+    },
+    /// They took it back.
+    PromiseWithdrawn(Spoken),
+    /// Somebody offered to take a seat.
+    SeatOffered {
+        /// Which.
+        seat: OfferedSeat,
+        /// Among the offers of the key for it.
+        #[serde(flatten)]
+        spoken: Spoken,
+    },
+    /// Somebody will not take a seat, or not any more.
+    SeatDeclined {
+        /// Which.
+        seat: OfferedSeat,
+        /// Among the offers of the key for it.
+        #[serde(flatten)]
+        spoken: Spoken,
+    },
+    /// A developer reserved a wish.
+    WishReserved {
+        /// Last median time past at which it holds, Unix seconds.
+        until_secs: u32,
+        /// Among the offers of the key to do the work.
+        #[serde(flatten)]
+        spoken: Spoken,
+    },
+    /// They let others go first again.
+    WishReleased(Spoken),
+    /// The project's leader said something of a wish.
+    WishJudged {
+        /// What.
+        lead: LeadChoice,
+        /// Its place in the leader's order.
+        place: Option<u32>,
+        /// Among the words of the key on it.
+        #[serde(flatten)]
+        spoken: Spoken,
+    },
+    /// The charter of this event was drafted from the wish of this event. Anybody may draft one.
+    WishChartered {},
+    /// A key claims a project.
+    ProjectClaimed {
+        /// What it calls it.
+        name: String,
+        /// Among its statements about the project.
+        #[serde(flatten)]
+        spoken: Spoken,
+    },
+    /// A key that claims a project changed what it says of it.
+    ProjectChanged {
+        /// What it calls it.
+        name: String,
+        /// Among its statements about the project.
+        #[serde(flatten)]
+        spoken: Spoken,
+    },
+    /// A key took its claim to a project back.
+    ProjectWithdrawn(Spoken),
 }
 
 #[cfg(test)]

@@ -15,11 +15,14 @@ pub(in crate::escrow) use decide::{
 };
 pub use refused::WishRefused;
 pub(in crate::escrow) use words::or_none;
-pub use words::{Lead, LeadChoice, Like, Offer, OfferChoice, OfferedSeat, Promise, Wish, Word, WordKind};
+pub use words::{
+    Lead, LeadChoice, Like, Offer, OfferChoice, OfferedSeat, Promise, Wish, Withdrawal, Word, WordKind,
+};
 
 use super::book::Book;
 use super::event::WishEvent;
 use super::keys::SECP;
+use super::public::ProjectId;
 use super::signature::Speaker;
 use super::statement::{BadSignature, Digest, Signed, TaskId};
 use super::task::Task;
@@ -32,6 +35,15 @@ use std::collections::BTreeMap;
 pub struct Said {
     /// What was said, signed.
     pub word: Word,
+    /// Median time past then.
+    pub at_mtp_secs: u32,
+}
+
+/// A wish that its author has taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// As they signed it.
+    pub signed: Signed<Withdrawal>,
     /// Median time past then.
     pub at_mtp_secs: u32,
 }
@@ -52,6 +64,7 @@ pub struct WishState {
     signed: Signed<Wish>,
     text: String,
     at_mtp_secs: u32,
+    withdrawn: Option<Withdrawn>,
     /// In the order it came.
     said: Vec<Said>,
     /// Places in `said`, by kind and key.
@@ -64,6 +77,8 @@ pub struct Wishes {
     by_id: BTreeMap<TaskId, WishState>,
     /// In the order they were written down.
     order: Vec<TaskId>,
+    /// Those for each repository, in the same order.
+    of_project: BTreeMap<ProjectId, Vec<TaskId>>,
 }
 
 /// An event of a wish that cannot have happened: the journal was written by something else.
@@ -84,6 +99,12 @@ pub enum WishApplyError {
     /// A key has said something else under this counter.
     #[error("a key says two things under one counter")]
     CounterUsed,
+    /// Only who wrote it takes it back, once.
+    #[error("it was withdrawn twice, or by another key than its author's")]
+    NotTheAuthor,
+    /// Nothing is added to what was withdrawn.
+    #[error("something was said to it after it had been withdrawn, which takes nothing back")]
+    Withdrawn,
 }
 
 impl WishState {
@@ -115,6 +136,11 @@ impl WishState {
     /// Median time past when it was written down.
     pub fn at_mtp_secs(&self) -> u32 {
         self.at_mtp_secs
+    }
+
+    /// That its author has taken it back, if they have.
+    pub fn withdrawn(&self) -> Option<&Withdrawn> {
+        self.withdrawn.as_ref()
     }
 
     /// Everything said, in the order it came.
@@ -250,9 +276,25 @@ impl WishState {
         if self.uses_counter(word) {
             return Err(WishApplyError::CounterUsed);
         }
+        if self.withdrawn.is_some() && !word.takes_back() {
+            return Err(WishApplyError::Withdrawn);
+        }
         let keys = self.places.entry(word.kind()).or_default();
         keys.entry(word.by()).or_default().push(self.said.len());
         self.said.push(Said { word: word.clone(), at_mtp_secs });
+        Ok(())
+    }
+
+    fn withdraw(&mut self, signed: &Signed<Withdrawal>, at_mtp_secs: u32) -> Result<(), WishApplyError> {
+        let statement = &signed.statement;
+        if statement.task != self.id || statement.network != self.signed.statement.network {
+            return Err(WishApplyError::OtherWish);
+        }
+        if statement.by != self.by() || self.withdrawn.is_some() {
+            return Err(WishApplyError::NotTheAuthor);
+        }
+        signed.verify(&SECP, &Speaker::identity(statement.by))?;
+        self.withdrawn = Some(Withdrawn { signed: signed.clone(), at_mtp_secs });
         Ok(())
     }
 }
@@ -266,6 +308,20 @@ impl Wishes {
     /// All, in the order they were written down. A wish's place never changes.
     pub fn in_order(&self) -> impl DoubleEndedIterator<Item = &WishState> {
         self.order.iter().filter_map(|id| self.by_id.get(id))
+    }
+
+    /// Those for a repository, in the same order.
+    pub fn of<'a>(&'a self, repository: &str) -> impl DoubleEndedIterator<Item = &'a WishState> {
+        let project = ProjectId::of(repository);
+        let repository = repository.to_owned();
+        let ids = self.of_project.get(&project).into_iter().flatten();
+        let wishes = ids.filter_map(|id| self.by_id.get(id));
+        wishes.filter(move |wish| wish.repository() == repository)
+    }
+
+    /// Those for the repository with this id, in the same order.
+    pub fn of_project(&self, project: &ProjectId) -> impl DoubleEndedIterator<Item = &WishState> + use<'_> {
+        self.of_project.get(project).into_iter().flatten().filter_map(|id| self.by_id.get(id))
     }
 
     /// How many there are.
@@ -297,9 +353,11 @@ impl Wishes {
                     signed: wish.clone(),
                     text: text.clone(),
                     at_mtp_secs: *at_mtp_secs,
+                    withdrawn: None,
                     said: Vec::new(),
                     places: BTreeMap::new(),
                 };
+                self.of_project.entry(ProjectId::of(state.repository())).or_default().push(*id);
                 self.by_id.insert(*id, state);
                 self.order.push(*id);
                 Ok(())
@@ -307,6 +365,10 @@ impl Wishes {
             WishEvent::WordSaid { word, at_mtp_secs } => {
                 let wish = self.by_id.get_mut(id).ok_or(WishApplyError::NotTheFirst)?;
                 wish.apply(word, *at_mtp_secs)
+            }
+            WishEvent::WishWithdrawn { withdrawal, at_mtp_secs } => {
+                let wish = self.by_id.get_mut(id).ok_or(WishApplyError::NotTheFirst)?;
+                wish.withdraw(withdrawal, *at_mtp_secs)
             }
         }
     }
@@ -316,10 +378,7 @@ impl Book {
     /// The charters drafted from a wish, in the order they were written down: those that name it as their
     /// task and are for its repository. Anybody may draft one; what binds is what three have attested.
     pub fn charters_of(&self, wish: &WishState) -> impl Iterator<Item = &Task> {
-        self.in_order().filter(|task| {
-            let fields = task.charter().fields();
-            fields.task == wish.id && fields.repository == wish.repository()
-        })
+        self.tasks_under(&wish.id).filter(|task| task.charter().fields().repository == wish.repository())
     }
 }
 

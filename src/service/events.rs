@@ -7,7 +7,7 @@ mod listen;
 pub use listen::{Full, Heard, Listener, Seat};
 
 use crate::escrow::public::{EventId, ProjectId, PublicEvent};
-use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{CharterId, TaskId};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::watch;
@@ -17,8 +17,10 @@ use tokio::sync::watch;
 pub enum Topic {
     /// Everything.
     All,
-    /// All tasks of a repository.
+    /// A repository: all its tasks and wishes, and what is said of it.
     Project(ProjectId),
+    /// One wish.
+    Wish(TaskId),
     /// One task.
     Task(CharterId),
     /// One pledge of a task.
@@ -31,8 +33,9 @@ impl Topic {
         match self {
             Topic::All => true,
             Topic::Project(project) => event.project == *project,
-            Topic::Task(charter) => event.charter == *charter,
-            Topic::Pledge(charter, index) => event.charter == *charter && event.pledge == Some(*index),
+            Topic::Wish(wish) => event.wish == Some(*wish),
+            Topic::Task(charter) => event.charter == Some(*charter),
+            Topic::Pledge(charter, index) => event.charter == Some(*charter) && event.pledge == Some(*index),
         }
     }
 }
@@ -97,9 +100,37 @@ struct Kept {
     forgotten: u64,
     /// The last one forgotten.
     last_forgotten: Option<EventId>,
-    /// Numbers of the events of a task, and of a project.
-    tasks: HashMap<CharterId, VecDeque<u64>>,
-    projects: HashMap<ProjectId, VecDeque<u64>>,
+    /// Numbers of the events of each thing that has some.
+    lists: HashMap<List, VecDeque<u64>>,
+}
+
+/// What has a list of its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum List {
+    Task(CharterId),
+    Wish(TaskId),
+    Project(ProjectId),
+}
+
+impl List {
+    /// Those that an event is in.
+    fn of(event: &PublicEvent) -> impl Iterator<Item = List> {
+        let task = event.charter.map(List::Task);
+        let wish = event.wish.map(List::Wish);
+        [Some(List::Project(event.project)), task, wish].into_iter().flatten()
+    }
+}
+
+impl Topic {
+    /// Where its events are, if not all are.
+    fn list(&self) -> Option<List> {
+        match self {
+            Topic::All => None,
+            Topic::Project(project) => Some(List::Project(*project)),
+            Topic::Wish(wish) => Some(List::Wish(*wish)),
+            Topic::Task(charter) | Topic::Pledge(charter, _) => Some(List::Task(*charter)),
+        }
+    }
 }
 
 impl Kept {
@@ -121,8 +152,9 @@ impl Kept {
 
     fn push(&mut self, event: Arc<PublicEvent>) {
         let number = self.forgotten + u64::try_from(self.events.len()).expect("a length fits");
-        self.tasks.entry(event.charter).or_default().push_back(number);
-        self.projects.entry(event.project).or_default().push_back(number);
+        for list in List::of(&event) {
+            self.lists.entry(list).or_default().push_back(number);
+        }
         self.events.push_back(event);
     }
 
@@ -130,17 +162,13 @@ impl Kept {
         let Some(event) = self.events.pop_front() else { return };
         self.forgotten += 1;
         self.last_forgotten = Some(event.id);
-        // The oldest of all is the oldest of its task and of its project.
-        if let Some(numbers) = self.tasks.get_mut(&event.charter) {
-            numbers.pop_front();
-            if numbers.is_empty() {
-                self.tasks.remove(&event.charter);
-            }
-        }
-        if let Some(numbers) = self.projects.get_mut(&event.project) {
-            numbers.pop_front();
-            if numbers.is_empty() {
-                self.projects.remove(&event.project);
+        // The oldest of all is the oldest of each list it is in.
+        for list in List::of(&event) {
+            if let Some(numbers) = self.lists.get_mut(&list) {
+                numbers.pop_front();
+                if numbers.is_empty() {
+                    self.lists.remove(&list);
+                }
             }
         }
     }
@@ -151,15 +179,10 @@ impl Kept {
 
     fn after(&self, topic: &Topic, after: EventId, limit: usize) -> Vec<Arc<PublicEvent>> {
         let start = self.events.partition_point(|event| event.id <= after);
-        if *topic == Topic::All {
+        let Some(list) = topic.list() else {
             return self.events.iter().skip(start).take(limit).cloned().collect();
-        }
-        let numbers = match topic {
-            Topic::All => None,
-            Topic::Project(project) => self.projects.get(project),
-            Topic::Task(charter) | Topic::Pledge(charter, _) => self.tasks.get(charter),
         };
-        let Some(numbers) = numbers else { return Vec::new() };
+        let Some(numbers) = self.lists.get(&list) else { return Vec::new() };
         let first = self.forgotten + u64::try_from(start).expect("a length fits");
         let from = numbers.partition_point(|number| *number < first);
         let events = numbers.iter().skip(from).filter_map(|number| self.numbered(*number));
@@ -242,14 +265,10 @@ impl EventLog {
     pub fn before(&self, topic: &Topic, before: Option<EventId>, limit: usize) -> Backwards {
         let kept = self.kept();
         let end = before.map_or(kept.events.len(), |id| kept.events.partition_point(|event| event.id < id));
-        let mut items: Vec<Arc<PublicEvent>> = match topic {
-            Topic::All => kept.events.iter().take(end).rev().take(limit + 1).cloned().collect(),
-            Topic::Project(_) | Topic::Task(_) | Topic::Pledge(..) => {
-                let numbers = match topic {
-                    Topic::Project(project) => kept.projects.get(project),
-                    Topic::Task(charter) | Topic::Pledge(charter, _) => kept.tasks.get(charter),
-                    Topic::All => None,
-                };
+        let mut items: Vec<Arc<PublicEvent>> = match topic.list() {
+            None => kept.events.iter().take(end).rev().take(limit + 1).cloned().collect(),
+            Some(list) => {
+                let numbers = kept.lists.get(&list);
                 let first_beyond = kept.forgotten + u64::try_from(end).expect("a length fits");
                 let numbers =
                     numbers.into_iter().flatten().rev().skip_while(|number| **number >= first_beyond);
@@ -266,15 +285,13 @@ impl EventLog {
     /// The last `limit` events of a topic, oldest first.
     pub fn last(&self, topic: &Topic, limit: usize) -> Vec<Arc<PublicEvent>> {
         let kept = self.kept();
-        let newest = |numbers: Option<&VecDeque<u64>>| -> Vec<Arc<PublicEvent>> {
-            let numbers = numbers.into_iter().flatten().rev();
-            let events = numbers.filter_map(|number| kept.numbered(*number));
-            events.filter(|event| topic.has(event)).take(limit).cloned().collect()
-        };
-        let mut events = match topic {
-            Topic::All => kept.events.iter().rev().take(limit).cloned().collect(),
-            Topic::Project(project) => newest(kept.projects.get(project)),
-            Topic::Task(charter) | Topic::Pledge(charter, _) => newest(kept.tasks.get(charter)),
+        let mut events: Vec<Arc<PublicEvent>> = match topic.list() {
+            None => kept.events.iter().rev().take(limit).cloned().collect(),
+            Some(list) => {
+                let numbers = kept.lists.get(&list).into_iter().flatten().rev();
+                let events = numbers.filter_map(|number| kept.numbered(*number));
+                events.filter(|event| topic.has(event)).take(limit).cloned().collect()
+            }
         };
         events.reverse();
         events

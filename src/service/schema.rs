@@ -19,7 +19,7 @@ pub use statement::{
     SignedRuling, SignedSubmission, SignedVote, StandingIfKnown,
 };
 
-pub use wish::{SignedProject, SignedWish};
+pub use wish::{SignedProject, SignedProjectWithdrawal, SignedWish, SignedWithdrawal};
 
 use utoipa::openapi::{RefOr, schema::Schema};
 

@@ -15,11 +15,16 @@ pub fn tell(records: &[Record]) {
                 let word = match event {
                     WishEvent::WishWritten { .. } => "wish",
                     WishEvent::WordSaid { word, .. } => word.name(),
+                    WishEvent::WishWithdrawn { .. } => "withdrawn",
                 };
                 tracing::debug!(wish.id = %wish, "recorded: {word}");
             }
-            Record::Project { project, event: ProjectEvent::ProjectSet { .. } } => {
-                tracing::debug!(project.id = %project, "recorded: project set");
+            Record::Project { project, event } => {
+                let word = match event {
+                    ProjectEvent::ProjectSet { .. } => "project set",
+                    ProjectEvent::ProjectWithdrawn { .. } => "claim to a project withdrawn",
+                };
+                tracing::debug!(project.id = %project, "recorded: {word}");
             }
             Record::RefundBatch { batch } => {
                 for outpoint in &batch.refunds {

@@ -15,7 +15,7 @@ pub use arbiter::{ArbiterTask, ArbiterView, CaseView, OutcomeView};
 pub use ballot::{ReceiptView, SubmissionView, votes};
 pub use page::{DEFAULT_LIMIT, MAX_LIMIT, Page};
 pub use pledges::{OutpointView, PartedView, PledgeView, payment_uri};
-pub use projects::{EventPage, ProjectSummary, ProjectView, projects, repository_of};
+pub use projects::{EventPage, ProjectSummary, ProjectView, projects, repository_of, settings};
 pub use settlements::{
     FormView, OutputView, PsbtView, SettlementInputView, SettlementProgress, SettlementPsbts,
     SettlementTransactionView, SettlementView,
@@ -23,7 +23,8 @@ pub use settlements::{
 pub use signers::{SignerView, WaitingView, WayView};
 pub use tasks::{BadCursor, TaskQuery, TaskSort};
 pub use wishes::{
-    ClaimView, LeaderView, ReservationView, WishCharter, WishQuery, WishSummary, WishView, WordView,
+    ClaimView, Heard, LeaderView, ReservationView, WishCharter, WishQuery, WishSummary, WishView,
+    WithdrawnClaim, WithdrawnView, WordView,
 };
 
 use super::schema;

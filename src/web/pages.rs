@@ -73,6 +73,7 @@ pub fn router() -> Router<App> {
         .route("/wishes", get(wishes::list))
         .route("/wishes/new", get(wishes::new))
         .route("/wishes/{wish}", get(wish::show))
+        .route("/wishes/{wish}/timeline", get(timeline::of_wish))
         .route("/projects/{project}/timeline", get(timeline::of_project))
         .route("/how-it-works", get(about::how_it_works))
         .route("/risks", get(about::risks))

@@ -31,6 +31,7 @@ pub struct Owner(pub XOnlyPublicKey);
 /// One line of the webhooks' journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "each is read or written once, none is kept")]
 pub enum HookRecord {
     /// Somebody subscribed.
     Created {

@@ -89,7 +89,8 @@ fn event(seq: u64, task: u8, reached: bool) -> PublicEvent {
     PublicEvent {
         id: EventId { seq, place: 0 },
         what: if reached { What::TargetReached(funding) } else { What::TargetLost(funding) },
-        charter: CharterId([task; 32]),
+        charter: Some(CharterId([task; 32])),
+        wish: None,
         pledge: None,
         signed_by: None,
         project: ProjectId::of("https://example.org/repository"),
@@ -170,7 +171,7 @@ async fn what_happens_from_now_on_is_told_in_order_and_signed() {
 #[tokio::test]
 async fn scopes_and_types_leave_the_rest_out() {
     let world = world();
-    let task = Scope { task: Some(CharterId([2; 32])), project: None };
+    let task = Scope { task: Some(CharterId([2; 32])), ..Scope::default() };
     let (hook, _) = world.subscribe(task, &["target_reached"]).await;
     world.events.tell(vec![event(1, 1, true), event(2, 2, false), event(3, 2, true), event(4, 1, true)]);
     world.got(&["3-0"]).await;
@@ -179,6 +180,24 @@ async fn scopes_and_types_leave_the_rest_out() {
             world.webhooks.view(me(1), hook.id).unwrap().delivered == EventId { seq: 4, place: 0 }
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_wish_is_a_scope_of_its_own() {
+    let world = world();
+    let wish = TaskId([7; 32]);
+    let (hook, _) = world.subscribe(Scope { wish: Some(wish), ..Scope::default() }, &[]).await;
+    assert_eq!(hook.wish, Some(wish));
+    let said = |seq, wish| PublicEvent { charter: None, wish: Some(wish), ..event(seq, 1, true) };
+    let chartered = PublicEvent { wish: Some(wish), ..event(4, 1, true) };
+    world.events.tell(vec![event(1, 1, true), said(2, wish), said(3, TaskId([8; 32])), chartered]);
+    world.got(&["2-0", "4-0"]).await;
+    let both = Scope { project: Some(ProjectId::of("x")), wish: Some(wish), ..Scope::default() };
+    let refused = world.webhooks.create(me(1), "https://example.org/", both, Vec::new()).await;
+    assert!(matches!(refused, Err(WebhookError::TwoScopes)));
+    // Subscriptions of before are read as they were written.
+    let before: Scope = serde_json::from_str("{}").unwrap();
+    assert_eq!((before, serde_json::to_string(&before).unwrap().as_str()), (Scope::default(), "{}"));
 }
 
 #[tokio::test]
@@ -362,7 +381,7 @@ async fn a_webhook_is_its_owners_alone_and_there_are_not_too_many() {
     world.webhooks.remove(me(1), hook.id).await.unwrap();
     world.events.tell(vec![event(1, 1, true)]);
     world.until("the two left are told", |world| world.receiver.ids().len() == 2).await;
-    let both = Scope { task: Some(CharterId([1; 32])), project: Some(ProjectId::of("x")) };
+    let both = Scope { task: Some(CharterId([1; 32])), project: Some(ProjectId::of("x")), wish: None };
     let refused = world.webhooks.create(me(1), url, both, Vec::new()).await;
     assert!(matches!(refused, Err(WebhookError::TwoScopes)));
     let unknown = world.webhooks.create(me(1), url, Scope::default(), vec!["money".into()]).await;

@@ -34,6 +34,9 @@ fn rows(wish: &WishSummary, indent: &str) -> Rows {
     row("title", inert(&wish.title));
     row("repository", inert(&wish.repository));
     row("by", npub(&wish.by));
+    if let Some(secs) = wish.withdrawn_secs {
+        row("withdrawn", when(secs));
+    }
     row("the leader says", lead_words(wish));
     row("likes", wish.likes.to_string());
     row("promised", format!("{} by {}", sat(wish.promised_sat), wish.promises));

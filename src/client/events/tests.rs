@@ -16,7 +16,8 @@ fn event(seq: u64, place: u32) -> PublicEvent {
     PublicEvent {
         id: EventId { seq, place },
         what: What::StageChanged { from: Stage::Draft, to: Stage::Open },
-        charter: CharterId([1; 32]),
+        charter: Some(CharterId([1; 32])),
+        wish: None,
         pledge: None,
         signed_by: None,
         project: ProjectId::of(repository),

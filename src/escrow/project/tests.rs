@@ -69,6 +69,62 @@ fn the_first_claim_stands_and_later_ones_are_kept_beside_it() {
     assert_eq!(used.to_string(), "this key has said something else under counter 2: sign again with 4");
 }
 
+fn withdraw(world: &mut World, n: u8, counter: u32) -> Result<usize, WishRefused> {
+    let repository = REPOSITORY.to_owned();
+    let statement = ProjectWithdrawal { network: NET, repository, by: project(n, 0).by, counter };
+    let signed = Signed::new(&Secp256k1::new(), statement, &testing::sponsor(n));
+    let (_, records) = world.book.withdraw_project(NET, &signed)?;
+    records.iter().for_each(|record| world.book.apply(record).unwrap());
+    Ok(records.len())
+}
+
+#[test]
+fn a_claim_is_withdrawn_by_its_key_and_whoever_comes_back_stands_last() {
+    let mut world = world();
+    assert_eq!(withdraw(&mut world, 5, 1).unwrap_err().code(), "no_claim");
+    set(&mut world, project(5, 1), 5).unwrap();
+    set(&mut world, Project { likes: false, ..project(6, 1) }, 6).unwrap();
+    assert_eq!(withdraw(&mut world, 5, 1).unwrap_err().code(), "counter_used", "as of its settings");
+    let forged = ProjectWithdrawal {
+        network: NET,
+        repository: REPOSITORY.to_owned(),
+        by: project(5, 0).by,
+        counter: 2,
+    };
+    let forged = Signed::new(&Secp256k1::new(), forged, &testing::sponsor(6));
+    assert_eq!(world.book.withdraw_project(NET, &forged).unwrap_err().code(), "bad_signature");
+    let event = ProjectEvent::ProjectWithdrawn { withdrawal: forged, at_mtp_secs: 0 };
+    assert!(world.book.apply(&Record::Project { project: ProjectId::of(REPOSITORY), event }).is_err());
+
+    assert_eq!(withdraw(&mut world, 5, 3), Ok(1));
+    assert_eq!(withdraw(&mut world, 5, 3), Ok(0), "twice is once");
+    assert_eq!(world.book.leader(REPOSITORY).unwrap().key, project(6, 0).by, "the next leads");
+    assert!(!world.book.takes_likes(REPOSITORY));
+    // What comes late under a lower counter brings nothing back.
+    assert_eq!(set(&mut world, project(5, 2), 5), Ok(1));
+    assert_eq!(world.book.leader(REPOSITORY).unwrap().key, project(6, 0).by);
+    assert_eq!(set(&mut world, project(5, 3), 5).unwrap_err().code(), "counter_used");
+    assert_eq!(set(&mut world, project(5, 4), 5), Ok(1));
+    let claims = world.book.projects().claims(&ProjectId::of(REPOSITORY));
+    assert_eq!(claims.iter().map(|claim| claim.by).collect::<Vec<_>>(), [project(6, 0).by, project(5, 0).by]);
+    assert!(claims.iter().all(|claim| claim.withdrawn().is_none()));
+    assert_eq!(world.book.leader(REPOSITORY).unwrap().key, project(6, 0).by);
+    withdraw(&mut world, 6, 2).unwrap();
+    assert_eq!(world.book.leader(REPOSITORY).unwrap().key, project(5, 0).by);
+    // However often a key has spoken, it can take its claim back.
+    for counter in 5..=MAX_SETTINGS_OF_KEY {
+        let counter = u32::try_from(counter).unwrap();
+        if set(&mut world, project(5, counter), 5).is_err() {
+            break;
+        }
+    }
+    assert_eq!(set(&mut world, project(5, 900), 5).unwrap_err().code(), "too_many_claims");
+    assert_eq!(withdraw(&mut world, 5, 901), Ok(1));
+    assert_eq!(world.book.leader(REPOSITORY), None);
+    assert_eq!(withdraw(&mut world, 5, 902).unwrap_err().code(), "too_many_claims");
+    assert_eq!(world.book.settings(REPOSITORY), None);
+}
+
 #[test]
 fn a_field_that_cannot_be_shown_or_used_is_refused() {
     let world = world();

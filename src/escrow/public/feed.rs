@@ -2,15 +2,16 @@
 //! append and its tip together is told once, at its end. Under a new tip only those tasks are looked at that
 //! the tip can change: each says between which heights and median times past nothing happens by itself.
 
-use super::signer;
+use super::said;
+use super::signer::{self, SignedBy};
 use super::told::{self, Told};
 use super::{At, EventId, Payment, ProjectId, PublicEvent, Repository, What};
 use crate::escrow::book::Book;
 use crate::escrow::descriptor::OPEN_INDEX;
-use crate::escrow::event::{Event, Record};
+use crate::escrow::event::{Event, Record, WishEvent};
 use crate::escrow::facts::Tip;
 use crate::escrow::refund::RefundBundle;
-use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{CharterId, TaskId};
 use crate::escrow::statement::{EvidenceKind, Party};
 use crate::escrow::task::Task;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,10 @@ pub struct Feed {
     /// The tip that was told under last.
     tip: Option<Tip>,
     tasks: BTreeMap<CharterId, Source>,
+    /// Repositories of wishes and claims, each kept once.
+    repositories: BTreeMap<ProjectId, Repository>,
+    /// Charters that the present append drafted from wishes.
+    chartered: Vec<(TaskId, CharterId)>,
     heights: Schedule,
     mtps: Schedule,
     /// What of the present append must be looked at when it ends.
@@ -85,11 +90,31 @@ impl Feed {
         match record {
             // Which tasks the tip changes is asked when all facts are there.
             Record::Chain { .. } | Record::RefundBatch { .. } => {}
-            // Told on their own pages.
-            Record::Wish { .. } | Record::Project { .. } => {}
+            Record::Wish { wish, event } => {
+                if let Some(state) = book.wishes().get(wish) {
+                    let (what, signed_by) = said::of_wish(state, event);
+                    self.tell(entry, state.repository(), Some(*wish), what, signed_by);
+                    if matches!(event, WishEvent::WishWritten { .. }) {
+                        self.chartered.extend(book.charters_of(state).map(|task| (*wish, task.id())));
+                    }
+                }
+            }
+            Record::Project { project, event } => {
+                if let Some((repository, what, signed_by)) = said::of_project(book.projects(), project, event)
+                {
+                    self.tell(entry, repository, None, what, Some(signed_by));
+                }
+            }
             Record::Task { charter, event } => {
                 if let Some(task) = book.task(charter) {
                     self.take(entry, task, event, book.tip());
+                    let fields = task.charter().fields();
+                    let wish = book.wishes().get(&fields.task);
+                    if matches!(event, Event::TaskDrafted { .. })
+                        && wish.is_some_and(|wish| wish.repository() == fields.repository)
+                    {
+                        self.chartered.push((fields.task, *charter));
+                    }
                 }
             }
         }
@@ -97,10 +122,43 @@ impl Feed {
             return Vec::new();
         }
         self.look(entry, book);
+        // Behind everything else, so that what was told before wishes were has the ids it had.
+        for (wish, charter) in std::mem::take(&mut self.chartered) {
+            if let Some(state) = book.wishes().get(&wish) {
+                self.tell(entry, state.repository(), Some(wish), What::WishChartered {}, None);
+                self.telling.last_mut().map(|event| event.charter.insert(charter));
+            }
+        }
         let at = book.tip().map(At::from);
         let mut events = std::mem::take(&mut self.telling);
         events.iter_mut().for_each(|event| event.at = at);
         events
+    }
+
+    /// Tells what is about no task.
+    fn tell(
+        &mut self,
+        entry: Entry,
+        repository: &str,
+        wish: Option<TaskId>,
+        what: What,
+        signed_by: Option<SignedBy>,
+    ) {
+        let project = ProjectId::of(repository);
+        let known = self.repositories.entry(project).or_insert_with(|| Repository::new(repository));
+        let event = PublicEvent {
+            id: next_id(entry, &self.telling),
+            what,
+            charter: None,
+            wish,
+            pledge: None,
+            signed_by,
+            project,
+            repository: known.clone(),
+            at: None,
+            recorded_secs: entry.at_secs,
+        };
+        self.telling.push(event);
     }
 
     /// What a record says by itself; and whether its task is to be looked at.
@@ -205,13 +263,11 @@ impl Source {
         pledge: Option<u32>,
         what: What,
     ) -> PublicEvent {
-        // Numbered among what the same record tells; the last one's number is the highest.
-        let place =
-            telling.last().filter(|last| last.id.seq == entry.seq).map_or(0, |last| last.id.place + 1);
         PublicEvent {
-            id: EventId { seq: entry.seq, place },
+            id: next_id(entry, telling),
             what,
-            charter,
+            charter: Some(charter),
+            wish: None,
             pledge: pledge.filter(|index| *index != OPEN_INDEX),
             signed_by: None,
             project: self.project,
@@ -220,6 +276,12 @@ impl Source {
             recorded_secs: entry.at_secs,
         }
     }
+}
+
+/// Numbered among what the same record tells; the last one's number is the highest.
+fn next_id(entry: Entry, telling: &[PublicEvent]) -> EventId {
+    let place = telling.last().filter(|last| last.id.seq == entry.seq).map_or(0, |last| last.id.place + 1);
+    EventId { seq: entry.seq, place }
 }
 
 /// What a record says by itself, with the pledge it is about.

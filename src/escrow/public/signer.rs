@@ -24,14 +24,16 @@ pub enum Part {
     Arbiter,
     /// A sponsor, with the key of the event's pledge.
     Sponsor,
-    /// The project's leader, with the key that the charter names.
+    /// The project's leader, with the key that the charter names; on a wish, with the key that led the project then.
     Leader,
+    /// An identity: whoever has the key, of which anybody can make one.
+    Identity,
 }
 
 impl Part {
     /// Every part.
-    pub const ALL: [Part; 5] =
-        [Part::Developer, Part::Representative, Part::Arbiter, Part::Sponsor, Part::Leader];
+    pub const ALL: [Part; 6] =
+        [Part::Developer, Part::Representative, Part::Arbiter, Part::Sponsor, Part::Leader, Part::Identity];
 
     /// As it is written.
     pub const fn name(self) -> &'static str {
@@ -41,6 +43,7 @@ impl Part {
             Part::Arbiter => "arbiter",
             Part::Sponsor => "sponsor",
             Part::Leader => "leader",
+            Part::Identity => "identity",
         }
     }
 }
@@ -121,6 +124,11 @@ fn sponsor(task: &Task, pledge: u32, form: Form) -> Option<SignedBy> {
 fn leader(task: &Task, signature: &StatementSignature) -> Option<SignedBy> {
     let key = task.charter().leader_speaker()?.key_for(signature)?;
     Some(SignedBy { part: Part::Leader, form: form(signature), key: Some(key), fingerprint: None })
+}
+
+/// A key that speaks before there is a charter.
+pub(super) fn of_key(part: Part, key: XOnlyPublicKey, signature: &StatementSignature) -> SignedBy {
+    SignedBy { part, form: form(signature), key: Some(key), fingerprint: None }
 }
 
 /// Who signed what a record says by itself.
@@ -228,8 +236,22 @@ pub fn source(event: &PublicEvent) -> Source {
         | What::VoteCast { .. }
         | What::AcceptanceGiven { .. }
         | What::RulingGiven { .. }
-        | What::SettlementSigned { .. } => Source::Signed,
-        What::TaskDrafted { .. } | What::SettlementProposed { .. } => Source::Nobody,
+        | What::SettlementSigned { .. }
+        | What::WishWritten { .. }
+        | What::WishWithdrawn {}
+        | What::WishLiked(_)
+        | What::WishUnliked(_)
+        | What::PromiseMade { .. }
+        | What::PromiseWithdrawn(_)
+        | What::SeatOffered { .. }
+        | What::SeatDeclined { .. }
+        | What::WishReserved { .. }
+        | What::WishReleased(_)
+        | What::WishJudged { .. }
+        | What::ProjectClaimed { .. }
+        | What::ProjectChanged { .. }
+        | What::ProjectWithdrawn(_) => Source::Signed,
+        What::TaskDrafted { .. } | What::WishChartered {} | What::SettlementProposed { .. } => Source::Nobody,
         What::TaskOpened { .. }
         | What::StageChanged { .. }
         | What::TargetReached(_)
@@ -278,6 +300,7 @@ pub fn source_in_words(event: &PublicEvent) -> String {
     if let Some(signed) = event.signed_by {
         let who = match (signed.part, event.pledge) {
             (Part::Sponsor, Some(index)) => format!("the sponsor of pledge {index}"),
+            (Part::Identity, _) => "an identity".to_owned(),
             (part, _) => format!("the {}", part.name()),
         };
         let account = signed.fingerprint.map(|root| format!(", account of {root}")).unwrap_or_default();

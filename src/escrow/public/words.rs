@@ -1,13 +1,14 @@
 //! Events in words: one short plain sentence each, for feeds, pages and messages. Text that somebody wrote (a
 //! title, a link) is not repeated here; whoever shows it escapes it.
 
-use super::{PublicEvent, Was, What};
+use super::{PublicEvent, Spoken, Was, What};
 use crate::escrow::charter::FundingRule;
 use crate::escrow::pledge::Surplus;
 use crate::escrow::settlement::Kind;
 use crate::escrow::statement::Choice;
 use crate::escrow::statement::Party;
 use crate::escrow::task::Stage;
+use crate::escrow::wish::{LeadChoice, OfferedSeat};
 
 /// An amount as people read it: `1,000,000 sat`.
 pub fn sat_in_words(amount_sat: u64) -> String {
@@ -202,7 +203,44 @@ pub fn in_words(event: &PublicEvent) -> String {
             let count = if *moved == 1 { String::new() } else { format!("{moved} ") };
             format!("A reorg of up to {blocks} blocks moved {count}{things}")
         }
+        What::WishWritten { .. } => "Wished for".into(),
+        What::WishWithdrawn {} => "Withdrawn by whoever wished for it".into(),
+        What::WishLiked(spoken) => stale("Liked", *spoken),
+        What::WishUnliked(spoken) => stale("A like taken back", *spoken),
+        What::PromiseMade { amount_sat, spoken } => stale(&format!("{} promised", sat(*amount_sat)), *spoken),
+        What::PromiseWithdrawn(spoken) => stale("A promise taken back", *spoken),
+        What::SeatOffered { seat, spoken } => stale(&format!("Somebody offered to {}", work(*seat)), *spoken),
+        What::SeatDeclined { seat, spoken } => stale(&format!("Somebody will not {}", work(*seat)), *spoken),
+        What::WishReserved { spoken, .. } => stale("Reserved by a developer", *spoken),
+        What::WishReleased(spoken) => stale("A developer's reservation ended", *spoken),
+        What::WishJudged { lead, place, spoken } => {
+            let said = match lead {
+                LeadChoice::Accept => "Accepted for the project",
+                LeadChoice::Decline => "Declined for the project",
+                LeadChoice::None => "Neither accepted nor declined for the project",
+            };
+            let place = place.map(|place| format!(", at place {place}")).unwrap_or_default();
+            stale(&format!("{said}{place}"), *spoken)
+        }
+        What::WishChartered {} => "A charter was drafted from the wish".into(),
+        What::ProjectClaimed { spoken, .. } => stale("A key claims to lead the project", *spoken),
+        What::ProjectChanged { spoken, .. } => {
+            stale("A key that claims the project changed what it says of it", *spoken)
+        }
+        What::ProjectWithdrawn(spoken) => stale("A key claims to lead the project no longer", *spoken),
     }
+}
+
+fn work(seat: OfferedSeat) -> &'static str {
+    match seat {
+        OfferedSeat::Developer => "do the work",
+        OfferedSeat::Representative => "represent the sponsors",
+    }
+}
+
+/// What was said, and whether the same key has said something later.
+fn stale(words: &str, spoken: Spoken) -> String {
+    if spoken.counts { words.to_owned() } else { format!("{words}, before what the same key said later") }
 }
 
 fn stage(stage: Stage) -> &'static str {

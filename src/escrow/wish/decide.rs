@@ -1,6 +1,6 @@
 //! From a statement to records, or to why it is not kept. What was said before gives no records.
 
-use super::{Offer, OfferChoice, OfferedSeat, Wish, WishRefused, WishState, Word};
+use super::{Offer, OfferChoice, OfferedSeat, Wish, WishRefused, WishState, Withdrawal, Word};
 use crate::escrow::book::Book;
 use crate::escrow::charter::{address, unseen};
 use crate::escrow::event::{Record, WishEvent};
@@ -90,11 +90,42 @@ impl Book {
         Ok(vec![Record::Wish { wish: *wish, event }])
     }
 
+    /// Takes a wish back, for whoever wrote it. Again gives no records.
+    ///
+    /// # Errors
+    /// [`WishRefused`], the first rule that is broken.
+    pub fn withdraw_wish(
+        &self,
+        network: Network,
+        wish: &TaskId,
+        signed: &Signed<Withdrawal>,
+    ) -> Result<Vec<Record>, WishRefused> {
+        let statement = &signed.statement;
+        same_network(Withdrawal::NAME, network, statement.network)?;
+        if statement.task != *wish {
+            return Err(WishRefused::OtherWish { what: Withdrawal::NAME });
+        }
+        let state = self.wishes().get(wish).ok_or(WishRefused::UnknownWish { wish: *wish })?;
+        if statement.by != state.by() {
+            return Err(WishRefused::NotAuthor { by: statement.by });
+        }
+        signed.verify(&SECP, &Speaker::identity(statement.by))?;
+        if state.withdrawn().is_some() {
+            return Ok(Vec::new());
+        }
+        let tip = self.tip().ok_or(WishRefused::NoTip)?;
+        let event = WishEvent::WishWithdrawn { withdrawal: signed.clone(), at_mtp_secs: tip.mtp_secs };
+        Ok(vec![Record::Wish { wish: *wish, event }])
+    }
+
     fn may_say(&self, wish: &WishState, word: &Word, tip: &Tip) -> Result<(), WishRefused> {
         let (kind, by) = (word.kind(), word.by());
         check_counter(word.counter(), wish.uses_counter(word), || {
             wish.newest(kind, &by).map_or(0, |said| said.word.counter())
         })?;
+        if wish.withdrawn().is_some() && !word.takes_back() {
+            return Err(WishRefused::Withdrawn);
+        }
         if wish.of(kind, &by).count() >= MAX_WORDS_OF_KEY {
             return Err(WishRefused::TooManyWords { max: MAX_WORDS_OF_KEY });
         }

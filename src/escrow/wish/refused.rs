@@ -117,6 +117,23 @@ pub enum WishRefused {
         /// Of what.
         what: &'static str,
     },
+    /// Its author has taken it back.
+    #[error(
+        "whoever wrote this wish has withdrawn it: what was said can be taken back, and nothing is added"
+    )]
+    Withdrawn,
+    /// Only its author may.
+    #[error("only whoever wrote the wish withdraws it, and {by} is not its author's key")]
+    NotAuthor {
+        /// Who tried.
+        by: XOnlyPublicKey,
+    },
+    /// There is no claim to take back.
+    #[error("{by} does not claim this project: there is nothing to withdraw")]
+    NoClaim {
+        /// Who tried.
+        by: XOnlyPublicKey,
+    },
     /// The leader wants none.
     #[error("the leader of this project has switched likes off; promises and offers are taken")]
     LikesOff,
@@ -149,6 +166,9 @@ impl WishRefused {
             WishRefused::WishFull { .. } => "wish_full",
             WishRefused::TooManyWishes { .. } => "too_many_wishes",
             WishRefused::TooManyClaims { .. } => "too_many_claims",
+            WishRefused::Withdrawn => "wish_withdrawn",
+            WishRefused::NotAuthor { .. } => "not_author",
+            WishRefused::NoClaim { .. } => "no_claim",
             WishRefused::LikesOff => "likes_off",
             WishRefused::NotLeader { .. } => "not_leader",
         }

@@ -4,7 +4,7 @@ use super::*;
 use crate::escrow::book::BookError;
 use crate::escrow::event::Record;
 use crate::escrow::network::Network;
-use crate::escrow::project::Project;
+use crate::escrow::project::{Project, ProjectWithdrawal};
 use crate::escrow::statement::Statement;
 use crate::escrow::testing::{self, World};
 use bitcoin::secp256k1::{Keypair, Secp256k1};
@@ -187,6 +187,16 @@ fn vectors() -> serde_json::Value {
         row("lead", lead(LeadChoice::None, None)),
         row("project", full),
         row("project", settings(1, false, 6)),
+        row("wish_withdrawal", Withdrawal { network: NET, task, by }),
+        row(
+            "project_withdrawal",
+            ProjectWithdrawal {
+                network: NET,
+                repository: "https://example.org/parser".into(),
+                by,
+                counter: 7,
+            },
+        ),
     ])
 }
 
@@ -275,6 +285,74 @@ fn likes_and_promises_count_once_a_key_and_go_when_taken_back() {
     }
     assert_eq!(refused(&mut world, &like(id, 4, true, 1_000)), "too_many_words");
     assert_eq!(say(&mut world, id, &promise(id, 4, 1, 1_000)), Ok(1), "of one kind, not of all");
+}
+
+fn withdrawal(task: TaskId, by: u8, signer: u8) -> Signed<Withdrawal> {
+    signed(Withdrawal { network: NET, task, by: public(by) }, signer)
+}
+
+#[test]
+fn whoever_wrote_it_withdraws_it_once_and_then_it_takes_only_what_takes_back() {
+    let (mut world, id) = wished();
+    let lines = withdrawal(id, 1, 1).statement.lines();
+    assert_eq!(lines, format!("network: regtest\ntask: {id}\nby: {}\n", public(1)));
+    set(&mut world, 5, true, 1);
+    say(&mut world, id, &like(id, 2, true, 1)).unwrap();
+    say(&mut world, id, &promise(id, 2, 5_000, 1)).unwrap();
+    say(&mut world, id, &develop(id, 3, OfferChoice::Accept, None, 1)).unwrap();
+    let code = |world: &World, signed: &Signed<Withdrawal>, wish: TaskId| {
+        world.book.withdraw_wish(NET, &wish, signed).unwrap_err().code()
+    };
+    assert_eq!(code(&world, &withdrawal(id, 2, 2), id), "not_author");
+    assert_eq!(code(&world, &withdrawal(id, 1, 2), id), "bad_signature", "in another's name");
+    let elsewhere = TaskId([3; 32]);
+    assert_eq!(code(&world, &withdrawal(elsewhere, 1, 1), id), "other_task", "replayed at another wish");
+    assert_eq!(code(&world, &withdrawal(elsewhere, 1, 1), elsewhere), "unknown_wish");
+    let foreign = signed(Withdrawal { network: Network::Signet, task: id, by: public(1) }, 1);
+    assert_eq!(code(&world, &foreign, id), "other_network");
+    // A like says the same lines with two more: signatures are of one kind of statement only.
+    let crossed = Signed {
+        statement: withdrawal(id, 1, 1).statement,
+        signature: signed(Like { network: NET, task: id, by: public(1), like: true, counter: 1 }, 1)
+            .signature,
+    };
+    assert_eq!(code(&world, &crossed, id), "bad_signature");
+
+    let records = world.book.withdraw_wish(NET, &id, &withdrawal(id, 1, 1)).unwrap();
+    assert_eq!(records.len(), 1);
+    keep(&mut world, &records);
+    assert_eq!(state(&world, id).withdrawn().unwrap().at_mtp_secs, mtp(&world));
+    assert_eq!(world.book.withdraw_wish(NET, &id, &withdrawal(id, 1, 1)).unwrap(), [], "twice is once");
+    assert_eq!(world.book.write_wish(NET, &signed(wish(1), 1), TEXT).unwrap(), (id, Vec::new()), "final");
+    assert!(world.book.apply(&records[0]).is_err(), "and once in the journal");
+    assert_eq!(world.book.wishes_for("https://example.org/parser"), Vec::<&WishState>::new());
+
+    let until = Some(mtp(&world) + 60);
+    for new in [
+        like(id, 4, true, 1),
+        like(id, 2, true, 2),
+        promise(id, 2, 1, 2),
+        develop(id, 4, OfferChoice::Accept, None, 1),
+        develop(id, 4, OfferChoice::Reserve, until, 1),
+        lead(id, 5, LeadChoice::Accept, None, 1),
+        lead(id, 5, LeadChoice::None, Some(1), 1),
+    ] {
+        assert_eq!(say(&mut world, id, &new).unwrap_err().code(), "wish_withdrawn", "{new:?}");
+        let event = WishEvent::WordSaid { word: new, at_mtp_secs: 0 };
+        assert!(world.book.apply(&Record::Wish { wish: id, event }).is_err(), "nor from a forged journal");
+    }
+    assert_eq!(say(&mut world, id, &like(id, 2, true, 1)), Ok(0), "said before, and no news");
+    for back in [
+        like(id, 2, false, 2),
+        promise(id, 2, 0, 2),
+        develop(id, 3, OfferChoice::Decline, None, 2),
+        develop(id, 3, OfferChoice::Release, None, 3),
+        lead(id, 5, LeadChoice::Decline, None, 1),
+    ] {
+        assert_eq!(say(&mut world, id, &back), Ok(1), "{back:?}");
+    }
+    let wish = state(&world, id);
+    assert_eq!((wish.likes(), wish.promised(), wish.developers()), (vec![], Amount::ZERO, vec![]));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::escrow::keys::SECP;
 use crate::escrow::network::Network;
-use crate::escrow::signature::Speaker;
+use crate::escrow::signature::{Speaker, StatementSignature};
 use crate::escrow::statement::{BadSignature, Digest, Signed, Statement, TaskId};
 use bitcoin::secp256k1::XOnlyPublicKey;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,26 @@ impl Statement for Wish {
             self.text_hash,
             self.by
         )
+    }
+}
+
+/// That whoever wrote a wish wishes for it no longer. It is final: another text is another wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Withdrawal {
+    /// Network of the wish.
+    pub network: Network,
+    /// The wish.
+    pub task: TaskId,
+    /// Its author.
+    pub by: XOnlyPublicKey,
+}
+
+impl Statement for Withdrawal {
+    const TAG: &'static str = "upfront/wish-withdrawal";
+    const NAME: &'static str = "withdrawal";
+    fn lines(&self) -> String {
+        format!("network: {}\ntask: {}\nby: {}\n", self.network, self.task, self.by)
     }
 }
 
@@ -337,6 +357,23 @@ impl Word {
     /// The exact lines that are signed.
     pub fn lines(&self) -> String {
         each!(self, signed => signed.statement.lines())
+    }
+
+    /// Whether it only takes back, or refuses, so that it can be said of a wish that was withdrawn as well.
+    pub fn takes_back(&self) -> bool {
+        match self {
+            Word::Like(like) => !like.statement.like,
+            Word::Promise(promise) => promise.statement.amount_sat == 0,
+            Word::Offer(offer) => {
+                matches!(offer.statement.choice, OfferChoice::Decline | OfferChoice::Release)
+            }
+            Word::Lead(lead) => lead.statement.choice != LeadChoice::Accept && lead.statement.place.is_none(),
+        }
+    }
+
+    /// The signature.
+    pub fn signature(&self) -> &StatementSignature {
+        each!(self, signed => &signed.signature)
     }
 
     /// Whether another word is the same statement, whatever the signatures.

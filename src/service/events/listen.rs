@@ -59,10 +59,12 @@ impl Held<'_> {
         if self.senders.is_empty() {
             return;
         }
-        let pledge = event.pledge.map(|index| Topic::Pledge(event.charter, index));
-        let topics = [Topic::All, Topic::Project(event.project), Topic::Task(event.charter)];
+        let topics = [Topic::All, Topic::Project(event.project)];
+        let wish = event.wish.map(Topic::Wish);
+        let task = event.charter.map(Topic::Task);
+        let pledge = event.charter.zip(event.pledge).map(|(charter, index)| Topic::Pledge(charter, index));
         let mut text = String::new();
-        for topic in topics.into_iter().chain(pledge) {
+        for topic in topics.into_iter().chain(wish).chain(task).chain(pledge) {
             let Some(sending) = self.senders.get_mut(&topic) else { continue };
             if text.is_empty() {
                 write_event(&mut text, event);

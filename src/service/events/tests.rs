@@ -8,7 +8,8 @@ fn event(seq: u64, place: u32, task: u8, pledge: Option<u32>) -> PublicEvent {
     PublicEvent {
         id: EventId { seq, place },
         what: What::TaskOpened { open_address: String::new() },
-        charter: CharterId([task; 32]),
+        charter: Some(CharterId([task; 32])),
+        wish: None,
         pledge,
         signed_by: None,
         project: ProjectId::of(&repository),
@@ -96,6 +97,27 @@ fn backwards_pages_go_from_the_newest_to_the_first_without_gap_or_repetition() {
     let cut = super::tests::log(2);
     assert_eq!(walk(&cut, Topic::All), (vec!["7-0".into(), "5-0".into()], true));
     assert_eq!(walk(&cut, Topic::Task(CharterId([1; 32]))), (vec!["7-0".into()], true));
+}
+
+#[test]
+fn a_wish_has_its_own_events_until_they_are_forgotten() {
+    let wish = crate::escrow::statement::TaskId([9; 32]);
+    let said = |seq| PublicEvent { charter: None, wish: Some(wish), ..event(seq, 0, 1, None) };
+    let chartered = |seq| PublicEvent { wish: Some(wish), ..event(seq, 0, 1, None) };
+    let log = EventLog::new(3, 10, 0);
+    log.tell(vec![said(1), event(2, 0, 1, None), chartered(3)]);
+    let of = |topic: &Topic| ids(&log.page(topic, EventId::default(), 9).unwrap());
+    assert_eq!(of(&Topic::Wish(wish)), ["1-0", "3-0"]);
+    assert_eq!(of(&Topic::Task(CharterId([1; 32]))), ["2-0", "3-0"], "a drafted charter is told of both");
+    assert_eq!(of(&Topic::Project(event(1, 0, 1, None).project)).len(), 3);
+    assert_eq!(of(&Topic::Wish(crate::escrow::statement::TaskId([8; 32]))), [""; 0]);
+    log.tell(vec![said(4), event(5, 0, 1, None), event(6, 0, 1, None)]);
+    assert_eq!(log.before(&Topic::Wish(wish), None, 9).items.len(), 1);
+    log.tell(vec![event(7, 0, 1, None)]);
+    assert!(
+        log.last(&Topic::Wish(wish), 9).is_empty()
+            && log.last(&Topic::Task(CharterId([1; 32])), 9).len() == 3
+    );
 }
 
 #[test]

@@ -26,8 +26,12 @@ struct PublicEvent {
     r#type: String,
     /// What belongs to the type: what it always has is required here, by the type.
     data: std::collections::BTreeMap<String, serde_json::Value>,
-    /// The task's charter.
-    charter: crate::escrow::statement::CharterId,
+    /// The task's charter; left out where it is about a wish that has none, or about the project itself.
+    #[schema(nullable = false)]
+    charter: Option<crate::escrow::statement::CharterId>,
+    /// The wish it is about; left out where it is about a task, or about the project itself.
+    #[schema(nullable = false)]
+    wish: Option<crate::escrow::statement::TaskId>,
     /// The pledge it is about; left out where it is about the task, or a gift.
     #[schema(value_type = Option<PledgeIndex>, nullable = false)]
     pledge: Option<u32>,

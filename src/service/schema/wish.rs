@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 mirrored! {
     wish::Wish => Wish,
+    wish::Withdrawal => Withdrawal,
     wish::Like => Like,
     wish::Promise => Promise,
     wish::OfferedSeat => OfferedSeat,
@@ -19,6 +20,7 @@ mirrored! {
     wish::Lead => Lead,
     wish::Word => Word,
     project::Project => Project,
+    project::ProjectWithdrawal => ProjectWithdrawal,
 }
 
 /// What somebody would like to see done.
@@ -236,6 +238,58 @@ struct Project {
     /// The highest counter of a key counts.
     #[schema(value_type = WordCounter)]
     counter: u32,
+}
+
+/// That whoever wrote a wish wishes for it no longer. It is final.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct Withdrawal {
+    /// Network of the wish.
+    network: Network,
+    /// The wish.
+    task: TaskId,
+    /// Its author.
+    #[schema(value_type = PublicKey)]
+    by: String,
+}
+
+/// That a key claims a project no longer, until it says something of it under a higher counter.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct ProjectWithdrawal {
+    /// Network of the service.
+    network: Network,
+    /// The repository, as the claim has it.
+    #[schema(min_length = 1, max_length = 300)]
+    repository: String,
+    /// Whose claim.
+    #[schema(value_type = PublicKey)]
+    by: String,
+    /// Of the counters of its claim: the highest counts.
+    #[schema(value_type = WordCounter)]
+    counter: u32,
+}
+
+/// A withdrawal as the wish's author signed it, tag `upfront/wish-withdrawal`.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub struct SignedWithdrawal {
+    /// What is taken back.
+    statement: wish::Withdrawal,
+    /// By its key.
+    signature: StatementSignature,
+}
+
+/// A withdrawal of a claim as its key signed it, tag `upfront/project-withdrawal`.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+pub struct SignedProjectWithdrawal {
+    /// What is taken back.
+    statement: project::ProjectWithdrawal,
+    /// By its key.
+    signature: StatementSignature,
 }
 
 /// A wish as its author signed it, tag `upfront/wish`.

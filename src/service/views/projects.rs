@@ -2,8 +2,10 @@
 
 use super::{ClaimView, LeaderView, TaskSummary, WishSummary};
 use crate::escrow::book::Book;
+use crate::escrow::project::Project;
 use crate::escrow::public::{EventId, ProjectId, PublicEvent};
 use crate::escrow::task::Task;
+use crate::service::hidden::Hidden;
 use crate::service::schema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,74 +54,79 @@ pub struct ProjectView {
     pub claims: Vec<ClaimView>,
     /// Its tasks.
     pub tasks: Vec<TaskSummary>,
-    /// Wishes for it, in its leader's order, at most 200.
+    /// Wishes for it that are not withdrawn, in its leader's order, at most 200.
     pub wishes: Vec<WishSummary>,
     /// How many there are.
     #[schema(value_type = schema::Count)]
     pub wish_count: usize,
 }
 
-/// Every project, by repository: those of tasks, of wishes, and those that somebody set up.
-pub fn projects(book: &Book) -> Vec<ProjectSummary> {
+/// Every project, by repository: those of tasks, of wishes, and those that somebody claims.
+pub fn projects(book: &Book, hidden: &Hidden) -> Vec<ProjectSummary> {
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for task in book.tasks().values() {
         counts.entry(&task.charter().fields().repository).or_default().0 += 1;
     }
-    for wish in book.wishes().in_order() {
+    let wishes = book.wishes().in_order();
+    for wish in wishes.filter(|wish| wish.withdrawn().is_none() && !hidden.wish(wish)) {
         counts.entry(wish.repository()).or_default().1 += 1;
     }
     for (_, claims) in book.projects().all() {
-        let settings = claims.first().and_then(|claim| claim.settings());
+        let mut standing =
+            claims.iter().filter(|claim| claim.withdrawn().is_none() && !hidden.key(&claim.by));
+        let settings = standing.find_map(|claim| claim.settings());
         settings.map(|settings| counts.entry(&settings.repository).or_default());
     }
     let summary = |(repository, (tasks, wishes)): (&str, (usize, usize))| ProjectSummary {
         project: ProjectId::of(repository),
         repository: repository.to_owned(),
-        name: book.settings(repository).map(|settings| settings.name.clone()),
+        name: settings(book, repository, hidden).map(|settings| settings.name.clone()),
         tasks,
         wishes,
     };
     counts.into_iter().map(summary).collect()
 }
 
-/// The repository with this id, if any task, wish or claim names it.
-pub fn repository_of(book: &Book, project: ProjectId) -> Option<&str> {
-    let task = book.tasks().values().map(|task| task.charter().fields().repository.as_str());
-    let wish = book.wishes().in_order().map(|wish| wish.repository());
-    let mut named = task.chain(wish).filter(|repository| ProjectId::of(repository) == project);
-    let claimed = || {
-        let settings = book.projects().claims(&project).first()?.settings()?;
-        Some(settings.repository.as_str())
-    };
-    claimed().or_else(|| named.next())
+/// What the leader of a repository says of it, where that is shown.
+pub fn settings<'a>(book: &'a Book, repository: &str, hidden: &Hidden) -> Option<&'a Project> {
+    book.settings(repository).filter(|settings| !hidden.key(&settings.by))
+}
+
+/// The repository with this id, if any task, wish or claim that is shown names it.
+pub fn repository_of<'a>(book: &'a Book, project: ProjectId, hidden: &Hidden) -> Option<&'a str> {
+    let wish = || book.wishes().of_project(&project).find(|wish| !hidden.wish(wish));
+    let claim = || book.projects().claims(&project).iter().find(|claim| !hidden.key(&claim.by));
+    let claimed = || Some(claim()?.settings()?.repository.as_str());
+    book.repository_of(&project).or_else(|| wish().map(|wish| wish.repository())).or_else(claimed)
 }
 
 impl ProjectView {
     /// Of the repository with this id, if anything names it.
-    pub fn of(book: &Book, project: ProjectId) -> Option<ProjectView> {
-        let repository = repository_of(book, project)?;
-        let belongs = |task: &&Task| task.charter().fields().repository == repository;
+    pub fn of(book: &Book, project: ProjectId, hidden: &Hidden) -> Option<ProjectView> {
+        let repository = repository_of(book, project, hidden)?;
+        let mut tasks: Vec<&Task> = book.tasks_of(repository).collect();
+        tasks.sort_by_key(|task| task.id());
         let leader = book.leader(repository);
-        let claims = book.projects().claims(&project).iter();
-        let wishes = book.wishes_for(repository);
+        let claims = book.projects().claims(&project).iter().filter(|claim| !hidden.key(&claim.by));
+        let mut wishes = book.wishes_for(repository);
+        wishes.retain(|wish| !hidden.wish(wish));
         Some(ProjectView {
             project,
             repository: repository.to_owned(),
             claims: claims.filter_map(|claim| ClaimView::of(claim, leader.as_ref())).collect(),
             leader: leader.map(LeaderView::from),
-            tasks: book
-                .tasks()
-                .values()
-                .filter(belongs)
-                .map(|task| TaskSummary::new(task, book.tip()))
-                .collect(),
+            tasks: tasks.into_iter().map(|task| TaskSummary::new(task, book.tip())).collect(),
             wish_count: wishes.len(),
-            wishes: wishes.into_iter().take(WISHES).map(|wish| WishSummary::new(book, wish)).collect(),
+            wishes: wishes
+                .into_iter()
+                .take(WISHES)
+                .map(|wish| WishSummary::new(book, wish, hidden))
+                .collect(),
         })
     }
 
     /// What its leader says of it.
-    pub fn settings(&self) -> Option<&crate::escrow::project::Project> {
-        self.claims.iter().find(|claim| claim.leads).map(|claim| &claim.settings)
+    pub fn settings(&self) -> Option<&Project> {
+        self.claims.iter().find(|claim| claim.leads && claim.withdrawn.is_none()).map(|claim| &claim.settings)
     }
 }

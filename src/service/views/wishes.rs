@@ -4,16 +4,19 @@ use super::{BadCursor, Page};
 use crate::escrow::book::Book;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::Totals;
-use crate::escrow::project::{Claim, Leader, Project};
+use crate::escrow::project::{Claim, ClaimWithdrawn, Leader, Project};
 use crate::escrow::public::ProjectId;
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{CharterId, Digest, TaskId};
 use crate::escrow::task::{Stage, Task, title};
 use crate::escrow::wish::{LeadChoice, Reservation, WishState, Word};
+use crate::service::hidden::Hidden;
 use crate::service::schema;
+use bitcoin::Amount;
 use bitcoin::secp256k1::XOnlyPublicKey;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use utoipa::{IntoParams, ToSchema};
 
 /// Most keys of one kind named in a wish's view, and most words; the rest is in the list of words.
@@ -44,9 +47,12 @@ pub struct ClaimView {
     pub by: XOnlyPublicKey,
     /// Whether it leads the project here.
     pub leads: bool,
-    /// When it came first.
+    /// When it came first, or came back after it had been withdrawn.
     #[schema(value_type = schema::UnixSeconds)]
     pub since_secs: u32,
+    /// That the key took it back, if that is what it said last: then it claims nothing.
+    #[schema(required)]
+    pub withdrawn: Option<WithdrawnClaim>,
     /// How often it has spoken.
     #[schema(value_type = schema::Count)]
     pub statements: usize,
@@ -56,6 +62,29 @@ pub struct ClaimView {
     pub signature: StatementSignature,
 }
 
+/// That a key took its claim to a project back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WithdrawnClaim {
+    /// When.
+    #[schema(value_type = schema::UnixSeconds)]
+    pub at_secs: u32,
+    /// Under which counter.
+    #[schema(value_type = schema::WordCounter)]
+    pub counter: u32,
+    /// Its signature, tag `upfront/project-withdrawal`.
+    pub signature: StatementSignature,
+}
+
+impl From<&ClaimWithdrawn> for WithdrawnClaim {
+    fn from(withdrawn: &ClaimWithdrawn) -> WithdrawnClaim {
+        WithdrawnClaim {
+            at_secs: withdrawn.at_mtp_secs,
+            counter: withdrawn.signed.statement.counter,
+            signature: withdrawn.signed.signature,
+        }
+    }
+}
+
 impl ClaimView {
     /// Of a claim.
     pub fn of(claim: &Claim, leader: Option<&Leader>) -> Option<ClaimView> {
@@ -63,8 +92,9 @@ impl ClaimView {
         Some(ClaimView {
             by: claim.by,
             leads: leader.is_some_and(|leader| leader.key == claim.by),
-            since_secs: claim.said.first()?.at_mtp_secs,
-            statements: claim.said.len(),
+            since_secs: claim.since_mtp_secs,
+            withdrawn: claim.withdrawn().map(WithdrawnClaim::from),
+            statements: claim.said.len() + claim.withdrawals.len(),
             settings: newest.signed.statement.clone(),
             signature: newest.signed.signature,
         })
@@ -105,6 +135,9 @@ pub struct WishSummary {
     /// When it was written down.
     #[schema(value_type = schema::UnixSeconds)]
     pub at_secs: u32,
+    /// When its author withdrew it, if they did.
+    #[schema(required, value_type = Option<schema::UnixSeconds>)]
+    pub withdrawn_secs: Option<u32>,
     /// What the project's leader says.
     pub lead: LeadChoice,
     /// Its place in the leader's order.
@@ -175,6 +208,9 @@ pub struct WishView {
     pub link: Option<String>,
     /// The author's signature, tag `upfront/wish`.
     pub signature: StatementSignature,
+    /// That they withdrew it, if they did.
+    #[schema(required)]
+    pub withdrawn: Option<WithdrawnView>,
     /// Who leads the project here.
     #[schema(required)]
     pub leader: Option<LeaderView>,
@@ -189,7 +225,8 @@ pub struct WishView {
     /// Who represents them unless somebody else is named.
     #[schema(required, value_type = Option<schema::PublicKey>)]
     pub representative: Option<XOnlyPublicKey>,
-    /// Charters that were drafted from it, in the order they were written down.
+    /// Charters that were drafted from it, at most a hundred: those that take or took pledges first, then in the order they
+    /// were written down.
     pub charters: Vec<WishCharter>,
     /// How many words were said to it.
     #[schema(value_type = schema::Count)]
@@ -201,11 +238,69 @@ pub struct WishView {
     pub tip: Option<Tip>,
 }
 
+/// That whoever wrote a wish withdrew it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WithdrawnView {
+    /// When.
+    #[schema(value_type = schema::UnixSeconds)]
+    pub at_secs: u32,
+    /// The author's signature, tag `upfront/wish-withdrawal`.
+    pub signature: StatementSignature,
+}
+
+/// What counts of all that was said to a wish, without what this service does not show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Who likes it; nobody where the leader has switched likes off.
+    pub likes: Vec<XOnlyPublicKey>,
+    /// Whether it may be liked.
+    pub takes_likes: bool,
+    /// Who promises what.
+    pub promises: Vec<(XOnlyPublicKey, Amount)>,
+    /// Who offers to do the work.
+    pub developers: Vec<XOnlyPublicKey>,
+    /// Who offers to represent the sponsors.
+    pub representatives: Vec<XOnlyPublicKey>,
+    /// Who represents them unless somebody else is named.
+    pub representative: Option<XOnlyPublicKey>,
+    /// Who leads the project here.
+    pub leader: Option<Leader>,
+}
+
+impl Heard {
+    /// Of a wish.
+    pub fn of(book: &Book, wish: &WishState, hidden: &Hidden) -> Heard {
+        let shown = |key: &XOnlyPublicKey| !hidden.key(key);
+        let leader = book.leader(wish.repository());
+        let takes_likes =
+            book.settings_of(wish.repository(), leader.as_ref()).is_none_or(|settings| settings.likes);
+        let likes = if takes_likes { wish.likes() } else { Vec::new() };
+        Heard {
+            likes: likes.into_iter().filter(shown).collect(),
+            takes_likes,
+            promises: wish.promises().into_iter().filter(|(by, _)| shown(by)).collect(),
+            developers: wish.developers().into_iter().filter(shown).collect(),
+            representatives: wish.representatives().into_iter().filter(shown).collect(),
+            representative: wish.representative().filter(shown),
+            leader,
+        }
+    }
+
+    /// All promises together.
+    pub fn promised_sat(&self) -> u64 {
+        self.promises.iter().map(|(_, amount)| amount.to_sat()).fold(0, u64::saturating_add)
+    }
+}
+
 impl WishSummary {
     /// Of a wish.
-    pub fn new(book: &Book, wish: &WishState) -> WishSummary {
-        let leader = book.leader(wish.repository()).map(|leader| leader.key);
-        let (lead, place) = wish.lead(leader.as_ref());
+    pub fn new(book: &Book, wish: &WishState, hidden: &Hidden) -> WishSummary {
+        WishSummary::of(book, wish, &Heard::of(book, wish, hidden))
+    }
+
+    /// The same, of what counts.
+    pub fn of(book: &Book, wish: &WishState, heard: &Heard) -> WishSummary {
+        let (lead, place) = wish.lead(heard.leader.as_ref().map(|leader| &leader.key));
         WishSummary {
             wish: wish.id(),
             title: title(wish.text()),
@@ -213,12 +308,13 @@ impl WishSummary {
             repository: wish.repository().to_owned(),
             by: wish.by(),
             at_secs: wish.at_mtp_secs(),
+            withdrawn_secs: wish.withdrawn().map(|withdrawn| withdrawn.at_mtp_secs),
             lead,
             place,
-            likes: if book.takes_likes(wish.repository()) { wish.likes().len() } else { 0 },
-            promises: wish.promises().len(),
-            promised_sat: wish.promised().to_sat(),
-            developers: wish.developers().len(),
+            likes: heard.likes.len(),
+            promises: heard.promises.len(),
+            promised_sat: heard.promised_sat(),
+            developers: heard.developers.len(),
             reservation: book.tip().and_then(|tip| wish.reservation(tip.mtp_secs)).map(Into::into),
             charters: book.charters_of(wish).count(),
         }
@@ -254,42 +350,56 @@ impl WordView {
     /// A page of the words to a wish, in the order they came; of one key alone, where one is named.
     pub fn page(
         wish: &WishState,
+        hidden: &Hidden,
         by: Option<&XOnlyPublicKey>,
         after: Option<u32>,
         limit: usize,
     ) -> Page<WordView> {
         let first = after.map_or(0, |after| usize::try_from(after).unwrap_or(usize::MAX).saturating_add(1));
-        let numbers = (first..wish.said().len()).filter(|number| {
-            by.is_none_or(|by| wish.said().get(*number).is_some_and(|said| said.word.by() == *by))
-        });
+        // Whoever asks for one key knows it, and finds its next counter here.
+        let wanted = |said: &XOnlyPublicKey| by.map_or(!hidden.key(said), |by| by == said);
+        let numbers = (first..wish.said().len())
+            .filter(|number| wish.said().get(*number).is_some_and(|said| wanted(&said.word.by())));
         Page::cut(numbers.filter_map(|number| Some((number, WordView::new(wish, number)?))), limit)
     }
 }
 
 impl WishView {
     /// Of a wish.
-    pub fn new(book: &Book, wish: &WishState) -> WishView {
+    pub fn new(book: &Book, wish: &WishState, hidden: &Hidden) -> WishView {
+        let heard = Heard::of(book, wish, hidden);
         let tip = book.tip();
         let most = |mut keys: Vec<XOnlyPublicKey>| {
             keys.truncate(MOST);
             keys
         };
+        let shown =
+            |number: &usize| wish.said().get(*number).is_some_and(|said| !hidden.key(&said.word.by()));
         let count = wish.said().len();
+        let mut charters: Vec<&Task> = book.charters_of(wish).collect();
+        charters.sort_by_key(|task| !task.opened());
+        charters.truncate(MOST);
         WishView {
-            summary: WishSummary::new(book, wish),
+            summary: WishSummary::of(book, wish, &heard),
             text: wish.text().to_owned(),
             text_hash: wish.signed().statement.text_hash,
             link: wish.signed().statement.link.clone(),
             signature: wish.signed().signature,
-            leader: book.leader(wish.repository()).map(Into::into),
-            takes_likes: book.takes_likes(wish.repository()),
-            developers: most(wish.developers()),
-            representatives: most(wish.representatives()),
-            representative: wish.representative(),
-            charters: book.charters_of(wish).map(|task| WishCharter::new(task, wish, tip)).collect(),
-            words: count,
-            last_words: (count.saturating_sub(MOST)..count)
+            withdrawn: wish.withdrawn().map(|withdrawn| WithdrawnView {
+                at_secs: withdrawn.at_mtp_secs,
+                signature: withdrawn.signed.signature,
+            }),
+            leader: heard.leader.map(Into::into),
+            takes_likes: heard.takes_likes,
+            developers: most(heard.developers),
+            representatives: most(heard.representatives),
+            representative: heard.representative,
+            charters: charters.into_iter().map(|task| WishCharter::new(task, wish, tip)).collect(),
+            words: (0..count).filter(shown).count(),
+            last_words: (0..count)
                 .rev()
+                .filter(shown)
+                .take(MOST)
                 .filter_map(|number| WordView::new(wish, number))
                 .collect(),
             tip: tip.copied(),
@@ -305,6 +415,9 @@ pub struct WishQuery {
     /// Only those for this project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectId>,
+    /// Whether withdrawn ones are told as well; they are not if not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<bool>,
     /// Items in a page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 200, default = 50)]
@@ -320,7 +433,7 @@ impl WishQuery {
     ///
     /// # Errors
     /// If the cursor is none.
-    pub fn page(&self, book: &Book, limit: usize) -> Result<Page<WishSummary>, BadCursor> {
+    pub fn page(&self, book: &Book, hidden: &Hidden, limit: usize) -> Result<Page<WishSummary>, BadCursor> {
         let digits = |given: &&String| !given.is_empty() && given.bytes().all(|byte| byte.is_ascii_digit());
         let before: Option<u32> = match &self.cursor {
             None => None,
@@ -328,15 +441,20 @@ impl WishQuery {
                 Some(Some(given).filter(digits).and_then(|given| given.parse().ok()).ok_or(BadCursor)?)
             }
         };
+        let of_project: Option<BTreeSet<TaskId>> =
+            self.project.map(|project| book.wishes().of_project(&project).map(WishState::id).collect());
         let mut wanted: Vec<(u32, &WishState)> = (0_u32..)
             .zip(book.wishes().in_order())
             .filter(|(position, _)| before.is_none_or(|before| *position < before))
             .filter(|(_, wish)| {
-                self.project.is_none_or(|project| ProjectId::of(wish.repository()) == project)
+                of_project.as_ref().is_none_or(|wishes| wishes.contains(&wish.id()))
+                    && (self.withdrawn == Some(true) || wish.withdrawn().is_none())
+                    && !hidden.wish(wish)
             })
             .collect();
         wanted.sort_by_key(|(position, _)| Reverse(*position));
-        let summaries = wanted.into_iter().map(|(position, wish)| (position, WishSummary::new(book, wish)));
+        let summary = |wish| WishSummary::new(book, wish, hidden);
+        let summaries = wanted.into_iter().map(|(position, wish)| (position, summary(wish)));
         Ok(Page::cut(summaries, limit))
     }
 }

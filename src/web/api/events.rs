@@ -4,9 +4,9 @@ use super::super::body::Params;
 use super::super::clients::{Client, Source};
 use super::super::page::Query;
 use super::super::{ApiError, App};
-use super::paths::{PledgePath, ProjectPath, TaskPath};
+use super::paths::{PledgePath, ProjectPath, TaskPath, WishPath};
 use crate::escrow::public::{EventId, ProjectId};
-use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{CharterId, TaskId};
 use crate::service::ServiceError;
 use crate::service::events::{Full, Heard, Listener, Lost, Page, Seat, Topic};
 use crate::service::views::EventPage;
@@ -173,7 +173,7 @@ fn stream(listener: Listener, seat: Seat) -> Response {
 
 /// Follow all events
 ///
-/// What happens to any task. With `Accept: text/event-stream` a stream that goes on: each event with its `id`, its type
+/// What happens to any task, wish or project. With `Accept: text/event-stream` a stream that goes on: each event with its `id`, its type
 /// as `event`, and as `data` the same JSON as in pages; first a `hello`. Otherwise a page.
 #[utoipa::path(
     get, path = "/events", operation_id = "followEvents", tag = "events", params(Asked),
@@ -226,7 +226,7 @@ pub(super) async fn of_pledge(
 
 /// Follow a project's events
 ///
-/// As `followEvents`, of all tasks of a repository.
+/// As `followEvents`, of all tasks and wishes of a repository, and of what keys say of it.
 #[utoipa::path(
     get, path = "/projects/{project}/events", operation_id = "followProject", tag = "events",
     params(ProjectPath, Asked),
@@ -240,4 +240,22 @@ pub(super) async fn of_project(
 ) -> Result<Response, ApiError> {
     super::projects::repository(&app, project)?;
     tell(&app, Topic::Project(project), ask).await
+}
+
+/// Follow a wish's events
+///
+/// As `followEvents`, of one wish: everything said to it, and charters drafted from it.
+#[utoipa::path(
+    get, path = "/wishes/{wish}/events", operation_id = "followWish", tag = "events",
+    params(WishPath, Asked),
+    responses((status = 200, description = "A page, or a stream.",
+        content((EventPage = "application/json"), (String = "text/event-stream"))))
+)]
+pub(super) async fn of_wish(
+    State(app): State<App>,
+    Params(wish): Params<TaskId>,
+    ask: Ask,
+) -> Result<Response, ApiError> {
+    super::wishes::shown(&app, &wish, |_, _| ())?;
+    tell(&app, Topic::Wish(wish), ask).await
 }

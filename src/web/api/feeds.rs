@@ -1,12 +1,12 @@
-//! Atom feeds (RFC 4287) of a task and of a project: the last events in plain words. What people wrote goes in as
+//! Atom feeds (RFC 4287) of a task, of a wish and of a project: the last events in plain words. What people wrote goes in as
 //! text that no reader takes for markup.
 
 use super::super::body::Params;
 use super::super::{ApiError, App, etag, openapi};
-use super::paths::{ProjectPath, TaskPath};
+use super::paths::{ProjectPath, TaskPath, WishPath};
 use crate::escrow::charter::inert;
 use crate::escrow::public::{EventId, ProjectId, PublicEvent, in_words, source_in_words};
-use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{CharterId, TaskId};
 use crate::escrow::task::title;
 use crate::service::events::Topic;
 use atom_syndication::{Category, Content, Entry, Feed, FixedDateTime, Generator, Link, Person, Text};
@@ -41,7 +41,7 @@ pub(super) async fn of_task(
 
 /// Read a project's feed
 ///
-/// The last 50 events of all its tasks as an Atom feed (RFC 4287).
+/// The last 50 events of it, its wishes and its tasks as an Atom feed (RFC 4287).
 #[utoipa::path(
     get, path = "/projects/{project}/feed.atom", operation_id = "getProjectFeed", tag = "events", params(ProjectPath),
     responses(
@@ -56,6 +56,25 @@ pub(super) async fn of_project(
     let title = super::projects::repository(&app, project)?;
     let about = About { title, path: format!("projects/{project}") };
     Ok(feed(&app, Topic::Project(project), &about, &headers))
+}
+
+/// Read a wish's feed
+///
+/// Its last 50 events as an Atom feed (RFC 4287).
+#[utoipa::path(
+    get, path = "/wishes/{wish}/feed.atom", operation_id = "getWishFeed", tag = "events", params(WishPath),
+    responses(
+        (status = 200, description = "The feed.", body = String, content_type = "application/atom+xml"),
+    )
+)]
+pub(super) async fn of_wish(
+    State(app): State<App>,
+    Params(wish): Params<TaskId>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let name = super::wishes::shown(&app, &wish, |_, state| title(state.text()))?;
+    let about = About { title: name, path: format!("wishes/{wish}") };
+    Ok(feed(&app, Topic::Wish(wish), &about, &headers))
 }
 
 /// What a feed is about.
@@ -109,10 +128,19 @@ fn document(base: &str, about: &About, events: &[&PublicEvent]) -> Feed {
 
 fn entry(base: &str, event: &PublicEvent) -> Entry {
     let words = in_words(event);
-    let task = format!("{base}{}/tasks/{}", openapi::BASE, event.charter);
-    let address = event.pledge.map_or_else(|| task.clone(), |index| format!("{task}/pledges/{index}"));
+    // A charter that was drafted from a wish is told of the wish.
+    let (about, name) = match (event.wish, event.charter) {
+        (Some(wish), _) => (format!("wishes/{wish}"), format!("Wish {wish}")),
+        (None, Some(charter)) => (format!("tasks/{charter}"), format!("Task {charter}")),
+        (None, None) => {
+            (format!("projects/{}", event.project), format!("Project {}", inert(event.repository.as_str())))
+        }
+    };
+    let resource = format!("{base}{}/{about}", openapi::BASE);
+    let pledge = event.pledge.filter(|_| event.charter.is_some());
+    let address = pledge.map_or_else(|| resource.clone(), |index| format!("{resource}/pledges/{index}"));
     let content = Content {
-        value: Some(format!("{words}.\n{}{}.\nTask {}", source_in_words(event), key(event), event.charter)),
+        value: Some(format!("{words}.\n{}{}.\n{name}", source_in_words(event), key(event))),
         content_type: Some("text".into()),
         ..Content::default()
     };
@@ -124,11 +152,7 @@ fn entry(base: &str, event: &PublicEvent) -> Entry {
         categories: vec![Category { term: event.what.kind().to_owned(), ..Category::default() }],
         links: vec![
             link("alternate", address, "application/json"),
-            link(
-                "alternate",
-                format!("{base}/tasks/{}/timeline#event-{}", event.charter, event.id),
-                "text/html",
-            ),
+            link("alternate", format!("{base}/{about}/timeline#event-{}", event.id), "text/html"),
         ],
         content: Some(content),
         ..Entry::default()

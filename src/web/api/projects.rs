@@ -3,10 +3,10 @@
 use super::super::body::{Body, Params};
 use super::super::{ApiError, App};
 use super::paths::ProjectPath;
-use crate::escrow::project::Project;
+use crate::escrow::project::{Project, ProjectWithdrawal};
 use crate::escrow::public::ProjectId;
 use crate::escrow::statement::Signed;
-use crate::service::schema::SignedProject;
+use crate::service::schema::{SignedProject, SignedProjectWithdrawal};
 use crate::service::views::{ProjectSummary, ProjectView, projects, repository_of};
 use axum::Json;
 use axum::extract::State;
@@ -19,7 +19,7 @@ use axum::extract::State;
     responses((status = 200, description = "The projects.", body = Vec<ProjectSummary>))
 )]
 pub(super) async fn list(State(app): State<App>) -> Json<Vec<ProjectSummary>> {
-    Json(app.service.read(projects))
+    Json(app.service.read(|book| projects(book, &app.service.policy().hidden)))
 }
 
 /// Read a project
@@ -52,13 +52,40 @@ pub(super) async fn set(
     view(&app, project).map(Json)
 }
 
+/// Withdraw a claim to a project
+///
+/// Signed by the key that made it. It claims the project no longer, until it sets it up again under a higher counter: then it
+/// stands behind those who claim it by then. The same again changes nothing.
+#[utoipa::path(
+    post, path = "/projects/{project}/withdrawal", operation_id = "withdrawProject", tag = "wishes",
+    params(ProjectPath),
+    request_body = SignedProjectWithdrawal,
+    responses((status = 200, description = "The project.", body = ProjectView))
+)]
+pub(super) async fn withdraw(
+    State(app): State<App>,
+    Params(project): Params<ProjectId>,
+    Body(withdrawal): Body<Signed<ProjectWithdrawal>>,
+) -> Result<Json<ProjectView>, ApiError> {
+    if withdrawal.statement.id() != project {
+        let detail = "the withdrawal is of a claim to another project: send it there";
+        return Err(ApiError::new("other_task", detail.to_owned()));
+    }
+    let project = app.service.withdraw_project(withdrawal).await?;
+    view(&app, project).map(Json)
+}
+
 /// A project that there is.
 pub(super) fn view(app: &App, project: ProjectId) -> Result<ProjectView, ApiError> {
-    app.service.read(|book| ProjectView::of(book, project)).ok_or_else(|| ApiError::missing("project"))
+    let hidden = &app.service.policy().hidden;
+    app.service
+        .read(|book| ProjectView::of(book, project, hidden))
+        .ok_or_else(|| ApiError::missing("project"))
 }
 
 /// The repository of this id, if anything names it.
 pub(super) fn repository(app: &App, project: ProjectId) -> Result<String, ApiError> {
-    let known = app.service.read(|book| repository_of(book, project).map(str::to_owned));
+    let hidden = &app.service.policy().hidden;
+    let known = app.service.read(|book| repository_of(book, project, hidden).map(str::to_owned));
     known.ok_or_else(|| ApiError::missing("project"))
 }

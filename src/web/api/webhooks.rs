@@ -4,7 +4,7 @@ use super::super::body::{Body, Params};
 use super::super::{ApiError, App, Identity};
 use super::paths::WebhookPath;
 use crate::escrow::public::ProjectId;
-use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{CharterId, TaskId};
 use crate::webhooks::{Attempt, HookId, Owner, Scope, WebhookError, WebhookView, Webhooks};
 use axum::Json;
 use axum::extract::State;
@@ -23,12 +23,15 @@ pub struct NewWebhook {
     /// Only what happens to this task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<CharterId>,
-    /// Only what happens to tasks of this project.
+    /// Only what happens to tasks and wishes of this project, and what keys say of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectId>,
+    /// Only what is said to this wish, and charters drafted from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<TaskId>,
     /// Only events of these types; all if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(max_items = 64)]
+    #[schema(max_items = 128)]
     pub types: Vec<String>,
 }
 
@@ -64,7 +67,7 @@ fn on(app: &App) -> Result<&Arc<Webhooks>, ApiError> {
 
 /// Subscribe
 ///
-/// Public events of everything, a task or a project are posted to `url` from now on, each at least once and in order,
+/// Public events of everything, a task, a wish or a project are posted to `url` from now on, each at least once and in order,
 /// signed. The secret is told this once.
 #[utoipa::path(
     post, path = "/webhooks", operation_id = "createWebhook", tag = "webhooks",
@@ -76,8 +79,8 @@ pub(super) async fn create(
     Identity(by): Identity,
     Body(new): Body<NewWebhook>,
 ) -> Result<(StatusCode, Json<CreatedWebhook>), ApiError> {
-    let NewWebhook { url, task, project, types } = new;
-    let (webhook, secret) = on(&app)?.create(Owner(by), &url, Scope { task, project }, types).await?;
+    let NewWebhook { url, task, project, wish, types } = new;
+    let (webhook, secret) = on(&app)?.create(Owner(by), &url, Scope { task, project, wish }, types).await?;
     Ok((StatusCode::CREATED, Json(CreatedWebhook { webhook, secret: secret.expose() })))
 }
 

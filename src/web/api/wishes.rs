@@ -4,10 +4,11 @@ use super::super::body::{Body, Params};
 use super::super::page::{self, Query};
 use super::super::{ApiError, App};
 use super::paths::WishPath;
+use crate::escrow::book::Book;
 use crate::escrow::signature::StatementSignature;
 use crate::escrow::statement::{Signed, TaskId};
-use crate::escrow::wish::{Wish, WishRefused, Word};
-use crate::service::schema;
+use crate::escrow::wish::{Wish, WishRefused, WishState, Withdrawal, Word};
+use crate::service::schema::{self, SignedWithdrawal};
 use crate::service::views::{Page, WishQuery, WishSummary, WishView, WordView};
 use axum::Json;
 use axum::extract::State;
@@ -47,13 +48,34 @@ pub(super) struct WordQuery {
 }
 
 fn view(app: &App, wish: &TaskId) -> Result<Json<WishView>, ApiError> {
-    let found = app.service.read(|book| book.wishes().get(wish).map(|state| WishView::new(book, state)));
+    shown(app, wish, |book, state| WishView::new(book, state, &app.service.policy().hidden)).map(Json)
+}
+
+/// The wish as whoever said something to it is answered, also where it is not shown to others.
+fn answer(app: &App, wish: &TaskId) -> Result<Json<WishView>, ApiError> {
+    let hidden = &app.service.policy().hidden;
+    let found =
+        app.service.read(|book| book.wishes().get(wish).map(|state| WishView::new(book, state, hidden)));
     found.map(Json).ok_or_else(|| unknown(wish))
 }
 
-/// That there is no such wish.
-pub(in crate::web) fn unknown(wish: &TaskId) -> ApiError {
+fn unknown(wish: &TaskId) -> ApiError {
     ApiError::new("unknown_wish", WishRefused::UnknownWish { wish: *wish }.to_string())
+}
+
+/// What is read of a wish that there is, and that is shown here.
+pub(in crate::web) fn shown<T>(
+    app: &App,
+    wish: &TaskId,
+    read: impl FnOnce(&Book, &WishState) -> T,
+) -> Result<T, ApiError> {
+    app.service.read(|book| match book.wishes().get(wish) {
+        None => Err(unknown(wish)),
+        Some(state) if app.service.policy().hidden.wish(state) => {
+            Err(ApiError::new("not_shown", format!("the operator of this service does not show wish {wish}")))
+        }
+        Some(state) => Ok(read(book, state)),
+    })
 }
 
 /// Write a wish down
@@ -70,12 +92,12 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<WishView>), ApiError> {
     let NewWish { statement, signature, text } = given;
     let wish = app.service.write_wish(Signed { statement, signature }, &text).await?;
-    Ok((StatusCode::CREATED, view(&app, &wish)?))
+    Ok((StatusCode::CREATED, answer(&app, &wish)?))
 }
 
 /// List wishes
 ///
-/// In pages, newest first. The `Link` header leads to the next page.
+/// In pages, newest first, without withdrawn ones unless they are asked for. The `Link` header leads to the next page.
 #[utoipa::path(
     get, path = "/wishes", operation_id = "listWishes", tag = "wishes",
     params(WishQuery),
@@ -90,7 +112,7 @@ pub(super) async fn list(
     Query(query): Query<WishQuery>,
 ) -> Result<Response, ApiError> {
     let limit = page::limit(query.limit)?;
-    let page = app.service.read(|book| query.page(book, limit));
+    let page = app.service.read(|book| query.page(book, &app.service.policy().hidden, limit));
     Ok(page::respond(&uri, page.map_err(|error| ApiError::shape(error.to_string()))?))
 }
 
@@ -124,7 +146,26 @@ pub(super) async fn say(
     Body(word): Body<Word>,
 ) -> Result<Json<WishView>, ApiError> {
     app.service.say(&wish, word).await?;
-    view(&app, &wish)
+    answer(&app, &wish)
+}
+
+/// Withdraw a wish
+///
+/// Signed by whoever wrote it, and final: it leaves the lists, and takes no new likes, promises or offers. Charters drafted
+/// from it stand. The same again changes nothing.
+#[utoipa::path(
+    post, path = "/wishes/{wish}/withdrawal", operation_id = "withdrawWish", tag = "wishes",
+    params(WishPath),
+    request_body = SignedWithdrawal,
+    responses((status = 200, description = "The wish.", body = WishView))
+)]
+pub(super) async fn withdraw(
+    State(app): State<App>,
+    Params(wish): Params<TaskId>,
+    Body(withdrawal): Body<Signed<Withdrawal>>,
+) -> Result<Json<WishView>, ApiError> {
+    app.service.withdraw_wish(&wish, withdrawal).await?;
+    answer(&app, &wish)
 }
 
 /// List the words to a wish
@@ -145,8 +186,8 @@ pub(super) async fn words(
     Query(query): Query<WordQuery>,
 ) -> Result<Response, ApiError> {
     let (limit, after) = (page::limit(query.limit)?, page::after(query.cursor.as_ref())?);
-    let found = app.service.read(|book| {
-        book.wishes().get(&wish).map(|state| WordView::page(state, query.by.as_ref(), after, limit))
-    });
-    Ok(page::respond(&uri, found.ok_or_else(|| unknown(&wish))?))
+    let found = shown(&app, &wish, |_, state| {
+        WordView::page(state, &app.service.policy().hidden, query.by.as_ref(), after, limit)
+    })?;
+    Ok(page::respond(&uri, found))
 }

@@ -229,7 +229,9 @@ const WORD: Codes = &[
     "wish_full",
     "likes_off",
     "not_leader",
+    "wish_withdrawn",
 ];
+const WITHDRAW: Codes = &["unknown_wish", "other_task", "not_author"];
 const CLAIM: Codes = &["too_many_claims", "charter_text"];
 
 /// Where webhooks are kept.
@@ -262,7 +264,10 @@ fn own(operation: &str) -> &'static [Codes] {
         "getSettlementPsbts" => &[&["unknown_settlement"]],
         "signSettlement" => &[PSBT, SIGN],
         "writeWish" => &[IDENTITY, WISH],
-        "getWish" | "listWords" => &[&["unknown_wish"]],
+        "getWish" | "listWords" | "getWishFeed" => &[&["unknown_wish", "not_shown"]],
+        "withdrawWish" => &[&["chain_unknown", "other_network", "bad_signature"], WITHDRAW],
+        "withdrawProject" => &[IDENTITY, &["no_claim", "other_task", "too_many_claims"]],
+        "followWish" => &[FOLLOW, &["unknown_wish", "not_shown"]],
         "sayToWish" => &[IDENTITY, WORD],
         "setProject" => &[IDENTITY, ADDRESS, CLAIM],
         "followEvents" | "followTask" | "followProject" => &[FOLLOW],
@@ -351,6 +356,8 @@ pub(in crate::web) fn named() -> std::collections::BTreeSet<&'static str> {
         IDENTITY,
         WISH,
         WORD,
+        WITHDRAW,
+        &["no_claim", "not_shown"],
         CLAIM,
         WEBHOOKS,
         SUBSCRIBE,

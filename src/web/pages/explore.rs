@@ -124,8 +124,11 @@ pub(super) async fn show(
         let page = query.page(book, PAGE)?;
         let tasks = page.items.iter().filter_map(|summary| book.task(&summary.charter));
         let cards: Vec<TaskCard> = tasks.map(|task| TaskCard::of(task, book.tip())).collect();
-        let repositories: Vec<String> =
-            projects(book).into_iter().map(|project| project.repository).take(PROJECTS).collect();
+        let repositories: Vec<String> = projects(book, &app.service.policy().hidden)
+            .into_iter()
+            .map(|project| project.repository)
+            .take(PROJECTS)
+            .collect();
         Ok((cards, page.next, repositories))
     });
     let (tasks, cursor, repositories) =

@@ -4,23 +4,30 @@
 mod fields;
 mod form;
 mod refused;
+mod wished;
 
+use super::super::api::wishes::shown;
 use super::super::body::Fields;
+use super::super::page::Query;
 use super::super::{ApiError, App};
 use super::task::Terms;
 use super::{Asked, Site, pieces, show as respond, words};
 use crate::draft::Ground;
+use crate::draft::wish::{FromWish, Wished};
 use crate::escrow::charter::Charter;
-use crate::escrow::statement::{CharterId, Role};
+use crate::escrow::statement::{CharterId, Role, TaskId};
+use crate::escrow::wish::WishRefused;
+use crate::service::views::{Heard, settings};
 use askama::Template;
 use axum::extract::State;
 use axum::response::{Redirect, Response};
 use bitcoin::base64::Engine;
 use bitcoin::base64::prelude::BASE64_STANDARD;
 use form::{Drafted, Form};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
+use wished::Wish;
 
 #[derive(Template, Serialize)]
 #[template(path = "new_task.html")]
@@ -35,6 +42,10 @@ struct NewTask {
     errors: BTreeMap<String, String>,
     /// The dates that follow.
     moments: Vec<Moment>,
+    /// The wish it is drafted from.
+    wish: Option<TaskId>,
+    /// What of the wish and its project only people can put in, inert.
+    notes: Vec<String>,
 }
 
 /// A date that follows from what is in the form.
@@ -63,6 +74,10 @@ struct Review {
     shown_text: String,
     /// Title of the task.
     title: String,
+    /// The wish it was drafted from.
+    wish: Option<TaskId>,
+    /// Whether its text is the wish's, word for word.
+    same_text: bool,
     /// The terms in words.
     terms: Terms,
     /// The three.
@@ -83,21 +98,77 @@ struct Signer {
     nominated_by: String,
 }
 
+/// What a link may put into the form: an empty field is none.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Begin {
+    /// The wish to draft from.
+    #[serde(default)]
+    wish: String,
+    #[serde(default)]
+    repository: String,
+}
+
 /// `GET /new`.
-pub(super) async fn show(State(app): State<App>, asked: Asked) -> Result<Response, ApiError> {
+pub(super) async fn show(
+    State(app): State<App>,
+    asked: Asked,
+    Query(begin): Query<Begin>,
+) -> Result<Response, ApiError> {
     let (site, ground) = (Site::new(&app), ground(&app));
-    let form = Form::begin(site.network, &ground);
+    let form = match wish_of(&app, &begin.wish)? {
+        Some(wish) => Form::of_wish(site.network, &ground, wish),
+        None => {
+            let repository: String = pieces::inert(&begin.repository).chars().take(300).collect();
+            Form::begin(site.network, &ground).for_repository(&repository)
+        }
+    };
     respond(asked, &NewTask::new(site, form, &ground))
+}
+
+/// The wish of this id, as a charter is drafted from it.
+fn wish_of(app: &App, given: &str) -> Result<Option<Wish>, ApiError> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let id: TaskId = given.parse().map_err(|_| {
+        ApiError::shape("a wish's id is 64 lower-case hex digits: follow the link on its page".to_owned())
+    })?;
+    let hidden = &app.service.policy().hidden;
+    let wish = shown(app, &id, |book, state| {
+        if state.withdrawn().is_some() {
+            return Err(WishRefused::Withdrawn);
+        }
+        let heard = Heard::of(book, state, hidden);
+        let reserved = book.tip().and_then(|tip| state.reservation(tip.mtp_secs)).map(|held| held.by);
+        let from = FromWish::new(&Wished {
+            wish: id,
+            repository: state.repository(),
+            by: state.by(),
+            settings: settings(book, state.repository(), hidden),
+            developers: &heard.developers,
+            reserved: reserved.filter(|key| !hidden.key(key)),
+            representative: heard.representative,
+        });
+        Ok(Wish {
+            id,
+            text: state.text().to_owned(),
+            title: pieces::title(state.text()),
+            repository: state.repository().to_owned(),
+            from,
+        })
+    })?;
+    wish.map(Some).map_err(|error| ApiError::mapped(error.code(), error.to_string()))
 }
 
 /// `POST /new/preview`: the charter in words, or the form with what is wrong. Nothing is kept.
 pub(super) async fn preview(
     State(app): State<App>,
     asked: Asked,
-    Fields(given): Fields,
+    Fields(mut given): Fields,
 ) -> Result<Response, ApiError> {
     let (site, ground) = (Site::new(&app), ground(&app));
-    let mut form = Form::sent(site.network, given)
+    let wish = wish_of(&app, &given.remove("wish").unwrap_or_default())?;
+    let mut form = Form::sent(site.network, wish, given)
         .map_err(|name| ApiError::shape(format!("the form has no field {:?}", pieces::inert(&name))))?;
     match form.draft(&ground) {
         Some(drafted) => respond(asked, &Review::new(site, form, drafted)),
@@ -130,7 +201,9 @@ impl NewTask {
     fn new(site: Site, mut form: Form, ground: &Ground) -> NewTask {
         let moments = moments(&mut form, ground);
         let (values, errors) = (form.values().clone(), form.errors().clone());
-        NewTask { site, form, values, errors, moments }
+        let wish = form.wish().map(|wish| wish.id);
+        let notes = form.wish().map(|wish| wish.from.notes.iter().map(|note| pieces::inert(note)).collect());
+        NewTask { site, values, errors, moments, wish, notes: notes.unwrap_or_default(), form }
     }
 }
 
@@ -161,6 +234,8 @@ impl Review {
             charter_href: href("application/json", &canonical),
             text_href: href("text/markdown", &text),
             title: pieces::title(&text),
+            wish: form.wish().map(|wish| wish.id),
+            same_text: form.wish().is_some_and(|wish| wish.says(&text)),
             shown_text: pieces::inert(&text),
             terms: Terms::of(&charter),
             signers: signers(&charter),

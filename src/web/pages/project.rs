@@ -84,6 +84,8 @@ struct Leader {
     since_secs: Option<u32>,
     /// Where it says its key is published.
     published: Option<String>,
+    /// When it took its claim back.
+    withdrawn_secs: Option<u32>,
 }
 
 /// What the leader says of the project, inert.
@@ -120,6 +122,7 @@ impl Leader {
             hex: leader.key.to_string(),
             charter: leader.charter,
             since_secs: claim.map(|claim| claim.since_secs),
+            withdrawn_secs: claim.and_then(|claim| claim.withdrawn.as_ref()).map(|taken| taken.at_secs),
             published: claim.and_then(|claim| claim.settings.published.as_deref()).and_then(outward),
         }
     }
@@ -136,6 +139,7 @@ fn project_name(name: Option<&str>, repository: &str) -> String {
 }
 
 pub(super) async fn list(State(app): State<App>, asked: Asked) -> Result<Response, ApiError> {
+    let hidden = &app.service.policy().hidden;
     let (rows, all) = app.service.read(|book| {
         let mut raised: BTreeMap<&str, u64> = BTreeMap::new();
         for task in book.tasks().values() {
@@ -143,7 +147,7 @@ pub(super) async fn list(State(app): State<App>, asked: Asked) -> Result<Respons
             let sum = raised.entry(&task.charter().fields().repository).or_default();
             *sum = sum.saturating_add(sat);
         }
-        let all = projects(book);
+        let all = projects(book, hidden);
         let count = all.len();
         let row = |summary: ProjectSummary| Row {
             project: summary.project,
@@ -165,7 +169,7 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let site = Site::new(&app);
     let view = app.service.read(|book| {
-        let view = ProjectView::of(book, project)?;
+        let view = ProjectView::of(book, project, &app.service.policy().hidden)?;
         let tip = book.tip();
         let mut cards: Vec<TaskCard> = view
             .tasks

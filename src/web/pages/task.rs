@@ -144,7 +144,8 @@ pub(super) async fn show(
     let wish = app.service.read(|book| {
         let fields = book.task(&charter)?.charter().fields();
         let wish = book.wishes().get(&fields.task)?;
-        (wish.repository() == fields.repository).then(|| wish.id())
+        let shown = !app.service.policy().hidden.wish(wish);
+        (shown && wish.repository() == fields.repository).then(|| wish.id())
     });
     let mut view = app.service.read_task(&charter, |task, tip| {
         let events = events.iter().rev().map(|event| EventRow::of(event)).collect();

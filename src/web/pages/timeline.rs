@@ -1,6 +1,7 @@
-//! What happened to a task, or to all tasks of a project, backwards in pages: every act with who signed it, and what
+//! What happened to a task, to a wish, or to all of a project, backwards in pages: every act with who signed it, and what
 //! nobody signed with where it comes from. The events are those of the API and of the feeds, under the same ids.
 
+use super::super::api::wishes::shown;
 use super::super::body::Params;
 use super::super::page::Query;
 use super::super::{ApiError, App};
@@ -8,7 +9,8 @@ use super::pieces::{self, repository_name};
 use super::task::EventRow;
 use super::{Asked, Site, show as respond, words};
 use crate::escrow::public::{EventId, ProjectId, PublicEvent, Source, source, source_in_words};
-use crate::escrow::statement::CharterId;
+use crate::escrow::statement::{CharterId, TaskId};
+use crate::nip98::npub;
 use crate::service::events::{Backwards, Topic};
 use crate::service::views::repository_of;
 use askama::Template;
@@ -42,10 +44,19 @@ struct Row {
     source: Source,
     /// The same in words.
     source_words: String,
-    /// Title of its task; on a project's timeline.
-    task: Option<String>,
+    /// The task or wish it is about; on a project's timeline.
+    about: Option<About>,
     /// Where there is more about it.
     href: Option<String>,
+}
+
+/// A task or wish of a project.
+#[derive(Clone, Serialize)]
+struct About {
+    /// What it is called.
+    title: String,
+    /// Where it is.
+    href: String,
 }
 
 #[derive(Template, Serialize)]
@@ -55,8 +66,10 @@ struct Timeline {
     site: Site,
     /// What it is the timeline of.
     title: String,
-    /// The task; absent on a project's.
+    /// The task; absent on another's.
     charter: Option<CharterId>,
+    /// The wish; absent on another's.
+    wish: Option<TaskId>,
     project: ProjectId,
     project_name: String,
     /// The newest first.
@@ -84,7 +97,7 @@ pub(super) async fn of_task(
     })?;
     let told = app.service.events().before(&Topic::Task(charter), query.before, EVENTS);
     let resource = format!("/api/v1/tasks/{charter}");
-    let page = Timeline::new(Site::new(&app), title, &repository, told, &query, &resource, None);
+    let page = Timeline::new(Site::new(&app), title, &repository, told, &query, &resource, &|_| None);
     respond(asked, &Timeline { charter: Some(charter), ..page })
 }
 
@@ -94,21 +107,43 @@ pub(super) async fn of_project(
     Params(project): Params<ProjectId>,
     Query(query): Query<TimelineQuery>,
 ) -> Result<Response, ApiError> {
-    let titles = app.service.read(|book| {
-        // A project may have wishes or a leader, and no task yet: then nothing has happened.
-        let repository = repository_of(book, project)?.to_owned();
-        let tasks = book.tasks().values();
-        let ours = tasks.filter(|task| task.charter().fields().repository == repository);
-        let titles: BTreeMap<CharterId, String> =
-            ours.map(|task| (task.id(), pieces::title(task.text()))).collect();
-        Some((repository, titles))
-    });
-    let (repository, titles) = titles.ok_or(ApiError::missing("project"))?;
     let told = app.service.events().before(&Topic::Project(project), query.before, EVENTS);
+    let named = app.service.read(|book| {
+        let repository = repository_of(book, project, &app.service.policy().hidden)?.to_owned();
+        let about = |event: &PublicEvent| {
+            if let Some(wish) = event.wish {
+                let title = pieces::title(book.wishes().get(&wish)?.text());
+                return Some(About { title, href: format!("/wishes/{wish}") });
+            }
+            let charter = event.charter?;
+            Some(About {
+                title: pieces::title(book.task(&charter)?.text()),
+                href: format!("/tasks/{charter}"),
+            })
+        };
+        let named: BTreeMap<EventId, About> =
+            told.items.iter().filter_map(|event| Some((event.id, about(event)?))).collect();
+        Some((repository, named))
+    });
+    let (repository, named) = named.ok_or(ApiError::missing("project"))?;
     let resource = format!("/api/v1/projects/{project}");
     let name = repository_name(&repository);
-    let page = Timeline::new(Site::new(&app), name, &repository, told, &query, &resource, Some(&titles));
-    respond(asked, &page)
+    let about = |event: &PublicEvent| named.get(&event.id).cloned();
+    respond(asked, &Timeline::new(Site::new(&app), name, &repository, told, &query, &resource, &about))
+}
+
+pub(super) async fn of_wish(
+    State(app): State<App>,
+    asked: Asked,
+    Params(wish): Params<TaskId>,
+    Query(query): Query<TimelineQuery>,
+) -> Result<Response, ApiError> {
+    let (title, repository) =
+        shown(&app, &wish, |_, state| (pieces::title(state.text()), state.repository().to_owned()))?;
+    let told = app.service.events().before(&Topic::Wish(wish), query.before, EVENTS);
+    let resource = format!("/api/v1/wishes/{wish}");
+    let page = Timeline::new(Site::new(&app), title, &repository, told, &query, &resource, &|_| None);
+    respond(asked, &Timeline { wish: Some(wish), ..page })
 }
 
 impl Timeline {
@@ -119,7 +154,7 @@ impl Timeline {
         told: Backwards,
         query: &TimelineQuery,
         resource: &str,
-        titles: Option<&BTreeMap<CharterId, String>>,
+        about: &dyn Fn(&PublicEvent) -> Option<About>,
     ) -> Timeline {
         let row = |event: &PublicEvent| {
             let EventRow { words, href, .. } = EventRow::of(event);
@@ -127,7 +162,7 @@ impl Timeline {
                 words,
                 source: source(event),
                 source_words: source_in_words(event),
-                task: titles.map(|titles| titles.get(&event.charter).cloned().unwrap_or_default()),
+                about: about(event),
                 href,
                 event: event.clone(),
             }
@@ -136,6 +171,7 @@ impl Timeline {
             site,
             title,
             charter: None,
+            wish: None,
             project: ProjectId::of(repository),
             project_name: repository_name(repository),
             events: told.items.iter().map(|event| row(event)).collect(),
@@ -147,11 +183,17 @@ impl Timeline {
         }
     }
 
+    /// What was said to the wish, signed.
+    fn words(&self) -> String {
+        self.wish.map(|wish| format!("/api/v1/wishes/{wish}/words")).unwrap_or_default()
+    }
+
     /// The page's own address, without where it begins.
     fn path(&self) -> String {
-        match self.charter {
-            Some(charter) => format!("/tasks/{charter}/timeline"),
-            None => format!("/projects/{}/timeline", self.project),
+        match (self.charter, self.wish) {
+            (Some(charter), _) => format!("/tasks/{charter}/timeline"),
+            (None, Some(wish)) => format!("/wishes/{wish}/timeline"),
+            (None, None) => format!("/projects/{}/timeline", self.project),
         }
     }
 }
@@ -166,7 +208,9 @@ impl Row {
     }
 
     fn key(&self) -> Option<String> {
-        self.event.signed_by.and_then(|signed| signed.key).map(|key| key.to_string())
+        let key = self.event.signed_by.and_then(|signed| signed.key)?;
+        // Identities as the pages of wishes and projects write them; keys of charters as charters do.
+        Some(if self.event.charter.is_none() { npub(&key) } else { key.to_string() })
     }
 
     /// What kind of signature, for who wants to check it.

@@ -1,22 +1,23 @@
 //! A wish's own page: what is wished, who likes it, what is promised, who offers, what the leader says, which
 //! charters came of it, and every word with who signed it.
 
-use super::super::api::wishes::unknown;
+use super::super::api::wishes::shown;
 use super::super::body::Params;
 use super::super::page::Query;
 use super::super::{ApiError, App};
 use super::pieces::{self, Progress, outward, repository_name};
 use super::task::fundable;
-use super::wishes::{lead_tone, lead_words};
+use super::wishes::{state_tone, state_words};
 use super::{Asked, Site, show as respond, stage_words, words};
 use crate::escrow::book::Book;
 use crate::escrow::facts::Tip;
 use crate::escrow::public::ProjectId;
-use crate::escrow::statement::{CharterId, TaskId};
+use crate::escrow::statement::{CharterId, Role, TaskId};
 use crate::escrow::task::Task;
 use crate::escrow::wish::{LeadChoice, OfferChoice, WishState, Word};
 use crate::nip98::npub;
-use crate::service::views::{WishView, WordView};
+use crate::service::hidden::Hidden;
+use crate::service::views::{Heard, WishSummary, WordView};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -25,6 +26,10 @@ use serde::{Deserialize, Serialize};
 
 /// Words shown at once; `?before=N` goes on.
 const WORDS: usize = 50;
+/// Charters shown of those that were drafted from it.
+const CHARTERS: usize = 24;
+/// Keys shown that offer to take a seat.
+const KEYS: usize = 24;
 /// Promises shown.
 const PROMISES: usize = 20;
 
@@ -58,6 +63,8 @@ struct CharterRow {
     progress: Progress,
     /// Whether it takes pledges now.
     fundable: bool,
+    /// Whether all three have signed it.
+    attested: bool,
 }
 
 /// A word in words.
@@ -93,6 +100,10 @@ struct WishPage {
     #[serde(skip)]
     tone: &'static str,
     declined: bool,
+    withdrawn_secs: Option<u32>,
+    /// The author's key, who alone may withdraw it.
+    #[serde(skip)]
+    by_hex: String,
     place: Option<u32>,
     leader: Option<String>,
     #[serde(skip)]
@@ -103,14 +114,19 @@ struct WishPage {
     promise_count: usize,
     promised_sat: u64,
     developers: Vec<String>,
+    developer_count: usize,
     representatives: Vec<String>,
+    representative_count: usize,
     representative: Option<String>,
     reservation: Option<Reserved>,
     charters: Vec<CharterRow>,
+    charter_count: usize,
     /// The first charter that takes pledges.
     fund: Option<CharterId>,
     words: Vec<WordRow>,
     word_count: usize,
+    /// Whether the words begin with the newest.
+    newest: bool,
     /// Where earlier words are.
     earlier: Option<String>,
     tip: Option<Tip>,
@@ -123,57 +139,74 @@ pub(super) async fn show(
     Query(which): Query<Which>,
 ) -> Result<Response, ApiError> {
     let site = Site::new(&app);
-    let view =
-        app.service.read(|book| book.wishes().get(&wish).map(|state| page(site, book, state, which.before)));
-    respond(asked, &view.ok_or_else(|| unknown(&wish))?)
+    let hidden = &app.service.policy().hidden;
+    let view = shown(&app, &wish, |book, state| page(site, book, state, hidden, which.before))?;
+    respond(asked, &view)
 }
 
-fn page(site: Site, book: &Book, wish: &WishState, before: Option<usize>) -> WishPage {
-    let view = WishView::new(book, wish);
+fn page(site: Site, book: &Book, wish: &WishState, hidden: &Hidden, before: Option<usize>) -> WishPage {
+    let heard = Heard::of(book, wish, hidden);
+    let summary = WishSummary::of(book, wish, &heard);
     let tip = book.tip();
-    let names = |keys: &[XOnlyPublicKey]| keys.iter().map(npub).collect();
-    let end = before.unwrap_or(usize::MAX).min(view.words);
-    let begin = end.saturating_sub(WORDS);
-    let charters: Vec<CharterRow> = book.charters_of(wish).map(|task| charter_row(task, wish, tip)).collect();
-    let promises = wish.promises();
-    let summary = view.summary;
+    let names = |keys: &[XOnlyPublicKey]| keys.iter().take(KEYS).map(npub).collect();
+    let end = before.unwrap_or(usize::MAX).min(wish.said().len());
+    let shown = |number: &usize| wish.said().get(*number).is_some_and(|said| !hidden.key(&said.word.by()));
+    let word_count = (0..wish.said().len()).filter(shown).count();
+    let numbers: Vec<usize> = (0..end).rev().filter(shown).take(WORDS + 1).collect();
+    let begin = numbers.get(WORDS - 1).filter(|_| numbers.len() > WORDS);
+    let mut charters: Vec<CharterRow> =
+        book.charters_of(wish).map(|task| charter_row(task, wish, tip)).collect();
+    // Anybody may draft one: those that three have signed come first, and many drafts make no long page.
+    charters.sort_by_key(|row| (!row.fundable, !row.attested));
+    let fund = charters.iter().find(|row| row.fundable).map(|row| row.charter);
+    let charter_count = charters.len();
+    charters.truncate(CHARTERS);
+    let text = wish.text();
+    let leader = heard.leader.as_ref().map(|leader| leader.key);
     WishPage {
         site,
         wish: summary.wish,
-        title: pieces::title(&view.text),
-        text: pieces::body(&view.text),
+        title: pieces::title(text),
+        text: pieces::body(text),
         project: summary.project,
         project_name: repository_name(&summary.repository),
-        link: view.link.as_deref().and_then(outward),
+        link: wish.signed().statement.link.as_deref().and_then(outward),
         by: npub(&summary.by),
         at_secs: summary.at_secs,
         now_secs: tip.map(|tip| tip.mtp_secs),
-        state: lead_words(summary.lead),
-        tone: lead_tone(summary.lead),
+        state: state_words(&summary),
+        tone: state_tone(&summary),
         declined: summary.lead == LeadChoice::Decline,
-        place: summary.place,
-        leader: view.leader.as_ref().map(|leader| npub(&leader.key)),
-        leader_hex: view.leader.map(|leader| leader.key.to_string()),
-        takes_likes: view.takes_likes,
+        withdrawn_secs: summary.withdrawn_secs,
+        by_hex: summary.by.to_string(),
+        place: summary.place.filter(|_| summary.withdrawn_secs.is_none()),
+        leader: leader.as_ref().map(npub),
+        leader_hex: leader.map(|leader| leader.to_string()),
+        takes_likes: heard.takes_likes,
         likes: summary.likes,
-        promise_count: promises.len(),
-        promises: promises
-            .into_iter()
+        promise_count: heard.promises.len(),
+        promises: heard
+            .promises
+            .iter()
             .take(PROMISES)
-            .map(|(by, amount)| Promised { by: npub(&by), amount_sat: amount.to_sat() })
+            .map(|(by, amount)| Promised { by: npub(by), amount_sat: amount.to_sat() })
             .collect(),
         promised_sat: summary.promised_sat,
-        developers: names(&view.developers),
-        representatives: names(&view.representatives),
-        representative: view.representative.as_ref().map(npub),
+        developers: names(&heard.developers),
+        developer_count: heard.developers.len(),
+        representatives: names(&heard.representatives),
+        representative_count: heard.representatives.len(),
+        representative: heard.representative.as_ref().map(npub),
         reservation: summary
             .reservation
             .map(|held| Reserved { by: npub(&held.by), until_secs: held.until_secs }),
-        fund: charters.iter().find(|row| row.fundable).map(|row| row.charter),
+        fund,
         charters,
-        words: (begin..end).rev().filter_map(|number| word_row(wish, number)).collect(),
-        word_count: view.words,
-        earlier: (begin > 0).then(|| format!("/wishes/{}?before={begin}#said", summary.wish)),
+        charter_count,
+        earlier: begin.map(|begin| format!("/wishes/{}?before={begin}#said", summary.wish)),
+        words: numbers.into_iter().take(WORDS).filter_map(|number| word_row(wish, number)).collect(),
+        word_count,
+        newest: before.is_none(),
         tip: tip.copied(),
         repository: summary.repository,
     }
@@ -188,6 +221,7 @@ fn charter_row(task: &Task, wish: &WishState, tip: Option<&Tip>) -> CharterRow {
         same_text: task.charter().fields().text_hash == wish.signed().statement.text_hash,
         progress: Progress::of(task, tip),
         fundable: fundable(task, tip),
+        attested: task.attestations().len() == Role::ALL.len(),
     }
 }
 

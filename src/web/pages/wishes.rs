@@ -42,9 +42,9 @@ impl WishCard {
             wish: summary.wish,
             title: pieces::title(&summary.title),
             project_name: repository_name(&summary.repository),
-            state: lead_words(summary.lead),
-            tone: lead_tone(summary.lead),
-            place: summary.place,
+            state: state_words(summary),
+            tone: state_tone(summary),
+            place: summary.place.filter(|_| summary.withdrawn_secs.is_none()),
             likes: summary.likes,
             promises: summary.promises,
             promised_sat: summary.promised_sat,
@@ -55,9 +55,12 @@ impl WishCard {
     }
 }
 
-/// What the leader says, in words.
-pub(super) fn lead_words(choice: LeadChoice) -> &'static str {
-    match choice {
+/// Where it stands, in words.
+pub(super) fn state_words(wish: &WishSummary) -> &'static str {
+    if wish.withdrawn_secs.is_some() {
+        return "Withdrawn by its author";
+    }
+    match wish.lead {
         LeadChoice::Accept => "Accepted by the project",
         LeadChoice::Decline => "Declined by the project",
         LeadChoice::None => "Wished",
@@ -65,8 +68,11 @@ pub(super) fn lead_words(choice: LeadChoice) -> &'static str {
 }
 
 /// How it looks.
-pub(super) fn lead_tone(choice: LeadChoice) -> &'static str {
-    match choice {
+pub(super) fn state_tone(wish: &WishSummary) -> &'static str {
+    if wish.withdrawn_secs.is_some() {
+        return "bad";
+    }
+    match wish.lead {
         LeadChoice::Accept => "good",
         LeadChoice::Decline => "bad",
         LeadChoice::None => "",
@@ -78,6 +84,9 @@ pub(super) fn lead_tone(choice: LeadChoice) -> &'static str {
 pub(super) struct List {
     #[serde(default)]
     project: String,
+    /// Whether withdrawn ones are shown as well.
+    #[serde(default)]
+    withdrawn: String,
     #[serde(default)]
     cursor: String,
 }
@@ -94,6 +103,11 @@ struct Wishes {
     repository: Option<String>,
     wishes: Vec<WishCard>,
     next: Option<String>,
+    /// Whether withdrawn ones are among them.
+    withdrawn: bool,
+    /// The list with them, or without.
+    #[serde(skip)]
+    other: String,
 }
 
 pub(super) async fn list(
@@ -105,21 +119,26 @@ pub(super) async fn list(
     let project = given(list.project)
         .map(|text| text.parse::<ProjectId>().map_err(|error| ApiError::shape(error.to_string())))
         .transpose()?;
-    let query = WishQuery { project, limit: None, cursor: given(list.cursor) };
+    let withdrawn = (list.withdrawn == "true").then_some(true);
+    let query = WishQuery { project, withdrawn, limit: None, cursor: given(list.cursor) };
     let site = Site::new(&app);
+    let hidden = &app.service.policy().hidden;
     let (page, repository) = app.service.read(|book| {
-        let repository = project.and_then(|project| repository_of(book, project)).map(str::to_owned);
-        (query.page(book, PAGE), repository)
+        let repository = project.and_then(|project| repository_of(book, project, hidden)).map(str::to_owned);
+        (query.page(book, hidden, PAGE), repository)
     });
     let page = page.map_err(|error| ApiError::shape(error.to_string()))?;
     let of_project = project.map_or_else(String::new, |project| format!("project={project}&"));
+    let with_withdrawn = withdrawn.map_or("", |_| "withdrawn=true&");
     let view = Wishes {
         site,
         project,
         project_name: repository.as_deref().map(repository_name),
         repository,
         wishes: page.items.iter().map(WishCard::of).collect(),
-        next: page.next.map(|cursor| format!("/wishes?{of_project}cursor={cursor}")),
+        next: page.next.map(|cursor| format!("/wishes?{of_project}{with_withdrawn}cursor={cursor}")),
+        other: format!("/wishes?{of_project}withdrawn={}", withdrawn.is_none()),
+        withdrawn: withdrawn.is_some(),
     };
     respond(asked, &view)
 }

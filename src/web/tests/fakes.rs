@@ -13,6 +13,7 @@ use crate::escrow::refund::{self, BatchError, FeeInput, RefundBundle};
 use crate::escrow::statement::{Attest, CharterId, Role, Statement};
 use crate::escrow::testing::{self, FakeChain};
 use crate::nip98::{self, Asked};
+use crate::service::hidden::Hidden;
 use crate::service::views::FeeWalletView;
 use crate::service::{Clock, FeeWallet, FundError, Funded, Memory, Parts, Policy, Service};
 use crate::store::journal::sim::SimFiles;
@@ -254,6 +255,7 @@ static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
     max_drafts: 4,
     max_drafts_per_identity: 2,
     drafters: Vec::new(),
+    hidden: Hidden::default(),
 });
 
 fn start(source: &FakeSource, disk: &Disk, wallet: Option<OneOutput>) -> Arc<Service> {

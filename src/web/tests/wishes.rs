@@ -3,16 +3,21 @@
 use super::fakes::{World, identity};
 use crate::escrow::charter::Charter;
 use crate::escrow::network::Network;
-use crate::escrow::project::Project;
+use crate::escrow::project::{Project, ProjectWithdrawal};
 use crate::escrow::public::ProjectId;
 use crate::escrow::statement::{Attest, Digest, Role, Signed, Statement, TaskId};
 use crate::escrow::testing;
-use crate::escrow::wish::{Lead, LeadChoice, Like, Offer, OfferChoice, OfferedSeat, Promise, Wish, Word};
+use crate::escrow::wish::{
+    Lead, LeadChoice, Like, Offer, OfferChoice, OfferedSeat, Promise, Wish, Withdrawal, Word,
+};
 use axum::http::StatusCode;
 use bitcoin::secp256k1::{Secp256k1, XOnlyPublicKey};
 use serde_json::{Value, json};
 
+mod drafted;
 mod lies;
+mod told;
+mod withdrawn;
 
 const NET: Network = Network::Regtest;
 const REPOSITORY: &str = "https://example.org/speech";
@@ -80,10 +85,15 @@ pub async fn every_operation(world: &World) {
     let id = world.wished(2, TEXT).await;
     world.said(&like(id, 3, true, 1)).await;
     assert_eq!(world.set(project(7, 1), 7).await.0, StatusCode::OK);
-    for path in ["", "/words"] {
+    for path in ["", "/words", "/events", "/feed.atom"] {
         assert_eq!(world.get(&format!("/api/v1/wishes/{id}{path}")).await.0, StatusCode::OK);
     }
     assert_eq!(world.get("/api/v1/wishes").await.0, StatusCode::OK);
+    world.withdrawn(id, 2).await;
+    let repository = REPOSITORY.to_owned();
+    let withdrawal = signed(ProjectWithdrawal { network: NET, repository, by: key(7), counter: 2 }, 7);
+    let path = format!("/api/v1/projects/{}/withdrawal", ProjectId::of(REPOSITORY));
+    assert_eq!(world.post_unsigned(&path, &json!(withdrawal)).await.0, StatusCode::OK);
 }
 
 impl World {
@@ -97,6 +107,14 @@ impl World {
     async fn said(&self, word: &Word) -> Value {
         let path = format!("/api/v1/wishes/{}/words", word.task());
         let (status, view) = self.post_unsigned(&path, &json!(word)).await;
+        assert_eq!(status, StatusCode::OK, "{view}");
+        view
+    }
+
+    async fn withdrawn(&self, task: TaskId, n: u8) -> Value {
+        let withdrawal = signed(Withdrawal { network: NET, task, by: key(n) }, n);
+        let path = format!("/api/v1/wishes/{task}/withdrawal");
+        let (status, view) = self.post_unsigned(&path, &json!(withdrawal)).await;
         assert_eq!(status, StatusCode::OK, "{view}");
         view
     }
@@ -488,8 +506,29 @@ async fn commands_go_from_a_wish_to_a_charter() {
     assert_eq!(status, StatusCode::CREATED, "{body}");
     let shown = said(run(&server, "", &["wish", "show", id]).await);
     assert_eq!(shown["charters"][0]["charter"], json!(charter.id()));
+    let named = fields.developer.nominated_by.as_str();
+    assert!(named.starts_with("themselves, as npub1"), "{named}");
+    assert!(fields.representative.nominated_by.starts_with("the wish, which npub1"), "as on the page");
     // A file that is there already is not written over.
     std::fs::write(&text, "something else").unwrap();
     let (status, refused) = run(&server, "", &charter_args).await;
     assert_eq!((status, refused["error"]["code"].as_str()), (1, Some("exists")), "{refused}");
+
+    let told = said(run(&server, "", &["events", "--wish", id, "--limit", "1"]).await);
+    assert_eq!((&told["type"], &told["wish"]), (&json!("wish_written"), &json!(id)), "{told}");
+    let withdraw = ["wish", "withdraw", id];
+    let (status, refused) = run(&server, sponsor, &withdraw).await;
+    assert_eq!((status, refused["error"]["code"].as_str()), (1, Some("not_author")), "{refused}");
+    let taken = said(run(&server, author, &withdraw).await);
+    assert!(taken["summary"]["withdrawn_secs"].is_u64(), "{taken}");
+    assert_eq!(said(run(&server, "", &["wish", "list"]).await), json!([]));
+    assert_eq!(said(run(&server, "", &["wish", "list", "--withdrawn"]).await)[0]["wish"], id);
+    let (status, refused) = run(&server, "", &charter_args).await;
+    assert_eq!((status, refused["error"]["code"].as_str()), (1, Some("wish_withdrawn")), "{refused}");
+    let gone = said(run(&server, leader, &["project", "withdraw", REPOSITORY]).await);
+    assert!(gone["claims"][0]["withdrawn"]["counter"].is_u64(), "{gone}");
+    let (status, refused) = run(&server, leader, &["project", "withdraw", REPOSITORY]).await;
+    assert_eq!((status, refused["error"]["code"].as_str()), (1, Some("not_claimed")), "{refused}");
+    let back = said(run(&server, leader, &claim).await);
+    assert_eq!(back["claims"][0]["withdrawn"], Value::Null, "{back}");
 }

@@ -17,7 +17,7 @@ fn later(fields: &mut CharterFields) {
 /// Types of what is told of a task since a number of events, without what the other task says.
 fn of(world: &World, charter: CharterId, from: usize) -> Vec<(String, String)> {
     let events = told(world);
-    let own = events[from..].iter().filter(|event| event.charter == charter);
+    let own = events[from..].iter().filter(|event| event.charter == Some(charter));
     own.map(|event| (event.what.kind().to_owned(), in_words(event))).collect()
 }
 

@@ -68,11 +68,13 @@ fn samples() -> Map<String, Value> {
             "blocks",
             "generation",
             "to_index",
+            "place",
+            "until_secs",
         ],
     );
-    let flags = ["pair_only", "quorum_met", "threshold_reached", "counted", "accepted", "dispute"];
+    let flags = ["pair_only", "quorum_met", "threshold_reached", "counted", "accepted", "dispute", "counts"];
     let ids = ["txid", "block_hash", "settlement", "submission", "content", "to_charter"];
-    let texts = ["title", "open_address", "address", "link"];
+    let texts = ["title", "open_address", "address", "link", "name"];
     let mut samples = Map::new();
     let mut put = |names: &[&str], value: Value| {
         samples.extend(names.iter().map(|name| ((*name).to_owned(), value.clone())));
@@ -88,6 +90,8 @@ fn samples() -> Map<String, Value> {
     put(&["reason"], json!("late"));
     put(&["was"], json!("surplus"));
     put(&["choice"], json!("yes"));
+    put(&["lead"], json!("accept"));
+    put(&["seat"], json!("developer"));
     put(&["kind"], json!("early_return"));
     put(&["by"], json!("pledge 3"));
     put(&["confirmed"], json!("merged"));

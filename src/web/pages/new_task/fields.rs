@@ -101,6 +101,28 @@ const TASK: Section = Section {
     ],
 };
 
+/// The same of a wish, whose text is taken as it is: its first line is the title.
+const WISHED: Section = Section {
+    title: "The task",
+    words: "What should be done, as it was wished. Its first line is the title.",
+    folded: false,
+    fields: &[
+        needed(
+            "text",
+            "What is asked",
+            "The text is fixed with the charter: it can never change. If it is not the wish's, word for word, the wish's page says so.",
+            Input::Text,
+        ),
+        needed("repository", "Repository", "A charter of a wish is for the wish's repository.", Input::Line),
+        needed(
+            "licence",
+            "Licence",
+            "The open licence the work is released under, by its SPDX name, such as MIT, Apache-2.0 or GPL-3.0-or-later.",
+            Input::Line,
+        ),
+    ],
+};
+
 const MONEY: Section = Section {
     title: "The money",
     words: "All amounts are in satoshis (sat): 100,000,000 sat are one bitcoin.",
@@ -292,8 +314,8 @@ static QUICK: [Field; 6] = times(
     MINUTES,
 );
 
-/// The form on a network, section by section.
-pub fn sections(network: Network) -> [Section; 8] {
+/// The form on a network, of a wish or not, section by section.
+pub fn sections(network: Network, wished: bool) -> [Section; 8] {
     let fields: &'static [Field] = match network {
         Network::Mainnet | Network::Testnet4 | Network::Signet => &WEEKLY,
         Network::Regtest => &QUICK,
@@ -304,7 +326,8 @@ pub fn sections(network: Network) -> [Section; 8] {
         folded: false,
         fields,
     };
-    [TASK, MONEY, when, PEOPLE, PAID, MORE_PAID, RULES, DETAILS]
+    let task = if wished { WISHED } else { TASK };
+    [task, MONEY, when, PEOPLE, PAID, MORE_PAID, RULES, DETAILS]
 }
 
 /// A value that may be chosen.

@@ -3,12 +3,14 @@
 
 use super::fields::{Choice, Field, Input, PAYEE_FIELDS, Section, sections};
 use super::refused::{draft_in_words, field_of, in_words};
+use super::wished::{Wish, lines};
 use crate::draft::when::{Span, When};
 use crate::draft::{Draft, DraftError, FundingArg, Ground, NOMINATED_BY, SilenceArg, Times, VoteArg};
 use crate::escrow::charter::{Charter, address};
 use crate::escrow::keys::SignerKey;
 use crate::escrow::network::Network;
 use crate::nip98;
+use crate::web::pages::pieces;
 use std::collections::BTreeMap;
 
 /// Longest title: a list shows 120 characters of the text's first line.
@@ -21,6 +23,7 @@ const ALL_BPS: u32 = 10_000;
 /// What was put in, and what is wrong with it.
 pub struct Form {
     network: Network,
+    wish: Option<Wish>,
     values: BTreeMap<&'static str, String>,
     errors: BTreeMap<String, String>,
 }
@@ -41,6 +44,8 @@ pub struct Shown<'a> {
     pub value: &'a str,
     /// What is wrong with it.
     pub error: Option<&'a str>,
+    /// Where what is in it comes from.
+    pub origin: Option<&'a str>,
     /// What may be chosen; empty where it is typed.
     pub choices: Vec<Choice>,
     /// Its type in HTML.
@@ -115,16 +120,39 @@ impl Form {
             ("feerate_cap_sat_per_vb", "200"),
         ];
         let values = values.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
-        Form { network, values, errors: BTreeMap::new() }
+        Form { network, wish: None, values, errors: BTreeMap::new() }
+    }
+
+    /// With what a wish and its project give, to begin with.
+    pub fn of_wish(network: Network, ground: &Ground, wish: Wish) -> Form {
+        let mut form = Form::begin(network, ground);
+        form.values.extend(wish.values());
+        form.wish = Some(wish);
+        form
+    }
+
+    /// For this repository, to begin with.
+    pub fn for_repository(mut self, repository: &str) -> Form {
+        self.values.insert("repository", repository.to_owned());
+        self
+    }
+
+    /// The wish it is drafted from.
+    pub fn wish(&self) -> Option<&Wish> {
+        self.wish.as_ref()
     }
 
     /// As it was sent. A name that the form does not have may be a misspelt term: it is an error.
     ///
     /// # Errors
     /// The name.
-    pub fn sent(network: Network, mut given: BTreeMap<String, String>) -> Result<Form, String> {
+    pub fn sent(
+        network: Network,
+        wish: Option<Wish>,
+        mut given: BTreeMap<String, String>,
+    ) -> Result<Form, String> {
         let mut values = BTreeMap::new();
-        for field in all(network) {
+        for field in all(network, wish.is_some()) {
             if let Some(value) = given.remove(field.name) {
                 // Browsers end lines in two characters; the text that is hashed has one.
                 values.insert(field.name, value.replace("\r\n", "\n"));
@@ -132,7 +160,7 @@ impl Form {
         }
         match given.into_keys().next() {
             Some(name) => Err(name),
-            None => Ok(Form { network, values, errors: BTreeMap::new() }),
+            None => Ok(Form { network, wish, values, errors: BTreeMap::new() }),
         }
     }
 
@@ -148,12 +176,28 @@ impl Form {
 
     /// The sections.
     pub fn sections(&self) -> [Section; 8] {
-        sections(self.network)
+        sections(self.network, self.wish.is_some())
     }
 
     /// Whether a section shows what it holds.
     pub fn opened(&self, section: &Section) -> bool {
-        section.fields.iter().any(|field| self.errors.contains_key(field.name))
+        section
+            .fields
+            .iter()
+            .any(|field| self.errors.contains_key(field.name) || self.origin(field.name).is_some())
+    }
+
+    /// Where what is in a field comes from, as long as it is what came from there.
+    fn origin(&self, name: &str) -> Option<&str> {
+        let wish = self.wish.as_ref()?;
+        let (_, words) = wish.from.origins.iter().find(|(field, _)| *field == name)?;
+        let values = wish.values();
+        let own = values.iter().find(|(field, _)| *field == name)?;
+        (lines(&own.1) == self.raw(name)).then_some(words)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &'static Field> + use<> {
+        all(self.network, self.wish.is_some())
     }
 
     /// A section's fields as they are shown.
@@ -166,7 +210,7 @@ impl Form {
         let named = |field: &'static Field| {
             self.errors.get(field.name).map(|error| (field.name, field.label, error.as_str()))
         };
-        all(self.network).filter_map(named).collect()
+        self.all().filter_map(named).collect()
     }
 
     fn show(&self, field: Field) -> Shown<'_> {
@@ -186,7 +230,8 @@ impl Form {
             Input::When if self.network != Network::Regtest => "date",
             _ => "text",
         };
-        Shown { field, value, error: self.errors.get(field.name).map(String::as_str), choices, kind }
+        let error = self.errors.get(field.name).map(String::as_str);
+        Shown { field, value, error, origin: self.origin(field.name), choices, kind }
     }
 
     fn raw(&self, name: &str) -> &str {
@@ -211,6 +256,7 @@ impl Form {
     /// The charter that was asked for; without one, `errors` says why.
     pub fn draft(&mut self, ground: &Ground) -> Option<Drafted> {
         self.require();
+        self.check_repository();
         let text = self.text();
         let draft = self.values_of_draft();
         if let Err(error) = draft.times(self.network, ground.now_secs) {
@@ -247,14 +293,14 @@ impl Form {
     fn wrong_in_draft(&mut self, error: &DraftError) {
         let name = match error.field() {
             Some("payees") => "payee_1_address",
-            Some(name) if all(self.network).any(|field| field.name == name) => name,
+            Some(name) if self.all().any(|field| field.name == name) => name,
             _ => "",
         };
         self.wrong_with(name, draft_in_words(error));
     }
 
     fn require(&mut self) {
-        for field in all(self.network).filter(|field| field.required) {
+        for field in self.all().filter(|field| field.required) {
             if self.given(field.name).is_none() {
                 self.wrong_with(field.name, "This is needed.");
             }
@@ -262,6 +308,13 @@ impl Form {
     }
 
     fn text(&mut self) -> String {
+        if let Some(wish) = &self.wish {
+            // As it was signed, to the byte: a form knows one kind of line's end.
+            let (text, same) = (self.raw("text").to_owned(), lines(&wish.text) == self.raw("text"));
+            let text = if same { wish.text.clone() } else { text };
+            self.check_text(&text);
+            return text;
+        }
         let title = self.given("title").unwrap_or_default();
         if title.chars().count() > MAX_TITLE_CHARS {
             self.wrong_with(
@@ -273,13 +326,29 @@ impl Form {
             self.wrong_with("title", "One line.");
         }
         let text = format!("# {title}\n\n{}\n", self.given("text").unwrap_or_default());
+        self.check_text(&text);
+        text
+    }
+
+    fn check_text(&mut self, text: &str) {
         if text.len() > MAX_TEXT_BYTES {
             self.wrong_with("text", format!("At most {MAX_TEXT_BYTES} bytes; link to the rest."));
         }
-        if text.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
+        if lines(text).contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
             self.wrong_with("text", "It has control characters, which no page shows as they are.");
         }
-        text
+    }
+
+    /// A charter of a wish is for its repository: another would not be the wish's.
+    fn check_repository(&mut self) {
+        let Some(wish) = &self.wish else { return };
+        if self.given("repository").is_some_and(|given| given != wish.repository) {
+            let words = format!(
+                "The wish is for {}: a charter drafted from it is too. For another repository propose a task of its own.",
+                pieces::inert(&wish.repository)
+            );
+            self.wrong_with("repository", words);
+        }
     }
 
     fn values_of_draft(&mut self) -> Draft {
@@ -287,7 +356,7 @@ impl Form {
         let (leader_address, leader_share_bps, leader_key) = self.leader();
         Draft {
             network: Some(self.network),
-            task_id: None,
+            task_id: self.wish.as_ref().map(|wish| wish.id),
             repository: self.given("repository"),
             licence: self.given("licence"),
             developer: self.key("developer"),
@@ -422,8 +491,8 @@ impl Form {
     }
 }
 
-fn all(network: Network) -> impl Iterator<Item = &'static Field> {
-    sections(network).into_iter().flat_map(|section| section.fields)
+fn all(network: Network, wished: bool) -> impl Iterator<Item = &'static Field> {
+    sections(network, wished).into_iter().flat_map(|section| section.fields)
 }
 
 /// A day as `<input type="date">` has it.
@@ -495,7 +564,7 @@ mod tests {
                 given.insert(name, value.to_owned());
             }
             let sent = given.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let mut form = Form::sent(network, sent).unwrap();
+            let mut form = Form::sent(network, None, sent).unwrap();
             let drafted = form.draft(&ground);
             assert_eq!(form.errors(), &BTreeMap::new(), "{network}");
             let charter = drafted.unwrap().charter;

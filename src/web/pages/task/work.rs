@@ -215,14 +215,17 @@ pub struct EventRow {
 impl EventRow {
     /// Of an event.
     pub fn of(event: &PublicEvent) -> EventRow {
-        let base = format!("/tasks/{}", event.charter);
-        let href = match (submission(&event.what), settlement(&event.what), event.pledge) {
-            (Some(submission), _, _) => Some(format!("{base}/submissions/{submission}")),
-            (_, Some(settlement), _) => Some(format!("{base}/settlements/{settlement}")),
-            (_, _, Some(pledge)) => Some(format!("{base}/pledges/{pledge}")),
-            _ if matches!(event.what, What::CharterAttested { .. }) => Some(format!("{base}/charter")),
-            _ => None,
+        let in_task = |charter| {
+            let base = format!("/tasks/{charter}");
+            match (submission(&event.what), settlement(&event.what), event.pledge) {
+                (Some(submission), _, _) => Some(format!("{base}/submissions/{submission}")),
+                (_, Some(settlement), _) => Some(format!("{base}/settlements/{settlement}")),
+                (_, _, Some(pledge)) => Some(format!("{base}/pledges/{pledge}")),
+                _ if matches!(event.what, What::CharterAttested { .. }) => Some(format!("{base}/charter")),
+                _ => event.wish.map(|_| base),
+            }
         };
+        let href = event.charter.and_then(in_task);
         EventRow {
             id: event.id.to_string(),
             words: in_words(event),

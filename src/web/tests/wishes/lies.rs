@@ -1,6 +1,8 @@
 //! A service that tells other things of a project than its leader signed: no charter is drafted from them.
 
 use super::{REPOSITORY, TEXT, project, run};
+use crate::draft::NOMINATED_BY;
+use crate::escrow::charter::Charter;
 use crate::escrow::network::Network;
 use crate::escrow::testing;
 use crate::web::tests::fakes::World;
@@ -34,7 +36,7 @@ async fn no_charter_is_drafted_from_what_no_leader_signed() {
     let payee = format!("{}:9750", testing::address(Network::Regtest, 0));
     let refund_time = testing::REFUND_TIME.to_string();
     let mut drafted = Vec::new();
-    for lie in ["nothing", "address", "key", "repository"] {
+    for lie in ["nothing", "developer", "address", "key", "repository"] {
         let mut told = honest.clone();
         let settings = &mut told["claims"][0]["settings"];
         match lie {
@@ -49,6 +51,12 @@ async fn no_charter_is_drafted_from_what_no_leader_signed() {
         for path in ["/api/v1/status".to_owned(), format!("/api/v1/wishes/{id}")] {
             let (_, answer) = world.get(&path).await;
             answers.insert(path, answer);
+        }
+        answers.insert(format!("/api/v1/wishes/{id}/words"), json!({ "items": [], "next": null }));
+        if lie == "developer" {
+            // Of whom no word is there to be checked.
+            let told = answers.get_mut(&format!("/api/v1/wishes/{id}")).unwrap();
+            told["developers"] = json!([super::key(8)]);
         }
         let server = answering(answers).await;
         let out = home.path().join(lie);
@@ -67,8 +75,16 @@ async fn no_charter_is_drafted_from_what_no_leader_signed() {
         let (status, answer) = run(&server, "", &args.concat()).await;
         drafted.push((lie, status, std::fs::exists(out).unwrap()));
         let field = answer["error"]["message"].as_str().unwrap_or_default();
-        assert_eq!(field.contains("claims"), lie != "nothing", "{lie}: {answer}");
+        assert_eq!(field.contains("claims"), !["nothing", "developer"].contains(&lie), "{lie}: {answer}");
+        if lie == "developer" {
+            let charter = Charter::parse(&std::fs::read(out).unwrap()).unwrap();
+            assert_eq!(
+                charter.fields().developer.nominated_by,
+                NOMINATED_BY,
+                "who never offered is not named"
+            );
+        }
     }
     let refused = [("address", 4, false), ("key", 4, false), ("repository", 4, false)];
-    assert_eq!(drafted, [&[("nothing", 0, true)][..], &refused].concat());
+    assert_eq!(drafted, [&[("nothing", 0, true), ("developer", 0, true)][..], &refused].concat());
 }

@@ -1,4 +1,4 @@
-// Wishes and the words to them: what an identity says before there is a charter (docs/PROTOCOL.md, section 16).
+// Wishes and the words to them: what an identity says before there is a charter (docs/PROTOCOL.md, section 15).
 
 import { hash, hex } from './bytes.ts';
 import { refuse } from './error.ts';
@@ -35,6 +35,18 @@ export const wish = (given: WishFields): Statement =>
 
 /** Its id, the `task` of charters drafted from it. */
 export const wishId = (given: WishFields): string => hex(wish(given).digest);
+
+export interface WithdrawalFields {
+  readonly network: NetworkName;
+  readonly task: string;
+  /** The wish's author. */
+  readonly by: string;
+}
+
+/** That whoever wrote a wish wishes for it no longer: final. */
+export const withdrawal = (given: WithdrawalFields): Statement => oneLined('upfront/wish-withdrawal', 'withdrawal', [
+  ['network', given.network], ['task', hash(given.task, 'task')], ['by', hash(given.by, 'by')],
+]);
 
 /** Who says something to which wish. */
 interface Said {
@@ -119,6 +131,22 @@ export const project = (given: ProjectFields): Statement => oneLined('upfront/pr
   ['donations', given.donations ?? 'none'],
   ['likes', given.likes ? 'on' : 'off'],
   ['published', given.published ?? 'none'],
+  ['by', hash(given.by, 'by')],
+  ['counter', integer(given.counter, 'counter', 0, MAX_U32 - 1)],
+]);
+
+export interface ProjectWithdrawalFields {
+  readonly network: NetworkName;
+  readonly repository: string;
+  readonly by: string;
+  /** Among those of the claim. */
+  readonly counter: number;
+}
+
+/** That a key claims a project no longer. */
+export const projectWithdrawal = (given: ProjectWithdrawalFields): Statement => oneLined('upfront/project-withdrawal', 'withdrawal of a claim', [
+  ['network', given.network],
+  ['repository', given.repository],
   ['by', hash(given.by, 'by')],
   ['counter', integer(given.counter, 'counter', 0, MAX_U32 - 1)],
 ]);

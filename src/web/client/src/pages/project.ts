@@ -3,19 +3,25 @@
 import { networkOf } from '../core/network.ts';
 import { findSecret } from '../core/secret.ts';
 import { signStatement } from '../core/signature.ts';
-import { project, type ProjectFields } from '../core/wish.ts';
+import { project, projectWithdrawal, type ProjectFields, type ProjectWithdrawalFields } from '../core/wish.ts';
 import { errorWords, identityPanel, type Identity } from '../ui/identity.ts';
 import { sayer } from '../ui/page.ts';
 import { EXTENSION, SECRET, post, signer } from '../ui/statements.ts';
 
-type Own = Partial<Record<keyof ProjectFields, unknown>>;
+/** What a key has said of a project. */
+interface Own {
+  readonly settings: Partial<Record<keyof ProjectFields, unknown>>;
+  /** That it took its claim back. */
+  readonly withdrawn: { readonly counter?: unknown } | null;
+}
 const TEXTS = ['name', 'description', 'licence', 'arbiter', 'leader_address', 'leader_share_bps', 'minimum_pledge_sat', 'donations', 'published'] as const;
 
 /** What this key has said of the project, if it has. */
 async function said(id: string, by: string): Promise<Own | null> {
   const response = await fetch(`/api/v1/projects/${id}`, { cache: 'no-store', credentials: 'omit' });
-  const view = response.ok ? await response.json() as { claims?: { by?: unknown; settings?: Own }[] } : {};
-  return view.claims?.find((claim) => claim.by === by)?.settings ?? null;
+  const view = response.ok ? await response.json() as { claims?: { by?: unknown; settings?: Own['settings']; withdrawn?: Own['withdrawn'] }[] } : {};
+  const claim = view.claims?.find((each) => each.by === by);
+  return claim?.settings === undefined ? null : { settings: claim.settings, withdrawn: claim.withdrawn ?? null };
 }
 
 function setUp(form: HTMLFormElement): void {
@@ -23,17 +29,21 @@ function setUp(form: HTMLFormElement): void {
   const submit = form.querySelector<HTMLButtonElement>('button[type=submit]')!;
   const say = sayer(form.querySelector<HTMLElement>('#project-status')!);
   const id = form.dataset['project'] ?? '';
+  const withdraw = form.querySelector<HTMLButtonElement>('#project-withdraw')!;
   let counter = 1;
 
   const look = (identity: Identity | null): void => {
-    submit.disabled = true;
+    submit.disabled = withdraw.disabled = withdraw.hidden = true;
     if (identity === null) return say('Choose who signs.');
     if (identity.kind === 'extension') return say(EXTENSION, true);
     void said(id, identity.publicKey).then((own) => {
-      counter = own === null ? 1 : Number(own.counter) + 1;
-      for (const name of own === null ? [] : TEXTS) field(name).value = own![name] === null ? '' : String(own![name]);
-      if (own !== null) field('likes').checked = own.likes === true;
-      say(own === null ? '' : 'This is what your key has said so far. Change what should be different.');
+      counter = own === null ? 1 : Math.max(Number(own.settings.counter), Number(own.withdrawn?.counter ?? 0)) + 1;
+      for (const name of own === null ? [] : TEXTS) field(name).value = own!.settings[name] === null ? '' : String(own!.settings[name]);
+      if (own !== null) field('likes').checked = own.settings.likes === true;
+      const words = own?.withdrawn === null ? 'This is what your key has said so far. Change what should be different.'
+        : 'Your key has withdrawn its claim. Publish it again, and it stands behind those who claim it by now.';
+      say(own === null ? '' : words);
+      withdraw.hidden = withdraw.disabled = own === null || own.withdrawn !== null;
       submit.disabled = false;
     }).catch((error: unknown) => say(errorWords(error), true));
   };
@@ -62,6 +72,23 @@ function setUp(form: HTMLFormElement): void {
       } catch (error) {
         say(errorWords(error), true);
         submit.disabled = false;
+      }
+    })();
+  });
+  withdraw.addEventListener('click', () => {
+    submit.disabled = withdraw.disabled = true;
+    say('Signing …');
+    void (async () => {
+      try {
+        const key = await signer();
+        const statement: ProjectWithdrawalFields = {
+          network: networkOf(form.dataset['network'] ?? '').name, repository: form.dataset['repository'] ?? '', by: key.publicKey, counter,
+        };
+        await post(`/api/v1/projects/${id}/withdrawal`, { statement, signature: signStatement(projectWithdrawal(statement), key) });
+        location.reload();
+      } catch (error) {
+        say(errorWords(error), true);
+        submit.disabled = withdraw.disabled = false;
       }
     })();
   });

@@ -8,7 +8,8 @@ import type { KeyPair } from '../core/point.ts';
 import { findSecret } from '../core/secret.ts';
 import { signStatement } from '../core/signature.ts';
 import {
-  lead, like, offer, promise, wish, wishId, type LeadFields, type LikeFields, type OfferFields, type PromiseFields, type WishFields,
+  lead, like, offer, promise, wish, wishId, withdrawal,
+  type LeadFields, type LikeFields, type OfferFields, type PromiseFields, type WishFields, type WithdrawalFields,
 } from '../core/wish.ts';
 import { errorWords, identityPanel, type Identity } from '../ui/identity.ts';
 import { sayer } from '../ui/page.ts';
@@ -99,6 +100,8 @@ function speak(place: HTMLElement): void {
   const own = part('#own')!;
   const offering = part<HTMLFormElement>('#offer')!;
   const leading = part<HTMLFormElement>('#lead')!;
+  const withdrawing = part<HTMLFormElement>('#withdraw')!;
+  const withdrawn = 'withdrawn' in place.dataset;
   const buttons = [...place.querySelectorAll<HTMLButtonElement>('form button[type=submit]')];
   const say = sayer(part('#speak-status')!);
   let known: Own | null = null;
@@ -111,18 +114,26 @@ function speak(place: HTMLElement): void {
     known = null;
     rest(true);
     own.hidden = true;
-    leading.hidden = identity === null || identity.publicKey !== leading.dataset['leader'];
+    leading.hidden = withdrawn || identity === null || identity.publicKey !== leading.dataset['leader'];
+    withdrawing.hidden = withdrawn || identity === null || identity.publicKey !== withdrawing.dataset['author'];
     if (identity === null) return say('Choose below who signs, then like it or promise.');
     if (identity.kind === 'extension') return say(EXTENSION, true);
     say('');
     void ownWords(task, identity.publicKey).then((found) => {
       known = found;
       rest(false);
+      if (withdrawn) {
+        // Nothing is added to it: what this key said can be taken back.
+        if (likeButton !== null) likeButton.hidden = !found.likes;
+        form.hidden = found.promised === 0;
+        amount.value = '0';
+      }
       if (likeButton !== null) likeButton.textContent = found.likes ? 'Like it no longer' : 'Like it';
       const words = [found.likes ? 'like this' : '', found.promised > 0 ? `promised ${found.promised.toLocaleString('en')} sat` : ''].filter((w) => w !== '');
       if (words.length === 0) return;
       own.hidden = false;
-      const fund = place.dataset['fund'];
+      // The page is kept fresh: a charter may have opened since it was loaded.
+      const fund = document.getElementById('fund')?.dataset['fund'];
       own.textContent = `You ${words.join(' and ')}.${fund === undefined ? '' : ' It can be funded now: the button above leads to your pledge.'}`;
     }).catch((error: unknown) => say(errorWords(error), true));
   };
@@ -165,6 +176,23 @@ function speak(place: HTMLElement): void {
       const statement: OfferFields = { network, task, by: key.publicKey, as, choice, until, counter: words.counters[as] };
       return { kind: 'offer', statement, signature: signStatement(offer(statement), key) };
     });
+  });
+  withdrawing.addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (known === null) return;
+    rest(true);
+    say('Signing …');
+    void (async () => {
+      try {
+        const key = await signer();
+        const statement: WithdrawalFields = { network, task, by: key.publicKey };
+        await post(`/api/v1/wishes/${task}/withdrawal`, { statement, signature: signStatement(withdrawal(statement), key) });
+        location.reload();
+      } catch (error) {
+        say(errorWords(error), true);
+        rest(false);
+      }
+    })();
   });
   leading.addEventListener('submit', (event) => {
     event.preventDefault();

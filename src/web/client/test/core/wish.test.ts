@@ -9,8 +9,9 @@ import { keyPair } from '../../src/core/point.ts';
 import { signStatement } from '../../src/core/signature.ts';
 import type { Statement } from '../../src/core/statement.ts';
 import {
-  lead, like, offer, project, promise, wish, wishId,
-  type LeadFields, type LikeFields, type OfferFields, type ProjectFields, type PromiseFields, type WishFields,
+  lead, like, offer, project, projectWithdrawal, promise, wish, wishId, withdrawal,
+  type LeadFields, type LikeFields, type OfferFields, type ProjectFields, type ProjectWithdrawalFields, type PromiseFields, type WishFields,
+  type WithdrawalFields,
 } from '../../src/core/wish.ts';
 import { descriptors } from '../lib/vectors.ts';
 
@@ -31,12 +32,14 @@ const made: Readonly<Record<string, (statement: unknown) => Statement>> = {
   offer: (statement) => offer(statement as OfferFields),
   lead: (statement) => lead(statement as LeadFields),
   project: (statement) => project(statement as ProjectFields),
+  wish_withdrawal: (statement) => withdrawal(statement as WithdrawalFields),
+  project_withdrawal: (statement) => projectWithdrawal(statement as ProjectWithdrawalFields),
 };
 
 test('statements before a charter are those of the crate, to the byte', () => {
   const rows = JSON.parse(readFileSync(join(descriptors, 'wishes.json'), 'utf8')) as Row[];
   const ours = rows.filter(({ kind }) => kind in made);
-  assert.deepEqual(ours.map(({ kind }) => kind), ['wish', 'wish', 'like', 'like', 'promise', 'promise', 'offer', 'offer', 'lead', 'lead', 'project', 'project']);
+  assert.deepEqual(ours.map(({ kind }) => kind), ['wish', 'wish', 'like', 'like', 'promise', 'promise', 'offer', 'offer', 'lead', 'lead', 'project', 'project', 'wish_withdrawal', 'project_withdrawal']);
   for (const row of ours) {
     const statement = made[row.kind]!(row.statement);
     assert.deepEqual([statement.tag, statement.lines, hex(statement.digest)], [row.tag, row.lines, row.digest]);
@@ -53,5 +56,8 @@ test('what would be another line, or no amount, is refused', () => {
   for (const amount of [-1, 0.5, 2_100_000_000_000_001, Number.NaN]) {
     assert.throws(() => promise({ ...word, amount_sat: amount }), { code: 'out_of_range' });
   }
+  assert.throws(() => projectWithdrawal({ network: 'regtest', repository: 'a\nby: x', by, counter: 1 }), { code: 'one_line' });
+  assert.throws(() => projectWithdrawal({ network: 'regtest', repository: 'a', by, counter: 0xffff_ffff }), { code: 'out_of_range' });
+  assert.throws(() => withdrawal({ network: 'regtest', task: 'x', by }));
   assert.throws(() => like({ ...word, like: true, counter: 0xffff_ffff }), { code: 'out_of_range' });
 });
