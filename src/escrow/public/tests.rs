@@ -5,10 +5,12 @@ use super::*;
 use crate::escrow::book::Book;
 use crate::escrow::event::Record;
 use crate::escrow::pledge::Standing;
-use crate::escrow::statement::Choice;
+use crate::escrow::settlement::Kind;
+use crate::escrow::statement::{Choice, Role, SettlementId, SubmissionId};
+use crate::escrow::task::Stage;
 use crate::escrow::task::tests::random::{Life, step, wide_step};
 use crate::escrow::testing::{self, World};
-use bitcoin::Amount;
+use bitcoin::{Amount, Txid};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 

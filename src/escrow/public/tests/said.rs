@@ -6,9 +6,11 @@ use crate::escrow::charter::{Charter, CharterFields};
 use crate::escrow::event::{Record, WishEvent};
 use crate::escrow::network::Network;
 use crate::escrow::project::{Project, ProjectWithdrawal};
-use crate::escrow::statement::{Signed, Statement};
+use crate::escrow::statement::{Digest, Signed, Statement};
 use crate::escrow::testing::{self, World};
-use crate::escrow::wish::{Lead, Like, Offer, OfferChoice, Promise, Wish, Withdrawal, Word};
+use crate::escrow::wish::{
+    Lead, LeadChoice, Like, Offer, OfferChoice, OfferedSeat, Promise, Wish, Withdrawal, Word,
+};
 use bitcoin::secp256k1::{Secp256k1, XOnlyPublicKey};
 
 const NET: Network = Network::Regtest;
