@@ -6,7 +6,7 @@ use super::book::Book;
 use super::event::{BatchRecord, Command};
 use super::facts::{Spend, Tip};
 use super::pledge::{COINBASE_MATURITY, LateMove, Outpoint};
-use super::refund::Rung;
+use super::refund::{Ladder, Rung};
 use super::statement::{CharterId, SettlementId, SubmissionId};
 use super::task::{Fate, GRACE_SECS, SettlementState, Task};
 use bitcoin::consensus::encode::deserialize_hex;
@@ -167,8 +167,13 @@ fn superseded(task: &Task, state: &SettlementState, chunk: u32, tip: &Tip) -> bo
     task.settlements().values().filter(|other| other.number > state.number).any(|other| {
         let chunks = (0u32..).zip(other.plan.chunks()).zip(task.chunk_fates(other, tip));
         chunks.into_iter().any(|((at, chunk), fate)| {
-            fate != Fate::Conflicted
-                && other.signatures.complete(at).is_some()
+            // Mined, or there to be: what spends something that a reorg took away goes nowhere.
+            let goes = match fate {
+                Fate::Conflicted => false,
+                Fate::Confirmed { .. } => true,
+                Fate::Pending => task.inputs_there(chunk),
+            };
+            goes && other.signatures.complete(at).is_some()
                 && chunk.inputs.iter().any(|input| spends.contains(&input.term.outpoint))
         })
     })
@@ -225,6 +230,10 @@ fn refunds_due(book: &Book, tip: &Tip, effects: &mut Vec<Effect>) {
                 (Some(spend), _) if spend.confirmation.is_some() => continue,
                 // Also an older batch of ours that the newest did not manage to replace.
                 (Some(spend), Some(batch)) if batches.contains_key(&spend.txid) => Some(batch),
+                // A rung of the sponsor's own move: it may be too cheap, or the other charter take no pledges any more.
+                (Some(spend), _) if held.late_move.as_ref().is_some_and(|late| late.sends(&spend.txid)) => {
+                    batch
+                }
                 // A settlement on its way has three days, and so has a refund that somebody else sent. After
                 // that ours goes out all the same: a spend that stays unconfirmed may be made up.
                 (Some(_), _) if tip.mtp_secs <= refund_time.saturating_add(GRACE_SECS) => continue,
@@ -264,7 +273,10 @@ pub fn rung_due(
     let reaches = |sat_per_vb: u64| FeeRate::from_sat_per_vb(sat_per_vb).is_some_and(|rate| rate >= target);
     let (rung, transaction) =
         final_rungs().find(|(rung, _)| reaches(rung.sat_per_vb)).or_else(|| final_rungs().next_back())?;
-    let sent = held.spend.and_then(|spend| final_rungs().find(|(_, tx)| tx.compute_txid() == spend.txid));
+    let of_move = held.late_move.as_ref().and_then(LateMove::ladder).map(Ladder::rungs).unwrap_or_default();
+    // A move's rung gives way to a refund's that pays more, once the other charter takes nothing any more.
+    let known = || final_rungs().chain(&of_move);
+    let sent = held.spend.and_then(|spend| known().find(|(_, tx)| tx.compute_txid() == spend.txid));
     // Something else spends it, or is said to: it has three days from T.
     let grace = ladder.first().map(|(_, tx)| tx.lock_time.to_consensus_u32().saturating_add(GRACE_SECS));
     match (held.spend, sent) {

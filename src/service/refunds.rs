@@ -8,10 +8,12 @@ use crate::chain::BroadcastError;
 use crate::escrow::book::Book;
 use crate::escrow::due;
 use crate::escrow::event::{BatchRecord, Record};
+use crate::escrow::facts::Tip;
 use crate::escrow::fee;
 use crate::escrow::pledge::LateMove;
 use crate::escrow::refund::{self, RefundBundle, Rung};
 use crate::escrow::statement::CharterId;
+use crate::escrow::task::GRACE_SECS;
 use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
 use bitcoin::{Amount, FeeRate, OutPoint, Transaction, Weight};
 use std::collections::HashSet;
@@ -46,6 +48,9 @@ impl Service {
         let (affordable, dear): (Vec<RefundBundle>, Vec<RefundBundle>) = bundles
             .into_iter()
             .partition(|bundle| cost(bundle, feerate) <= bundle.target().amount() / MAX_COST);
+        // A batch's txid is not known before it is made, and what moves must arrive with its refund. Moves go first: a
+        // batch that nobody takes must not hold them up.
+        self.climb(moves.into_iter(), feerate, memory).await;
         let mut by_ladder = dear;
         for batch in batches(affordable) {
             match self.fund(&batch, feerate, replaces, replaced.as_ref()).await {
@@ -72,8 +77,7 @@ impl Service {
                 }
             }
         }
-        // A batch's txid is not known before it is made, and what moves must arrive with its refund.
-        self.climb(moves.into_iter().chain(by_ladder.iter().map(refund_ladder)), feerate, memory).await;
+        self.climb(by_ladder.iter().map(refund_ladder), feerate, memory).await;
         Ok(())
     }
 
@@ -264,18 +268,28 @@ impl Service {
 type Rungs = Vec<(Rung, Transaction)>;
 
 /// What is to be sent for each outpoint: the ladder that moves it, as its sponsor signed, while the other charter takes
-/// pledges; else its refund.
+/// pledges and will as long as a cheap rung may wait; else its refund. So it is with a ladder whose highest rung has
+/// waited that long: what cannot move goes home.
 fn ways<'a>(
     book: &Book,
     outpoints: impl Iterator<Item = &'a OutPoint>,
 ) -> (Vec<(OutPoint, Rungs)>, Vec<RefundBundle>) {
-    let open =
-        |to: &CharterId| book.tip().zip(book.task(to)).is_some_and(|(tip, to)| to.may_pledge(tip).is_ok());
+    let open = |to: &CharterId| {
+        let (Some(tip), Some(to)) = (book.tip(), book.task(to)) else { return false };
+        let waits_secs = to.charter().network().cutoff_secs();
+        to.may_pledge(&Tip { mtp_secs: tip.mtp_secs.saturating_add(waits_secs), ..*tip }).is_ok()
+    };
+    let climbs = |rungs: &Rungs| {
+        let highest = rungs.last().map_or(0, |(_, rung)| rung.lock_time.to_consensus_u32());
+        book.tip().is_some_and(|tip| tip.mtp_secs <= highest.saturating_add(GRACE_SECS))
+    };
     let (mut moves, mut refunds) = (Vec::new(), Vec::new());
     for (_, held) in outpoints.filter_map(|outpoint| book.find(outpoint)) {
         let late = held.late_move.as_ref().filter(|late| open(&late.consent().statement.to_charter));
-        match late.and_then(LateMove::ladder) {
-            Some(ladder) => moves.push((held.outpoint, ladder.rungs())),
+        let rungs = late.and_then(LateMove::ladder).map(|ladder| ladder.rungs());
+        // Without a refund there is nothing else to send.
+        match rungs.filter(|rungs| held.refund.is_none() || climbs(rungs)) {
+            Some(rungs) => moves.push((held.outpoint, rungs)),
             None => refunds.extend(held.refund.clone()),
         }
     }
@@ -316,4 +330,83 @@ fn batches(bundles: Vec<RefundBundle>) -> Vec<Vec<RefundBundle>> {
         }
     }
     batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::escrow::network::DAY_SECS;
+    use crate::escrow::testing::World;
+
+    /// How long a cheap rung may wait.
+    const WAIT_SECS: u32 = crate::escrow::network::Network::Regtest.cutoff_secs();
+
+    /// A pledge past its T whose sponsor signed it over to a charter that takes pledges for `left_secs` more.
+    fn at_t(left_secs: u32) -> (World, OutPoint) {
+        let mut world = World::new(|_| ());
+        assert_eq!(world.network.cutoff_secs(), WAIT_SECS);
+        let (index, outpoint) = world.fund(Amount::from_sat(500_000));
+        let refund_time = world.task().charter().refund_time_secs();
+        let to = world.elsewhere(index, |fields| {
+            let later_secs = 280 * DAY_SECS;
+            fields.refund_time += later_secs;
+            fields.work_deadline += later_secs;
+            fields.milestones[0].due += later_secs;
+            fields.funding_close = refund_time + 1 + left_secs;
+        });
+        assert_eq!(world.move_late(outpoint, to), Ok(1));
+        world.advance_to(refund_time + 1);
+        (world, outpoint)
+    }
+
+    /// How many are sent each way.
+    fn counts(world: &World, outpoint: OutPoint) -> (usize, usize) {
+        let (moves, refunds) = ways(&world.book, std::iter::once(&outpoint));
+        (moves.len(), refunds.len())
+    }
+
+    #[test]
+    fn what_moves_alone_goes_home_where_it_might_come_too_late() {
+        let (world, outpoint) = at_t(WAIT_SECS);
+        assert_eq!(counts(&world, outpoint), (1, 0));
+        // A rung could wait for longer than pledges are taken there.
+        let (world, outpoint) = at_t(WAIT_SECS - 1);
+        assert_eq!(counts(&world, outpoint), (0, 1));
+    }
+
+    #[test]
+    fn a_rung_that_waits_is_raised_while_it_may_arrive_and_else_gives_way_to_the_refund() {
+        let (mut world, outpoint) = at_t(10 * DAY_SECS);
+        world.send_rung(outpoint, 0);
+        let effects = due::due(&world.book);
+        assert_eq!(effects, [due::Effect::Refund { outpoints: vec![outpoint], replaces: None }]);
+        let (moves, _) = ways(&world.book, std::iter::once(&outpoint));
+        let held = &world.task().outpoints()[&outpoint];
+        let tip = world.book.tip().unwrap();
+        let rate = |sat_per_vb| FeeRate::from_sat_per_vb(sat_per_vb).unwrap();
+        let rung = |target| due::rung_due(&moves[0].1, held, tip, target).map(|tx| tx.compute_txid());
+        assert_eq!(rung(rate(1)), None, "it is there");
+        assert_eq!(rung(rate(4)), Some(moves[0].1[2].1.compute_txid()), "fees have risen");
+        // Where pledges are not taken for long enough any more, it goes home.
+        let (mut world, outpoint) = at_t(WAIT_SECS - 1);
+        world.send_rung(outpoint, 0);
+        let (_, refunds) = ways(&world.book, std::iter::once(&outpoint));
+        let (held, tip) = (&world.task().outpoints()[&outpoint], world.book.tip().unwrap());
+        let rungs = refunds[0].ladder();
+        let home = due::rung_due(&rungs, held, tip, rate(4)).map(|tx| tx.compute_txid());
+        assert_eq!(home, Some(rungs[2].1.compute_txid()), "it pays more than the one that waits");
+        assert_eq!(due::rung_due(&rungs, held, tip, rate(1)), None, "one that pays no more replaces nothing");
+    }
+
+    #[test]
+    fn what_no_rung_brings_there_goes_home_in_the_end() {
+        let (mut world, outpoint) = at_t(60 * DAY_SECS);
+        let held = &world.task().outpoints()[&outpoint];
+        let rungs = held.late_move.as_ref().and_then(LateMove::ladder).unwrap().rungs();
+        let highest = rungs.last().unwrap().1.lock_time.to_consensus_u32();
+        world.advance_to(highest + GRACE_SECS);
+        assert_eq!(counts(&world, outpoint), (1, 0));
+        world.advance_to(highest + GRACE_SECS + 1);
+        assert_eq!(counts(&world, outpoint), (0, 1));
+    }
 }

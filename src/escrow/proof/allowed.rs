@@ -257,8 +257,8 @@ fn other_transaction(field: &str, plan: &Plan, given: &Transaction, findings: &m
     }
 }
 
-/// After the cut-off only a rebuild of what two had signed goes on, without an input that was spent. Gifts
-/// have no refund that could be crossed: what moves nothing else may start at any time.
+/// After the cut-off only a rebuild of what two had signed goes on, without an input that was spent or is not there.
+/// Gifts have no refund that could be crossed: what moves nothing else may start at any time.
 fn timely(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, findings: &mut Findings) {
     let charter = task.charter();
     let gifts_only = plan.terms().inputs().iter().all(|input| input.slot.index == OPEN_INDEX);
@@ -270,7 +270,7 @@ fn timely(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, finding
             let spent: BTreeSet<OutPoint> = state.plan.outpoints().collect();
             proof.terms.kind() == plan.terms().kind()
                 && plan.outpoints().all(|outpoint| spent.contains(&outpoint))
-                && (state.plan.id() == plan.id() || task.chunk_fates(state, tip).contains(&Fate::Conflicted))
+                && (state.plan.id() == plan.id() || task.is_broken(state, tip))
         })
     });
     let in_grace = tip.mtp_secs <= charter.refund_time_secs().saturating_add(GRACE_SECS);

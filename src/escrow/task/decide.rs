@@ -7,7 +7,7 @@ use super::{Refused, Task};
 use crate::escrow::charter::{Charter, CharterError, address, unseen};
 use crate::escrow::descriptor::{Contract, MAX_INDEX, Slot};
 use crate::escrow::event::{Command, Event};
-use crate::escrow::facts::Tip;
+use crate::escrow::facts::{SpendPath, Tip};
 use crate::escrow::network::{DAY_SECS, Network};
 use crate::escrow::pledge::{self, Pledge};
 use crate::escrow::refund::{Ladder, LadderSignatures, RefundBundle, RefundSignatures, RefundTarget};
@@ -252,7 +252,8 @@ impl Task {
                 && known.ladder().is_some_and(|known| known.signatures() == ladder);
             return if same { Ok(Vec::new()) } else { Err(Refused::MoveSigned) };
         }
-        if held.and_then(|held| held.spend).is_some_and(|spend| spend.confirmation.is_some()) {
+        let spend = held.and_then(|held| held.spend);
+        if spend.is_some_and(|spend| spend.confirmation.is_some() || spend.path == SpendPath::Refund) {
             return Err(Refused::MoveTarget { reason: "it is spent already" });
         }
         self.late_ladder(consent, ladder)?;

@@ -1,7 +1,7 @@
 //! An all-or-nothing target that was missed: when that is so, and when the service is to propose that everything
 //! goes back. Two signers still have to sign; without them the refunds follow at T.
 
-use super::{Fate, Task};
+use super::Task;
 use crate::escrow::charter::FundingRule;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::Standing;
@@ -55,7 +55,7 @@ impl Task {
             let terms = state.plan.terms();
             terms.kind() == Kind::EarlyReturn
                 && (state.can_go_out() || returned(terms.feerate_sat_per_vb()) >= returned(1))
-                && self.chunk_fates(state, tip).contains(&Fate::Pending)
+                && self.is_open(state, tip)
                 && self.may_be_signed(state, tip).is_ok()
         })
     }

@@ -349,8 +349,11 @@ impl Task {
             let at = self.root(held)?.confirmation?;
             let paying = |number: &u32| {
                 let of_it = judged.iter().filter(|judged| judged.milestone() == *number);
-                let paid =
-                    of_it.filter(|judged| self.said(judged, Some((held.slot.index, at.height))).paid());
+                let pays = |part: Part| match part {
+                    Part::Ruled(share) => share > Bps::NONE,
+                    part => part.paid(),
+                };
+                let paid = of_it.filter(|judged| pays(self.said(judged, Some((held.slot.index, at.height)))));
                 let lists: Vec<_> = paid.map(|judged| judged.submission.named_payees()).collect();
                 (!lists.is_empty()).then_some((*number, lists))
             };

@@ -177,21 +177,43 @@ impl Task {
     /// confirm. One that spends what is not there cannot, whatever is signed: if a reorg brings that back, it binds
     /// again. No outpoint is paid twice for it, since each is still spent once.
     fn binding<'a>(&self, settlement: &'a SettlementState, tip: &Tip) -> Vec<&'a settlement::Chunk> {
-        let there = |outpoint| self.outpoints.get(&outpoint).is_some_and(|held| held.present);
         let signed = |at, chunk: &settlement::Chunk| {
             (0u32..).take(chunk.forms.len()).any(|form| settlement.signatures.pair(at, form).is_some())
         };
         let chunks = (0u32..).zip(settlement.plan.chunks()).zip(self.chunk_fates(settlement, tip));
         chunks
             .filter(|((at, chunk), fate)| {
-                *fate == Fate::Pending && signed(*at, chunk) && outpoints_of(chunk).all(there)
+                *fate == Fate::Pending && signed(*at, chunk) && self.inputs_there(chunk)
             })
             .map(|((_, chunk), _)| chunk)
             .collect()
     }
 
+    /// Whether all that a transaction spends is there, spent or not. What a reorg took away may come back; until then
+    /// the transaction can go nowhere, whatever is signed.
+    pub fn inputs_there(&self, chunk: &settlement::Chunk) -> bool {
+        outpoints_of(chunk).all(|outpoint| self.outpoints.get(&outpoint).is_some_and(|held| held.present))
+    }
+
+    /// Whether a transaction of a settlement cannot confirm as it is: something else spent one of its inputs, or one is
+    /// not there.
+    pub fn is_broken(&self, settlement: &SettlementState, tip: &Tip) -> bool {
+        let chunks = settlement.plan.chunks().iter().zip(self.chunk_fates(settlement, tip));
+        chunks.into_iter().any(|(chunk, fate)| match fate {
+            Fate::Conflicted => true,
+            Fate::Pending => !self.inputs_there(chunk),
+            Fate::Confirmed { .. } => false,
+        })
+    }
+
+    /// Whether a transaction of a settlement may still confirm.
+    pub fn is_open(&self, settlement: &SettlementState, tip: &Tip) -> bool {
+        let mut chunks = settlement.plan.chunks().iter().zip(self.chunk_fates(settlement, tip));
+        chunks.any(|(chunk, fate)| fate == Fate::Pending && self.inputs_there(chunk))
+    }
+
     /// After the cut-off only a rebuild goes on: of a settlement that two had signed, without an input
-    /// that was spent otherwise. Gifts have no refund that could be crossed, and nobody but the signers
+    /// that was spent otherwise, or is not there any more. Gifts have no refund that could be crossed, and nobody but the signers
     /// to move them: what moves nothing else may start at any time.
     pub(in crate::escrow) fn check_time(&self, terms: &Terms, tip: &Tip) -> Result<(), Refused> {
         let gifts_only = terms.inputs().iter().all(|input| input.slot.index == OPEN_INDEX);
@@ -207,7 +229,7 @@ impl Task {
             settlement.plan.terms().kind() == terms.kind()
                 && settlement.fully_signed()
                 && terms.inputs().iter().all(|input| inputs.contains(&input.outpoint))
-                && self.chunk_fates(settlement, tip).contains(&Fate::Conflicted)
+                && self.is_broken(settlement, tip)
         };
         if self.settlements.values().any(rebuilds) { Ok(()) } else { Err(too_late) }
     }

@@ -102,8 +102,8 @@ pub struct OutpointView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub moved: Option<Destination>,
-    /// Where it goes from T on in place of the refund, as its sponsor signed, while that charter takes pledges; left out
-    /// otherwise, and once something spends it.
+    /// Where it goes from T on in place of the refund, as its sponsor signed, if that charter takes pledges then; left out
+    /// where nothing was signed, and once something spends it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub late_move: Option<Destination>,

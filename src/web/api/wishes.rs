@@ -51,11 +51,20 @@ fn view(app: &App, wish: &TaskId) -> Result<Json<WishView>, ApiError> {
     shown(app, wish, |book, state| WishView::new(book, state, &app.service.policy().hidden)).map(Json)
 }
 
-/// The wish as whoever said something to it is answered, also where it is not shown to others.
-fn answer(app: &App, wish: &TaskId) -> Result<Json<WishView>, ApiError> {
+/// The wish as `by`, who said something to it, is answered. One that is not shown here is told whole to its author alone: a word
+/// costs nothing, and must not open what is hidden.
+fn answer(app: &App, wish: &TaskId, by: &XOnlyPublicKey) -> Result<Json<WishView>, ApiError> {
     let hidden = &app.service.policy().hidden;
-    let found =
-        app.service.read(|book| book.wishes().get(wish).map(|state| WishView::new(book, state, hidden)));
+    let found = app.service.read(|book| {
+        let state = book.wishes().get(wish)?;
+        let mut view = WishView::new(book, state, hidden);
+        if hidden.wish(state) && state.by() != *by {
+            view.summary.title = String::new();
+            view.text = String::new();
+            view.link = None;
+        }
+        Some(view)
+    });
     found.map(Json).ok_or_else(|| unknown(wish))
 }
 
@@ -91,8 +100,9 @@ pub(super) async fn create(
     Body(given): Body<NewWish>,
 ) -> Result<(StatusCode, Json<WishView>), ApiError> {
     let NewWish { statement, signature, text } = given;
+    let by = statement.by;
     let wish = app.service.write_wish(Signed { statement, signature }, &text).await?;
-    Ok((StatusCode::CREATED, answer(&app, &wish)?))
+    Ok((StatusCode::CREATED, answer(&app, &wish, &by)?))
 }
 
 /// List wishes
@@ -145,8 +155,9 @@ pub(super) async fn say(
     Params(wish): Params<TaskId>,
     Body(word): Body<Word>,
 ) -> Result<Json<WishView>, ApiError> {
+    let by = word.by();
     app.service.say(&wish, word).await?;
-    answer(&app, &wish)
+    answer(&app, &wish, &by)
 }
 
 /// Withdraw a wish
@@ -164,8 +175,9 @@ pub(super) async fn withdraw(
     Params(wish): Params<TaskId>,
     Body(withdrawal): Body<Signed<Withdrawal>>,
 ) -> Result<Json<WishView>, ApiError> {
+    let by = withdrawal.statement.by;
     app.service.withdraw_wish(&wish, withdrawal).await?;
-    answer(&app, &wish)
+    answer(&app, &wish, &by)
 }
 
 /// List the words to a wish

@@ -16,6 +16,9 @@ export default function fill(test) {
     const page = await t.page();
     await page.goto(`${stage.url}/`);
     await page.getByRole('link', { name: 'Tasks', exact: true }).click();
+    // The list begins with what is funded most, and goes on over pages: whoever knows the name looks for it.
+    await page.locator('input[name=q]').fill('truncated files');
+    await page.locator('input[name=q]').press('Enter');
     await page.getByRole('link', { name: /Read truncated files/ }).first().click();
     await page.waitForURL(`**/tasks/${task.id}`);
     await page.locator('#funding').getByRole('link', { name: 'Fund this' }).click();

@@ -4,11 +4,14 @@
 use super::{sat, verified};
 use crate::escrow::charter::{CharterFields, Milestone, Payee};
 use crate::escrow::descriptor::Slot;
+use crate::escrow::due::{Effect, due};
 use crate::escrow::event::Command;
 use crate::escrow::network::DAY_SECS;
 use crate::escrow::pledge::{Standing, Surplus};
 use crate::escrow::settlement::Kind;
-use crate::escrow::statement::{Choice, Named, NamedBy, Role, Signed, Submission, SubmissionId};
+use crate::escrow::statement::{
+    Choice, Named, NamedBy, Role, SettlementId, Signed, Submission, SubmissionId,
+};
 use crate::escrow::task::{Parted, Refused, Stage};
 use crate::escrow::testing::{self, World};
 use bitcoin::{Amount, OutPoint};
@@ -213,6 +216,43 @@ fn what_can_never_confirm_holds_up_nothing_that_two_signed_beside_it() {
         world.sign(second, role).unwrap();
     }
     assert_eq!(world.stage(), Stage::Settling);
+}
+
+#[test]
+fn what_a_reorg_broke_of_a_newer_settlement_does_not_keep_the_older_from_going_out() {
+    let mut world = World::new(|fields| fields.depth = 1);
+    let (index, _) = world.fund(sat(400_000));
+    let submission = world.submit();
+    world.vote(submission, index, Choice::Yes, 1).unwrap();
+    let payout = Kind::Payout { submission };
+    let older = world.propose(payout, 1).unwrap();
+    TWO.iter().for_each(|role| assert!(world.sign(older, *role).is_ok()));
+    // A stranger's pledge joins at a higher feerate, and two sign that as well.
+    let stray = world.issue(sat(300_000));
+    let stray = world.chain.pay_one(&world.script(stray), sat(300_000));
+    world.mine(1);
+    let newer = world.propose(Kind::EarlyReturn, 4).unwrap();
+    TWO.iter().for_each(|role| assert!(world.sign(newer, *role).is_ok()));
+    let sends = |world: &World| -> Vec<SettlementId> {
+        let id = |effect| match effect {
+            Effect::BroadcastSettlement { settlement, .. } => Some(settlement),
+            _ => None,
+        };
+        due(&world.book).into_iter().filter_map(id).collect()
+    };
+    assert_eq!(sends(&world), [newer], "the signers have thought again");
+    let blocks = usize::try_from(world.chain.depth(&stray.txid)).unwrap();
+    world.chain.disconnect(blocks);
+    world.chain.replace(stray.txid, &[]);
+    world.mine(1);
+    assert_eq!(world.standing(&stray), Standing::Vanished);
+    assert!(sends(&world).contains(&older), "what spends something that is gone holds nothing up");
+    assert!(!world.task().is_open(&world.task().settlements()[&newer], world.book.tip().unwrap()));
+    // Past the cut-off what two had signed is rebuilt without it.
+    let cutoff = world.task().charter().cutoff_secs();
+    world.advance_to(cutoff + 1);
+    let rebuilt = world.propose(Kind::EarlyReturn, 10).unwrap();
+    assert_eq!(world.plan(rebuilt).outpoints().count(), 1);
 }
 
 /// A yes to the first half, whole, and a no to the second, which is handed in in the last second.

@@ -141,6 +141,13 @@ async fn what_the_operator_hides_is_not_shown_and_not_forgotten() {
     // A hidden key is heard as before, and finds its own words.
     let answered = world.said(&like(good, 8, false, 2)).await;
     assert_eq!(answered["words"], 1);
+    // A word costs nothing: it does not open what is hidden, but to whoever wrote it.
+    let opened = world.said(&like(spam, 3, true, 1)).await;
+    assert_eq!(
+        [&opened["text"], &opened["summary"]["title"], &opened["link"]],
+        [&json!(""), &json!(""), &Value::Null]
+    );
+    assert_eq!(world.said(&like(spam, 9, true, 1)).await["text"], "Buy things");
     let (_, own) = world.get(&format!("/api/v1/wishes/{good}/words?by={}", key(8))).await;
     assert_eq!(own["items"].as_array().unwrap().len(), 3);
     world.restart_with(|_| ()).await;

@@ -125,7 +125,16 @@ function find(task: Task, psbts: readonly Psbt[]): Plan | undefined {
   return near[0]?.plan;
 }
 
-/** After the cut-off only a rebuild of what two had signed goes on, without an input that was spent. Gifts have no
+/** Whether all that a transaction spends is there. What a reorg took away may come back; until then it goes nowhere. */
+const isThere = (task: Task, chunk: Chunk): boolean => chunk.inputs.every(({ term }) => task.outpoints.has(term.outpoint));
+
+/** Whether a transaction of a plan cannot confirm as it is. */
+function isBroken(task: Task, plan: Plan): boolean {
+  const fates = task.fates(plan);
+  return plan.chunks.some((chunk, at) => fates[at] === 'conflicted' || (fates[at] === 'pending' && !isThere(task, chunk)));
+}
+
+/** After the cut-off only a rebuild of what two had signed goes on, without an input that was spent or is not there. Gifts have no
  * refund that could be crossed: what moves nothing else may start at any time. */
 function timely(document: ProofDocument, task: Task, plan: Plan, findings: Findings): void {
   const { mtp_secs: now } = task.tip;
@@ -135,7 +144,7 @@ function timely(document: ProofDocument, task: Task, plan: Plan, findings: Findi
     if (state === undefined) return false;
     const spent = outpointsOf(state.plan.terms);
     return sameKind(proof.terms.for, plan.terms.kind) && plan.terms.inputs.every(({ outpoint }) => spent.has(outpoint)) &&
-      (state.plan.id === plan.id || task.fates(state.plan).includes('conflicted'));
+      (state.plan.id === plan.id || isBroken(task, state.plan));
   });
   findings.unless(
     rebuilds && now <= task.refundTime + GRACE_SECS, 'tip/mtp_secs',
@@ -153,8 +162,7 @@ export function checkConflicts(document: ProofDocument, task: Task, plan: Plan, 
     if (state === undefined || state.plan.id === plan.id || !fullySigned(proof) || isSplit(state.plan.terms.kind)) return;
     const touched = (chunk: Chunk): boolean => chunk.inputs.some(({ term }) => ours.has(term.outpoint));
     const fates = task.fates(state.plan);
-    const there = (chunk: Chunk): boolean => chunk.inputs.every(({ term }) => task.outpoints.has(term.outpoint));
-    const binding = state.plan.chunks.filter((chunk, chunkAt) => fates[chunkAt] === 'pending' && there(chunk));
+    const binding = state.plan.chunks.filter((chunk, chunkAt) => fates[chunkAt] === 'pending' && isThere(task, chunk));
     findings.unless(
       !binding.some(touched) || binding.every(touched), `settlements/${at}`,
       'two have signed it, and it spends some of the same outpoints: wait until it confirms',
