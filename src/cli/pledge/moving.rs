@@ -4,6 +4,7 @@
 //! `--alone` nobody else signs, and it happens at T.
 
 mod alone;
+mod limit;
 
 use super::create::{ATTEMPTS, attested, compare, default_path, discard_if_refused};
 use super::refund::{find_key_index, same_pledge};
@@ -82,6 +83,8 @@ struct Moving {
     outpoints: Vec<MovingOutpoint>,
     stays: Vec<Stays>,
     refunds_prepared: usize,
+    /// Of the other charter: what arrives below it does not count there.
+    minimum_pledge_sat: u64,
     refund_time: u32,
     recovery_file: PathBuf,
     /// What proposes it, where signers move it.
@@ -127,6 +130,22 @@ impl fmt::Display for Moving {
         writeln!(
             f,
             "Your consent and the refunds under the new charter are handed in. Keep both recovery files."
+        )?;
+        let minimum = self.minimum_pledge_sat;
+        for short in self.outpoints.iter().filter(|moving| moving.arrives_at_least_sat < minimum) {
+            writeln!(
+                f,
+                "As little as {} of {} may arrive, less than the least pledge there ({}), if what pays the lowest feerate \
+                 is not mined for long. Then it does not count there: it has no vote, and is locked until the T there.",
+                sat(short.arrives_at_least_sat),
+                short.outpoint,
+                sat(minimum)
+            )?;
+        }
+        writeln!(
+            f,
+            "What does not fit under the cap there when it arrives, arrives after its funding has closed, or is less than \
+             the least pledge there, does not count there."
         )?;
         if let Some(refund_time) = self.alone_after {
             writeln!(
@@ -190,6 +209,7 @@ pub fn run(context: &Context<'_>, args: &MoveArgs) -> anyhow::Result<Exit> {
         outpoints: plans.moving.iter().map(|(held, arrives)| arrival(held, arrives)).collect(),
         stays: plans.stays,
         refunds_prepared: refunds,
+        minimum_pledge_sat: file.charter().minimum_pledge().to_sat(),
         refund_time: file.charter().refund_time_secs(),
         recovery_file: kept.path().to_owned(),
         next: (!args.alone).then(propose),
@@ -300,12 +320,28 @@ impl<'a> Plans<'a> {
             };
             plans.stays.push(Stays { outpoint, reason });
         }
+        plans.limit();
         if plans.moving.is_empty() {
             let reasons: Vec<&str> = plans.stays.iter().map(|stays| stays.reason.as_str()).collect();
             let message = format!("nothing of this pledge can move: {}", reasons.join("; "));
             return Err(Failure::refused("nothing_to_move", message).into());
         }
         Ok(plans)
+    }
+
+    /// Leaves out what is too much for one go.
+    fn limit(&mut self) {
+        let sizes: Vec<_> = self.moving.iter().map(|(held, made)| (held.amount, made.len())).collect();
+        let chosen = limit::at_once(&sizes);
+        let parted = std::mem::take(&mut self.moving).into_iter().zip(chosen);
+        for (part, chosen) in parted {
+            if chosen {
+                self.moving.push(part);
+            } else {
+                let reason = limit::too_many(self.alone).to_owned();
+                self.stays.push(Stays { outpoint: part.0.outpoint, reason });
+            }
+        }
     }
 
     /// What is counted on: with signers what arrives at the highest feerate; alone what arrives at the lowest, for the
