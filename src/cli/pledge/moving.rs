@@ -5,14 +5,16 @@
 
 mod alone;
 mod limit;
+mod report;
 
+use self::report::{Moving, MovingOutpoint, Stays};
 use super::create::{ATTEMPTS, attested, compare, default_path, discard_if_refused};
 use super::refund::{find_key_index, same_pledge};
 use super::{KeptRecovery, read_recovery};
 use crate::cli::context::{Context, OptionalKeyArg};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::keep::{Feerate, Prepared, checked_proof, credited, hand_in_refunds, keep, sign_refunds};
-use crate::cli::text::{Rows, groups, sat, when};
+use crate::cli::text::sat;
 use crate::client::{CheckedTask, Client, ClientError};
 use crate::escrow::descriptor::{EscrowOutput, Slot};
 use crate::escrow::pledge::Outpoint;
@@ -25,8 +27,6 @@ use crate::service::views::PledgeView;
 use bitcoin::secp256k1::{Keypair, Secp256k1};
 use bitcoin::{Amount, OutPoint};
 use clap::Args;
-use serde::Serialize;
-use std::fmt;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -64,105 +64,6 @@ struct Own {
     passphrase: Option<Passphrase>,
     /// What the recovery file says, if there is one.
     file: Option<RecoveryFile>,
-}
-
-/// What was signed.
-#[derive(Serialize)]
-struct Moving {
-    task: CharterId,
-    pledge: u32,
-    to: CharterId,
-    to_pledge: u32,
-    to_address: String,
-    /// When the sponsor moves it alone, Unix seconds; absent where signers move it now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alone_after: Option<u32>,
-    /// None where it moves by a ladder of feerates from T on.
-    #[serde(flatten)]
-    feerate: Option<Feerate>,
-    outpoints: Vec<MovingOutpoint>,
-    stays: Vec<Stays>,
-    refunds_prepared: usize,
-    /// Of the other charter: what arrives below it does not count there.
-    minimum_pledge_sat: u64,
-    refund_time: u32,
-    recovery_file: PathBuf,
-    /// What proposes it, where signers move it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
-#[derive(Serialize)]
-struct MovingOutpoint {
-    outpoint: OutPoint,
-    amount_sat: u64,
-    /// At the lowest feerate.
-    arrives_at_most_sat: u64,
-    /// At the highest.
-    arrives_at_least_sat: u64,
-}
-
-#[derive(Serialize)]
-struct Stays {
-    outpoint: OutPoint,
-    reason: String,
-}
-
-impl fmt::Display for Moving {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rows = Rows::new();
-        rows.row("pledge", self.pledge)
-            .row("moves to", format!("pledge {} of charter {}", self.to_pledge, self.to))
-            .row("at", groups(&self.to_address));
-        if let Some(feerate) = self.feerate {
-            rows.row("feerate from", feerate);
-        }
-        for MovingOutpoint { outpoint, amount_sat, arrives_at_most_sat, arrives_at_least_sat } in
-            &self.outpoints
-        {
-            let arrives = format!("{} to {} arrive", sat(*arrives_at_least_sat), sat(*arrives_at_most_sat));
-            rows.row(outpoint.to_string(), format!("{}: {arrives}", sat(*amount_sat)));
-        }
-        rows.row("T, refunds, then", when(self.refund_time))
-            .row("recovery file", self.recovery_file.display());
-        write!(f, "{rows}")?;
-        self.stays.iter().try_for_each(|stays| writeln!(f, "{} stays: {}.", stays.outpoint, stays.reason))?;
-        writeln!(
-            f,
-            "Your consent and the refunds under the new charter are handed in. Keep both recovery files."
-        )?;
-        let minimum = self.minimum_pledge_sat;
-        for short in self.outpoints.iter().filter(|moving| moving.arrives_at_least_sat < minimum) {
-            writeln!(
-                f,
-                "As little as {} of {} may arrive, less than the least pledge there ({}), if what pays the lowest feerate \
-                 is not mined for long. Then it does not count there: it has no vote, and is locked until the T there.",
-                sat(short.arrives_at_least_sat),
-                short.outpoint,
-                sat(minimum)
-            )?;
-        }
-        writeln!(
-            f,
-            "What does not fit under the cap there when it arrives, arrives after its funding has closed, or is less than \
-             the least pledge there, does not count there."
-        )?;
-        if let Some(refund_time) = self.alone_after {
-            writeln!(
-                f,
-                "Nothing has moved yet: after {} the service sends it there in place of your refund. If the other charter \
-                 takes no pledges then, the refund goes to you as ever.",
-                when(refund_time)
-            )?;
-        }
-        match &self.next {
-            Some(next) => writeln!(
-                f,
-                "Nothing has moved yet: two of the three signers of the old charter sign. Next, anybody proposes it:\n  {next}"
-            ),
-            None => Ok(()),
-        }
-    }
 }
 
 pub fn run(context: &Context<'_>, args: &MoveArgs) -> anyhow::Result<Exit> {
