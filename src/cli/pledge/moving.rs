@@ -4,14 +4,17 @@
 //! `--alone` nobody else signs, and it happens at T.
 
 mod alone;
+mod limit;
+mod report;
 
+use self::report::{Moving, MovingOutpoint, Stays};
 use super::create::{ATTEMPTS, attested, compare, default_path, discard_if_refused};
 use super::refund::{find_key_index, same_pledge};
 use super::{KeptRecovery, read_recovery};
 use crate::cli::context::{Context, OptionalKeyArg};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::keep::{Feerate, Prepared, checked_proof, credited, hand_in_refunds, keep, sign_refunds};
-use crate::cli::text::{Rows, groups, sat, when};
+use crate::cli::text::sat;
 use crate::client::{CheckedTask, Client, ClientError};
 use crate::escrow::descriptor::{EscrowOutput, Slot};
 use crate::escrow::pledge::Outpoint;
@@ -24,8 +27,6 @@ use crate::service::views::PledgeView;
 use bitcoin::secp256k1::{Keypair, Secp256k1};
 use bitcoin::{Amount, OutPoint};
 use clap::Args;
-use serde::Serialize;
-use std::fmt;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -63,87 +64,6 @@ struct Own {
     passphrase: Option<Passphrase>,
     /// What the recovery file says, if there is one.
     file: Option<RecoveryFile>,
-}
-
-/// What was signed.
-#[derive(Serialize)]
-struct Moving {
-    task: CharterId,
-    pledge: u32,
-    to: CharterId,
-    to_pledge: u32,
-    to_address: String,
-    /// When the sponsor moves it alone, Unix seconds; absent where signers move it now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alone_after: Option<u32>,
-    /// None where it moves by a ladder of feerates from T on.
-    #[serde(flatten)]
-    feerate: Option<Feerate>,
-    outpoints: Vec<MovingOutpoint>,
-    stays: Vec<Stays>,
-    refunds_prepared: usize,
-    refund_time: u32,
-    recovery_file: PathBuf,
-    /// What proposes it, where signers move it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-}
-
-#[derive(Serialize)]
-struct MovingOutpoint {
-    outpoint: OutPoint,
-    amount_sat: u64,
-    /// At the lowest feerate.
-    arrives_at_most_sat: u64,
-    /// At the highest.
-    arrives_at_least_sat: u64,
-}
-
-#[derive(Serialize)]
-struct Stays {
-    outpoint: OutPoint,
-    reason: String,
-}
-
-impl fmt::Display for Moving {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rows = Rows::new();
-        rows.row("pledge", self.pledge)
-            .row("moves to", format!("pledge {} of charter {}", self.to_pledge, self.to))
-            .row("at", groups(&self.to_address));
-        if let Some(feerate) = self.feerate {
-            rows.row("feerate from", feerate);
-        }
-        for MovingOutpoint { outpoint, amount_sat, arrives_at_most_sat, arrives_at_least_sat } in
-            &self.outpoints
-        {
-            let arrives = format!("{} to {} arrive", sat(*arrives_at_least_sat), sat(*arrives_at_most_sat));
-            rows.row(outpoint.to_string(), format!("{}: {arrives}", sat(*amount_sat)));
-        }
-        rows.row("T, refunds, then", when(self.refund_time))
-            .row("recovery file", self.recovery_file.display());
-        write!(f, "{rows}")?;
-        self.stays.iter().try_for_each(|stays| writeln!(f, "{} stays: {}.", stays.outpoint, stays.reason))?;
-        writeln!(
-            f,
-            "Your consent and the refunds under the new charter are handed in. Keep both recovery files."
-        )?;
-        if let Some(refund_time) = self.alone_after {
-            writeln!(
-                f,
-                "Nothing has moved yet: after {} the service sends it there in place of your refund. If the other charter \
-                 takes no pledges then, the refund goes to you as ever.",
-                when(refund_time)
-            )?;
-        }
-        match &self.next {
-            Some(next) => writeln!(
-                f,
-                "Nothing has moved yet: two of the three signers of the old charter sign. Next, anybody proposes it:\n  {next}"
-            ),
-            None => Ok(()),
-        }
-    }
 }
 
 pub fn run(context: &Context<'_>, args: &MoveArgs) -> anyhow::Result<Exit> {
@@ -190,6 +110,7 @@ pub fn run(context: &Context<'_>, args: &MoveArgs) -> anyhow::Result<Exit> {
         outpoints: plans.moving.iter().map(|(held, arrives)| arrival(held, arrives)).collect(),
         stays: plans.stays,
         refunds_prepared: refunds,
+        minimum_pledge_sat: file.charter().minimum_pledge().to_sat(),
         refund_time: file.charter().refund_time_secs(),
         recovery_file: kept.path().to_owned(),
         next: (!args.alone).then(propose),
@@ -300,12 +221,28 @@ impl<'a> Plans<'a> {
             };
             plans.stays.push(Stays { outpoint, reason });
         }
+        plans.limit();
         if plans.moving.is_empty() {
             let reasons: Vec<&str> = plans.stays.iter().map(|stays| stays.reason.as_str()).collect();
             let message = format!("nothing of this pledge can move: {}", reasons.join("; "));
             return Err(Failure::refused("nothing_to_move", message).into());
         }
         Ok(plans)
+    }
+
+    /// Leaves out what is too much for one go.
+    fn limit(&mut self) {
+        let sizes: Vec<_> = self.moving.iter().map(|(held, made)| (held.amount, made.len())).collect();
+        let chosen = limit::at_once(&sizes);
+        let parted = std::mem::take(&mut self.moving).into_iter().zip(chosen);
+        for (part, chosen) in parted {
+            if chosen {
+                self.moving.push(part);
+            } else {
+                let reason = limit::too_many(self.alone).to_owned();
+                self.stays.push(Stays { outpoint: part.0.outpoint, reason });
+            }
+        }
     }
 
     /// What is counted on: with signers what arrives at the highest feerate; alone what arrives at the lowest, for the

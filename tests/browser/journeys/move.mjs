@@ -98,7 +98,7 @@ export default function fill(test) {
     await page.route('**/moves', (route) => { cut += 1; return cut === 1 ? route.fulfill({ status: 503, contentType: 'application/problem+json', body: '{"code":"busy","detail":"the service is busy","status":503}' }) : route.continue(); });
     page.guard.allow(/503/);
     await page.locator('#file-done').click();
-    await page.locator('#save-error', { hasText: 'Not everything was handed in, and nothing has moved' }).waitFor();
+    await page.locator('#save-error', { hasText: 'Not everything was handed in; what was handed in stands' }).waitFor();
     await screenshots(page, 'move-cut');
     assert.deepEqual(await consents(stage, from), []);
     await page.locator('#file-done').click();
@@ -222,7 +222,7 @@ export default function fill(test) {
     await page.locator('#look-sign').click();
     await page.locator('#stopped', { hasText: 'address' }).waitFor();
     assert.equal(await page.locator('#stopped-field').textContent(), 'address');
-    assert.match(await page.locator('#stopped').innerText(), /Nothing was handed in/);
+    assert.match(await page.locator('#stopped').innerText(), /No consent was handed in/);
     assert.equal(await page.locator('#move').isVisible(), false);
     await screenshots(page, 'move-stopped');
     assert.deepEqual(await consents(stage, from), []);

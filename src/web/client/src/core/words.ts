@@ -24,6 +24,18 @@ export const partWords = (milestones: readonly { readonly share_bps: number }[],
 export const payeeWords = (payees: readonly { readonly address: string; readonly share_bps: number }[]): string =>
   payees.map(({ address, share_bps: share }) => `${percent(share)} to ${address}`).join(', ');
 
+/** A word or a sentence with a capital. */
+export const capital = (words: string): string => `${words[0]?.toUpperCase() ?? ''}${words.slice(1)}`;
+
+/** A length of time in its largest whole unit. */
+export function span(secs: number): string {
+  if (secs === 0) return 'none';
+  const units = [[86_400, 'day'], [3600, 'hour'], [60, 'minute'], [1, 'second']] as const;
+  const [size, name] = units.find(([length]) => secs % length === 0) ?? [1, 'second'];
+  const number = secs / size;
+  return `${number} ${name}${number === 1 ? '' : 's'}`;
+}
+
 /** Control, bidirectional and zero-width characters: a text could show something other than it is. */
 export const UNSEEN = /[\p{Cc}\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u061c\u2028\u2029\u00ad\u{e0000}-\u{e007f}]/u;
 const EVERY_UNSEEN = new RegExp(UNSEEN, 'gu');

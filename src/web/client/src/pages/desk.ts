@@ -5,6 +5,7 @@ import { UpfrontError } from '../core/error.ts';
 import { networkOf } from '../core/network.ts';
 import { isSecret } from '../core/secret.ts';
 import { parseSignerKey } from '../core/signer-key.ts';
+import { capital } from '../core/words.ts';
 
 const form = document.getElementById('who');
 const input = document.getElementById('key');
@@ -41,7 +42,7 @@ if (form instanceof HTMLFormElement && input instanceof HTMLInputElement && show
       input.value = parseSignerKey(text, network, 'key').text;
     } catch (error) {
       event.preventDefault();
-      say(error instanceof UpfrontError ? `${error.message.replace(/^key: /, '').replace(/^./, (first) => first.toUpperCase())}.` : 'This cannot be read as a key.');
+      say(error instanceof UpfrontError ? `${capital(error.message.replace(/^key: /, ''))}.` : 'This cannot be read as a key.');
       input.focus();
     }
   });

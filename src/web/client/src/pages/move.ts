@@ -8,11 +8,12 @@ import { fileName, type Keeper } from '../sponsor/keeper.ts';
 import { isLie, lieWords } from '../sponsor/lie.ts';
 import { takeKey } from '../sponsor/link.ts';
 import { charterIn, isChoice, Move } from '../sponsor/move.ts';
-import { least, most, type Way } from '../sponsor/move-plan.ts';
+import { least, mayFallShort, most, type MovePlans, type MovingPart, type Way } from '../sponsor/move-plan.ts';
 import { keepersOf, openForm } from '../sponsor/open.ts';
-import { otherTerms, time, warnings } from '../sponsor/other-terms.ts';
+import { otherTerms, warnings } from '../sponsor/other-terms.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
 import type { OpenTask } from '../sponsor/task.ts';
+import { time } from '../sponsor/terms.ts';
 import { element } from '../ui/element.ts';
 import { ServiceError } from '../ui/api.ts';
 import { breathe, byId, fieldError, focusOn, maybe, say, sentence, valueOf, wordsOf } from '../ui/page.ts';
@@ -58,7 +59,7 @@ function begin(page: HTMLElement): void {
     byId('stopped-field').textContent = error.field;
     byId('stopped-advice').textContent = handing
       ? 'What was handed in so far moves your money only to the address that this browser computed, with its refund signed; or not at all.'
-      : 'Nothing was handed in.';
+      : 'No consent was handed in.';
     byId('stopped').hidden = false;
     page.hidden = true;
     focusOn(byId('stopped-title'));
@@ -139,34 +140,83 @@ function begin(page: HTMLElement): void {
 
   const row = (name: string, ...words: (string | Node)[]): HTMLElement => element('div', {}, element('dt', {}, name), element('dd', {}, ...words));
 
-  function review({ own, to, plans: { way, moving, stays }, signedBefore }: Move): void {
+  const quietly = (words: string): HTMLElement => element('span', { class: 'quiet' }, words);
+
+  function taskLink({ charter, view }: OpenTask): HTMLElement[] {
+    const newTab = element('span', { class: 'visually-hidden' }, ' (in a new tab)');
+    const to = { href: `/tasks/${charter.id}`, id: 'look-task', target: '_blank', rel: 'noopener' };
+    return [
+      element('a', to, titleOf(view.text), newTab), element('br'),
+      element('span', { class: 'hash quiet' }, charter.id),
+    ];
+  }
+
+  function movingRow({ held, arrives }: MovingPart, way: Way): HTMLElement {
+    const [low, high] = [least(arrives), most(arrives)];
+    const fee = way.kind === 'now'
+      ? 'The rest is the network’s fee: the less arrives, the more it has to be hurried.'
+      : 'The rest is the network’s fee. The most at the lowest feerate; less only if that is not mined within days and weeks.';
+    return row(`Of ${satWords(held.amount)}`,
+      element('strong', { class: 'arrives' }, low === high ? satWords(high) : `${satWords(low)} to ${satWords(high)}`), ' arrive',
+      element('br'), element('span', { class: 'quiet small' }, fee));
+  }
+
+  const moneyRows = ({ own, to, plans: { way, moving, stays } }: Move): HTMLElement[] => {
+    const [here, there] = [own.task.charter.fields.refund_time, to.charter.fields.refund_time].map(time);
+    return [
+      row('It goes to', ...taskLink(to)),
+      ...moving.map((part) => movingRow(part, way)),
+      ...stays.map(({ amount, reason }) => row(`${satWords(amount)} stay here`, sentence(reason))),
+      row('Yours again', element('strong', { id: 'look-again' }, `from ${there}`), ' on, by your key alone', element('br'), quietly(`here: from ${here}`)),
+      row('It comes back to', element('span', { class: 'hash' }, own.file.parts.refundAddress)),
+      row('When', way.kind === 'now'
+        ? 'As soon as two of this task’s three signers sign it. Your consent stays with them until the refund time. '
+          + 'Until they have signed, you vote and are refunded here as before.'
+        : `After ${here}, in place of your refund, if that task takes pledges then; else the refund goes to you. `
+          + 'What you hand in is not taken back here.'),
+      row('Checked', element('span', { class: 'state good', id: 'look-checked' }, '✓ Checked in this browser'),
+        ' Both tasks’ terms by their ids, that all three signers there agreed, the payments by their transactions.'),
+    ];
+  };
+
+  /** What was signed before, where the service tells of it. */
+  function before({ signedBefore, elsewhereLater, plans: { way } }: Move): HTMLElement[] {
+    const again = way.kind === 'now' ? 'it makes the file again, and signs refunds for the feerate that you choose now' : 'it makes the file again';
+    return [
+      ...(signedBefore ? [element('p', { class: 'note', id: 'look-before' },
+        `You signed before that this pledge moves to that task. Once more changes nothing of it: ${again}.`)] : []),
+      ...(elsewhereLater ? [element('p', { class: 'note', id: 'look-elsewhere' },
+        'You signed before that money of this pledge goes to another task at the refund time. That stands: it goes there '
+        + 'unless two signers move it here first.')] : []),
+    ];
+  }
+
+  /** What arrives and would not count, told plainly where it may be so. */
+  function uncounted(plans: MovePlans, there: OpenTask['charter']): HTMLElement[] {
+    const short = mayFallShort(plans, there).map(({ held, arrives }) => `of ${satWords(held.amount)} as little as ${satWords(least(arrives))}`);
+    const minimum = satWords(BigInt(there.fields.minimum_pledge_sat));
+    return [
+      ...(short.length === 0 ? [] : [element('p', { class: 'note warn', id: 'look-short' },
+        `Less than the least pledge there, ${minimum}, may arrive: ${short.join('; ')}, if what pays the lowest feerate is not `
+        + 'mined for long. Then it does not count there: it has no vote, and stays locked until that task’s refund time.')]),
+      element('p', {}, 'What does not fit under the cap there when it arrives, arrives after its funding has closed, or is less than '
+        + 'the least pledge there, does not count there: it has no vote, and comes back at that task’s refund time at the latest.'),
+    ];
+  }
+
+  function review(moved: Move): void {
     quiet('look-error');
-    const [from, there] = [own.task.charter, to.charter];
+    const [from, there] = [moved.own.task.charter, moved.to.charter];
     // The refund time stands above, in any case.
     const different = otherTerms(from, there).filter(({ name }) => name !== 'Yours again');
     byId('look-body').replaceChildren(
-      element('dl', { class: 'rows', id: 'look-money' },
-        row('It goes to', element('a', { href: `/tasks/${there.id}`, id: 'look-task', target: '_blank', rel: 'noopener' }, titleOf(to.view.text), element('span', { class: 'visually-hidden' }, ' (in a new tab)')), element('br'), element('span', { class: 'hash quiet' }, there.id)),
-        ...moving.map(({ held, arrives }) => row(`Of ${satWords(held.amount)}`,
-          element('strong', { class: 'arrives' }, least(arrives) === most(arrives) ? satWords(most(arrives)) : `${satWords(least(arrives))} to ${satWords(most(arrives))}`), ' arrive',
-          element('br'), element('span', { class: 'quiet small' }, way.kind === 'now'
-            ? 'The rest is the network’s fee: the less arrives, the more it has to be hurried.'
-            : 'The rest is the network’s fee. The most at the lowest feerate; less only if that is not mined within days and weeks.'))),
-        ...stays.map(({ amount, reason }) => row(`${satWords(amount)} stay here`, sentence(reason))),
-        row('Yours again', element('strong', { id: 'look-again' }, `from ${time(there.fields.refund_time)}`), ' on, by your key alone', element('br'), element('span', { class: 'quiet' }, `here: from ${time(from.fields.refund_time)}`)),
-        row('It comes back to', element('span', { class: 'hash' }, own.file.parts.refundAddress)),
-        row('When', way.kind === 'now'
-          ? 'As soon as two of this task’s three signers sign it. Your consent stays with them until the refund time. Until they have signed, you vote and are refunded here as before.'
-          : `After ${time(from.fields.refund_time)}, in place of your refund, if that task takes pledges then; else the refund goes to you. What you hand in is not taken back here.`),
-        row('Checked', element('span', { class: 'state good', id: 'look-checked' }, '✓ Checked in this browser'),
-          ' Both tasks’ terms by their ids, that all three signers there agreed, the payments by their transactions.'),
-      ),
-      ...(signedBefore ? [element('p', { class: 'note', id: 'look-before' }, 'You signed before that this pledge moves to that task. Once more changes nothing of it: it makes the file again, and signs refunds for the feerate that you choose now.')] : []),
+      element('dl', { class: 'rows', id: 'look-money' }, ...moneyRows(moved)),
+      ...before(moved),
       ...warnings(from, there).map(({ twice, words }) => element('p', { class: twice ? 'note warn' : 'note' }, words)),
-      element('p', {}, 'What does not fit under the cap there when it arrives, or arrives after its funding has closed, does not count there: it has no vote, and comes back at that task’s refund time at the latest.'),
+      ...uncounted(moved.plans, there),
       element('h3', {}, different.length === 0 ? 'All other terms are the same there' : 'These terms are others there'),
       element('dl', { class: 'rows', id: 'look-terms' }, ...different.map(({ name, here, there: other }) =>
-        row(name, element('span', { class: 'quiet' }, 'here: '), here, element('br'), element('span', { class: 'quiet' }, 'there: '), element('strong', {}, other)))),
+        row(name, quietly('here: '), here, element('br'), quietly('there: '), element('strong', {}, other)))),
     );
   }
 
@@ -191,7 +241,7 @@ function begin(page: HTMLElement): void {
       await move.prepare();
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      throw new UpfrontError('move_not_issued', 'to', `${wordsOf(error)} Nothing was handed in, and your pledge is as before`);
+      throw new UpfrontError('move_not_issued', 'to', `${wordsOf(error)} No consent was handed in, and your pledge is as before`);
     }
     for (const each of ['file-name', 'file-done']) byId(each).hidden = true;
     go('save');
@@ -218,7 +268,7 @@ function begin(page: HTMLElement): void {
     } catch (error) {
       if (isLie(error)) throw error;
       throw isChoice(error) ? error : new UpfrontError('move_unfinished', 'handing_in',
-        `${refusal(error)} Not everything was handed in, and nothing has moved: your pledge is as before. ${
+        `${refusal(error)} Not everything was handed in; what was handed in stands. ${
           error instanceof ServiceError && !error.passes ? 'Load this page again, and choose another task or another way'
             : 'Press once more, now or later'}; nothing is done twice`);
     }

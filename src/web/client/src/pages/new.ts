@@ -7,6 +7,7 @@ import { sha256 } from '../core/hash.ts';
 import { networkOf } from '../core/network.ts';
 import { findSecret, isSecret } from '../core/secret.ts';
 import { parseSignerKey } from '../core/signer-key.ts';
+import { capital } from '../core/words.ts';
 import { errorWords, identityPanel, problemOf, send, wordsOf } from '../ui/identity.ts';
 import { sayer } from '../ui/page.ts';
 
@@ -71,7 +72,7 @@ function echoKey(input: HTMLInputElement, network: string): void {
     words(input, `Fingerprint ${key.fingerprint}, account ${key.account}. Compare it with what the signer told you.`, false);
   } catch (error) {
     const message = error instanceof UpfrontError ? error.message.replace(/^key: /, '') : 'not a key';
-    words(input, `${message.charAt(0).toUpperCase()}${message.slice(1)}.`, true);
+    words(input, `${capital(message)}.`, true);
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { utf8 } from '../core/bytes.ts';
 import { UpfrontError } from '../core/error.ts';
-import { satWords } from '../core/words.ts';
+import { capital, satWords } from '../core/words.ts';
 import { byId, rows, saveLink, show } from '../offline/dom.ts';
 import { grouped } from '../ui/copy.ts';
 import { element } from '../ui/element.ts';
@@ -38,7 +38,7 @@ function complain(id: string, error: unknown): void {
     say(id, 'Something went wrong in this page. Nothing was signed. Try another browser, or the command upfront recover.', 'bad');
     return;
   }
-  say(id, `${error.message[0]?.toUpperCase() ?? ''}${error.message.slice(1)}.`, 'bad');
+  say(id, `${capital(error.message)}.`, 'bad');
   const field = FIELDS[error.field];
   if (field === undefined) return;
   const asks = part(field);

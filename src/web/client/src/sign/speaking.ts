@@ -103,12 +103,16 @@ export async function submission(task: Task, role: Role): Promise<Prepared> {
   };
   const unsigned = toSubmit(task, role, work);
   const last = task.submissions.at(-1);
+  const waits = last !== undefined && task.window(last) === null;
+  const partOf = work.milestone === null ? '' : `, for ${partWords(milestones, work.milestone)}`;
   const about = [
     element('p', {}, role === 'developer'
       ? 'You say that this work is there. What was paid by the block it names votes on it: a yes pays, a no waits for the arbiter.'
       : 'You say that this work is there, and who is paid for it in place of the charter\'s payees. Only sponsors who say yes pay them; nobody rules on the noes.'),
-    element('p', {}, `It is number ${Number(unsigned.fields['number']) + 1} of this task${work.milestone === null ? '' : `, for ${partWords(milestones, work.milestone)}`}, and names block ${task.tip.height}, the tip of your document. The service takes it within the next two blocks: sign and hand it in at once, or take a new proof document.`),
-    ...(last !== undefined && task.window(last) === null ? [element('p', { class: 'warn' }, element('strong', {}, 'It takes the place of the work before it, '), 'which waits for a merge or release that nobody has confirmed, as of this document. Only the latest can be confirmed.')] : []),
+    element('p', {}, `It is number ${Number(unsigned.fields['number']) + 1} of this task${partOf}, and names block ${task.tip.height}, the tip of your `
+      + 'document. The service takes it within the next two blocks: sign and hand it in at once, or take a new proof document.'),
+    ...(waits ? [element('p', { class: 'warn' }, element('strong', {}, 'It takes the place of the work before it, '),
+      'which waits for a merge or release that nobody has confirmed, as of this document. Only the latest can be confirmed.')] : []),
     ...(work.payees.length === 0 ? [] : [element('p', { class: 'warn' }, element('strong', {}, 'Paid in place of the charter\'s payees: '), payeeWords(work.payees))]),
     element('p', {}, 'SHA-256 of ', inert(content.name), ': ', code(work.content)),
     ...review.standing(task),

@@ -2,7 +2,7 @@
 
 import type { Charter } from '../core/charter.ts';
 import { ROLES } from '../core/signer-key.ts';
-import { inert, percent, satWords } from '../core/words.ts';
+import { inert, percent, satWords, span } from '../core/words.ts';
 
 /** `2027-05-31 00:00:00 UTC`. */
 export function stamp(secs: number): string {
@@ -12,15 +12,6 @@ export function stamp(secs: number): string {
 
 /** The same with the number that binds on the chain. */
 export const when = (secs: number): string => `${stamp(secs)} (${secs})`;
-
-/** A length of time in its largest whole unit. */
-export function span(secs: number): string {
-  if (secs === 0) return 'none';
-  const units = [[86_400, 'day'], [3600, 'hour'], [60, 'minute'], [1, 'second']] as const;
-  const [size, name] = units.find(([length]) => secs % length === 0) ?? [1, 'second'];
-  const number = secs / size;
-  return `${number} ${name}${number === 1 ? '' : 's'}`;
-}
 
 export const sat = (amount: bigint | number): string => satWords(BigInt(amount));
 

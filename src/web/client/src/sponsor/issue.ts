@@ -60,13 +60,13 @@ async function elsewhere(charter: string): Promise<Used[]> {
   }
 }
 
-/** Posts a signed pledge; null where somebody else has taken its index. */
+/** Posts a signed pledge; null where somebody else has taken its index. Any other refusal would come again. */
 export async function post(charter: string, index: number, sponsorKey: string, refundAddress: string, signature: string, amount: bigint): Promise<PledgeView | null> {
   const body = { index, sponsor_key: sponsorKey, refund_address: refundAddress, signature, amount_sat: Number(amount) };
   try {
     return pledgeOf(await postJson(charter, '/pledges', body));
   } catch (error) {
-    if (error instanceof ServiceError && ['index_taken', 'address_reused'].includes(error.code)) return null;
+    if (error instanceof ServiceError && error.code === 'index_taken') return null;
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 // not repeated: an address is shown in its own place and nowhere before.
 
 import { UpfrontError } from '../core/error.ts';
+import { capital } from '../core/words.ts';
 import { ServiceError } from '../ui/api.ts';
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -47,5 +48,5 @@ export function lieWords({ code, field }: UpfrontError): string {
     return `Among the terms, ${TERMS[second] ?? `the field “${second}”`} is not the one that this page’s address stands for.`;
   }
   const name = NAMES[first] ?? `the field “${field}”`;
-  return `${name[0]?.toUpperCase() ?? ''}${name.slice(1)} does not follow from the task’s terms and the keys.`;
+  return `${capital(name)} does not follow from the task’s terms and the keys.`;
 }

@@ -107,6 +107,28 @@ function uncounted({ standing }: Held): string {
   }
 }
 
+/** Refunds that one move signs at most: so many fit into the recovery file, and twice as many are taken by the service. */
+export const MOST_REFUNDS = 500;
+
+/** What moves in one go, the largest amounts first, of which each needs a refund for whatever may arrive. */
+function atOnce(parts: readonly MovingPart[]): ReadonlySet<MovingPart> {
+  const largest = [...parts].sort((one, other) => Number(other.held.amount - one.held.amount));
+  let refunds = 0;
+  return new Set(largest.filter(({ arrives }) => {
+    refunds += arrives.length;
+    return refunds <= MOST_REFUNDS;
+  }));
+}
+
+/** Why the others stay. Alone everything moves at the same time: there is no later. */
+const tooMany = ({ kind }: Way): string => (kind === 'now'
+  ? 'too many at once: move these first, then again'
+  : 'too many at once: let two signers move it; else it comes back to you at the refund time');
+
+/** Of what moves, that of which less than the least pledge there may arrive: then it does not count. */
+export const mayFallShort = ({ moving }: MovePlans, { fields }: Charter): MovingPart[] =>
+  moving.filter(({ arrives }) => least(arrives) < BigInt(fields.minimum_pledge_sat));
+
 /** What would become of each output. Amounts do not depend on which pledge it will be: every address of an escrow is as long
  * as any other. */
 export function plansOf(from: Leaving, outpoints: readonly Held[], there: { readonly charter: Charter; readonly output: EscrowOutput }, way: Way): MovePlans {
@@ -120,6 +142,10 @@ export function plansOf(from: Leaving, outpoints: readonly Held[], there: { read
       stay(uncounted(held));
       continue;
     }
+    if (way.kind === 'alone' && held.lateMove !== null && held.lateMove.toCharter !== there.charter.id) {
+      stay('you signed before that it goes to another task at the refund time, and that stands');
+      continue;
+    }
     try {
       const arrives = arrivals(from, held, there.charter.id, there.output.address, way);
       const arriving = counted(way, arrives);
@@ -131,7 +157,11 @@ export function plansOf(from: Leaving, outpoints: readonly Held[], there: { read
       stay(error.message.replace(`${held.outpoint} cannot be part of this settlement: `, ''));
     }
   }
-  return { way, moving, stays };
+  const chosen = atOnce(moving);
+  for (const part of moving) {
+    if (!chosen.has(part)) stays.push({ outpoint: part.held.outpoint, amount: part.held.amount, reason: tooMany(way) });
+  }
+  return { way, moving: moving.filter((part) => chosen.has(part)), stays };
 }
 
 function consentOf(from: Leaving, held: Held, { charter, parts, output }: RecoveryFile, key: KeyPair): SignedMove {

@@ -13,7 +13,7 @@ import { fileOf, Keeper } from './keeper.ts';
 import { isLie, lieWords } from './lie.ts';
 import { plansOf, promised, signMove, type Leaving, type MovePlans, type SignedPart, type Way } from './move-plan.ts';
 import { checkedPledge, fetchTask, issuedPledge, type OpenTask } from './task.ts';
-import { chainOf, pledgeOf, type ChainView, type PledgeView } from './views.ts';
+import { chainOf, pledgeOf, type ChainView, type Held, type PledgeView } from './views.ts';
 
 const leavingOf = ({ task, file }: Keeper): Leaving =>
   ({ charter: task.charter, contract: task.contract, index: file.parts.index, sponsorKey: file.parts.sponsorKey });
@@ -53,8 +53,9 @@ function checkTimes({ mtpSecs }: ChainView, from: OpenTask, to: OpenTask, way: W
   }
 }
 
-/** The pledges there that this sponsor signed consents for, by the consents that the service tells: no other one is taken. */
-function signedFor({ charter, sponsorKey }: Leaving, to: string, { moves }: ChainView): ReadonlySet<number> {
+/** The pledges there that this sponsor signed for, now or for the refund time, by what the service tells: no other one is
+ * taken. What it says of the refund time carries no signature here, and chooses only among pledges under the sponsor's key. */
+function signedFor({ charter, sponsorKey }: Leaving, to: string, { moves }: ChainView, held: readonly Held[]): ReadonlySet<number> {
   const own = moves.filter((move) => {
     if (move.charter !== charter.id || move.network !== charter.network.name || move.toCharter !== to) return false;
     try {
@@ -63,7 +64,8 @@ function signedFor({ charter, sponsorKey }: Leaving, to: string, { moves }: Chai
       return false;
     }
   });
-  return new Set(own.map(({ toIndex }) => toIndex));
+  const late = held.flatMap(({ lateMove }) => (lateMove === null || lateMove.toCharter !== to ? [] : [lateMove]));
+  return new Set([...own, ...late].map(({ toIndex }) => toIndex));
 }
 
 export class Move {
@@ -99,15 +101,20 @@ export class Move {
     const plans = plansOf(from, own.view.outpoints, { charter: to.charter, output: there }, way);
     checkDeposits(file, plans.moving.map(({ held }) => held), chain);
     if (plans.moving.length === 0) {
-      const why = plans.stays.map(({ reason }) => reason).join('; ');
+      const why = [...new Set(plans.stays.map(({ reason }) => reason))].join('; ');
       refuse('move_nothing', 'to', `nothing of this pledge can move${why === '' ? ': nothing lies there' : `: ${why}`}`);
     }
-    return new Move(own, to, plans, signedFor(from, to.charter.id, chain));
+    return new Move(own, to, plans, signedFor(from, to.charter.id, chain, own.view.outpoints));
   }
 
   /** Whether a consent to that task is known already. */
   get signedBefore(): boolean {
     return this.known.size > 0;
+  }
+
+  /** Whether some of it goes to yet another task at the refund time, unless signers move it before. */
+  get elsewhereLater(): boolean {
+    return this.plans.moving.some(({ held: { lateMove } }) => lateMove !== null && lateMove.toCharter !== this.to.charter.id);
   }
 
   /** The pledge there, once there is one. */

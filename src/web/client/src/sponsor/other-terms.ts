@@ -3,8 +3,8 @@
 
 import type { Charter } from '../core/charter.ts';
 import { ROLES } from '../core/signer-key.ts';
-import { inert, percent, satWords } from '../core/words.ts';
-import { day, fingerprint, termsOf } from './terms.ts';
+import { capital, inert, percent, satWords, span } from '../core/words.ts';
+import { fingerprint, termsOf, time } from './terms.ts';
 
 export interface OtherTerm {
   readonly name: string;
@@ -12,12 +12,8 @@ export interface OtherTerm {
   readonly there: string;
 }
 
-/** `Mon, 7 December 2026, 00:00 UTC`. */
-export const time = (secs: number): string => `${day(secs)}, ${new Date(secs * 1000).toISOString().slice(11, 16)} UTC`;
 /** Held so much longer is worth a second look. */
 const YEAR_SECS = 366 * 86_400;
-const hours = (secs: number): string => (secs % 86_400 === 0 ? `${secs / 86_400} days` : secs % 3_600 === 0 ? `${secs / 3_600} hours` : `${Math.ceil(secs / 60)} minutes`);
-const capital = (word: string): string => `${word[0]?.toUpperCase() ?? ''}${word.slice(1)}`;
 
 /** Every term that a sponsor is under, by name: the same names for every charter. */
 function rows(charter: Charter): readonly (readonly [string, string])[] {
@@ -37,8 +33,8 @@ function rows(charter: Charter): readonly (readonly [string, string])[] {
     ['Work is taken until', time(fields.work_deadline)],
     ['Work is taken', fields.submissions_open === 'at_once' ? 'from the beginning' : 'once the target is there'],
     ['Voting opens', fields.vote_opens === 'none' ? 'when work is handed in' : `when the leader confirms that it is ${fields.vote_opens}`],
-    ['Time to vote', hours(fields.review_secs)],
-    ['Time for the arbiter', hours(fields.ruling_secs)],
+    ['Time to vote', span(fields.review_secs)],
+    ['Time for the arbiter', span(fields.ruling_secs)],
     ['Target', satWords(BigInt(fields.target_sat))],
     ['Takes at most', satWords(BigInt(fields.cap_sat))],
     ['If the target is missed', fields.funding_rule === 'keep' ? 'what is there is kept for the work' : 'everything goes back'],
@@ -70,12 +66,13 @@ export function warnings(here: Charter, there: Charter): Warning[] {
   const others = ROLES.filter((role) => fingerprint(here.fields[role].key) !== fingerprint(there.fields[role].key));
   const said: Warning[] = [];
   const longer = there.fields.refund_time - here.fields.refund_time;
-  if (longer > 0) said.push({ twice: longer > YEAR_SECS, words: `Your money may be held ${hours(longer)} longer than here.` });
+  if (longer > 0) said.push({ twice: longer > YEAR_SECS, words: `Your money may be held ${span(longer)} longer than here.` });
   if (here.fields.repository !== there.fields.repository) said.push({ twice: true, words: 'It is another project.' });
-  if (others.length > 0) {
-    said.push({ twice: true, words: `Other people may hold keys there: of the ${others.join(', ')}. Any two of the three can pay your money out, whatever the votes say: move it only to people whom you trust with that.` });
-  } else {
-    said.push({ twice: false, words: 'The fingerprints of the signers’ keys are the same there. A fingerprint is what a key says of itself, and nobody can check it: if in doubt, ask them whether the new keys are theirs.' });
-  }
+  // The same fingerprints are no milder: whoever copies them would choose the words.
+  const whose = others.length > 0
+    ? `Other people may hold keys there: of the ${others.join(', ')}. Move it only to people whom you trust with that.`
+    : 'The fingerprints of the signers’ keys are the same there. A fingerprint is what a key says of itself, and nobody can check it: '
+      + 'ask them whether the new keys are theirs.';
+  said.push({ twice: true, words: `${whose} Any two of the three can pay your money out, whatever the votes say.` });
   return said;
 }

@@ -11,6 +11,12 @@ import type { MoveFields, Named, SubmissionFields, VoteFields } from '../core/st
 
 export type Fields = { readonly [key: string]: Json };
 
+/** A pledge under another charter. */
+export interface Destination {
+  readonly toCharter: string;
+  readonly toIndex: number;
+}
+
 export interface Held {
   readonly outpoint: string;
   /** Of the address it pays: above 0 for what settlements left in escrow. */
@@ -23,6 +29,8 @@ export interface Held {
   readonly secured: boolean;
   readonly pairOnly: boolean;
   readonly ended: boolean;
+  /** Where it goes at the refund time, as its sponsor signed; null where nothing is signed, or something spends it. */
+  readonly lateMove: Destination | null;
 }
 
 export interface PledgeView {
@@ -92,6 +100,14 @@ function list(value: Json | undefined, field: string): readonly Json[] {
 const text = (value: Json | undefined, field: string): string => (typeof value === 'string' ? value : no(field));
 const flag = (value: Json | undefined, field: string): boolean => (typeof value === 'boolean' ? value : no(field));
 
+function destinationOf(value: Json | undefined, field: string): Destination {
+  const given = fieldsOf(value, field);
+  return {
+    toCharter: text(given.to_charter, `${field}.to_charter`),
+    toIndex: integer(given.to_index, `${field}.to_index`, 1, MAX_31),
+  };
+}
+
 function heldOf(value: Json, field: string): Held {
   const given = fieldsOf(value, field);
   const standing = given.standing ?? null;
@@ -105,6 +121,7 @@ function heldOf(value: Json, field: string): Held {
     secured: flag(given.secured, `${field}.secured`),
     pairOnly: flag(given.pair_only, `${field}.pair_only`),
     ended: (given.ended ?? null) !== null,
+    lateMove: (given.late_move ?? null) === null ? null : destinationOf(given.late_move, `${field}.late_move`),
   };
 }
 

@@ -6,6 +6,7 @@ import { UpfrontError, refuse } from '../core/error.ts';
 import { npub, nsec } from '../core/keys.ts';
 import { authorizationOf, eventId, requestEvent, signEvent, type Event, type UnsignedEvent } from '../core/nip98.ts';
 import { keyPair, verifySchnorr } from '../core/point.ts';
+import { capital } from '../core/words.ts';
 import { button, element } from './element.ts';
 import { forget, keep, kept, newKey, nonce, readNsec, type Chosen } from './identity-key.ts';
 import { sayer } from './page.ts';
@@ -121,7 +122,7 @@ export const wordsOf = (problem: Problem): string => `${problem.title}: ${proble
 
 /** Any error as it is shown. Errors that are no words of ours are told as a failure of the page. */
 export function errorWords(error: unknown): string {
-  if (error instanceof UpfrontError) return `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`;
+  if (error instanceof UpfrontError) return `${capital(error.message)}.`;
   if (error instanceof TypeError) return 'The service did not answer. Is the connection up? Nothing was changed; try again.';
   return 'This page made an error of its own. Load it again; nothing was changed.';
 }

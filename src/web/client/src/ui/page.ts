@@ -2,6 +2,7 @@
 // an error to its field.
 
 import { UpfrontError } from '../core/error.ts';
+import { capital } from '../core/words.ts';
 
 /** The element of that id, which the template has. */
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
@@ -56,7 +57,7 @@ export function wordsOf(error: unknown): string {
 export function sentence(words: string): string {
   const whole = words.trim();
   if (whole === '') return '';
-  const begun = `${whole[0]?.toUpperCase() ?? ''}${whole.slice(1)}`;
+  const begun = capital(whole);
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
 

@@ -151,7 +151,12 @@ export class FakeService {
       return { tip: { mtp_secs: this.mtp }, transactions, ...(this.moves.length === 0 ? {} : { moves: this.moves }) };
     }
     if (rest === '/moves' && method === 'POST') return this.take(this.moves, body, body);
-    if (rest === '/late-moves' && method === 'POST') return this.take(this.lateMoves, body, body.consent as Fields);
+    if (rest === '/late-moves' && method === 'POST') {
+      const { outpoint, to_charter, to_index } = (body.consent as { statement: Fields }).statement;
+      const pledge = this.take(this.lateMoves, body, body.consent as Fields);
+      for (const at of (pledge?.outpoints ?? []) as Fields[]) if (at.outpoint === outpoint) at.late_move = { to_charter, to_index };
+      return pledge;
+    }
     if (rest === '/pledges' && method === 'POST') return this.issue(body);
     if (rest === '/refunds' && method === 'POST') {
       const outpoint = String(body.outpoint);

@@ -53,7 +53,7 @@ test('three different words are asked for, in order', () => {
 });
 
 const held = (outpoint: string, more: Partial<Held> = {}): Held =>
-  ({ outpoint, generation: 0, uncovered: null, amount: 1_000n, standing: 'seen', secured: false, pairOnly: false, ended: false, ...more });
+  ({ outpoint, generation: 0, uncovered: null, amount: 1_000n, standing: 'seen', secured: false, pairOnly: false, ended: false, lateMove: null, ...more });
 const view = (...outpoints: Held[]): PledgeView =>
   ({ index: 1, address: '', descriptor: '', sponsorKey: '', refundAddress: '', signature: '', promised: 1_000n, uri: '', outpoints });
 const names = (list: readonly Held[]): string[] => list.map(({ outpoint }) => outpoint);

@@ -9,7 +9,7 @@ import { Charter } from '../../src/core/charter.ts';
 import { UpfrontError } from '../../src/core/error.ts';
 import { newPhrase, Root } from '../../src/core/keys.ts';
 import { Contract } from '../../src/core/output.ts';
-import { RecoveryFile } from '../../src/core/recovery.ts';
+import { MAX_RECOVERY_BYTES, RecoveryFile } from '../../src/core/recovery.ts';
 import { RefundTarget, type LadderSignatures } from '../../src/core/refund.ts';
 import { parseSignature, signStatement, sponsorSpeaker, verifyStatement } from '../../src/core/signature.ts';
 import { move as moveStatement, pledge as pledgeStatement } from '../../src/core/statement.ts';
@@ -18,7 +18,7 @@ import { Issuing } from '../../src/sponsor/issue.ts';
 import type { Keeper } from '../../src/sponsor/keeper.ts';
 import { isLie } from '../../src/sponsor/lie.ts';
 import { charterIn, Move } from '../../src/sponsor/move.ts';
-import { counted, plansOf, promised, signMove, type Leaving, type SignedMove, type Way } from '../../src/sponsor/move-plan.ts';
+import { counted, least, mayFallShort, most, MOST_REFUNDS, plansOf, promised, signMove, type Leaving, type SignedMove, type Way } from '../../src/sponsor/move-plan.ts';
 import { otherTerms, warnings } from '../../src/sponsor/other-terms.ts';
 import type { Held } from '../../src/sponsor/views.ts';
 import { rootOf, sponsorIndex } from '../lib/root.ts';
@@ -40,7 +40,7 @@ const file = JSON.parse(readFileSync(join(descriptors, 'milestones.json'), 'utf8
 };
 const moved = file.settlements.find(({ terms }) => terms.for.kind === 'move')!;
 const heldOf = ({ outpoint, amount_sat: amount, generation }: Input): Held =>
-  ({ outpoint, generation, uncovered: null, amount: BigInt(amount), standing: 'credited', secured: true, pairOnly: false, ended: false });
+  ({ outpoint, generation, uncovered: null, amount: BigInt(amount), standing: 'credited', secured: true, pairOnly: false, ended: false, lateMove: null });
 const charterOf = (number: number): Charter => Charter.parse(at(file.charters, number).text);
 
 /** The pledge that a published move leaves, the recovery file of the one it goes to, and its key. */
@@ -123,6 +123,45 @@ test('alone: the ladder is a refund that pays the new pledge, and the refund of 
   assert.throws(() => signMove(from, there, plans, rootOf(at(file.moves, 0).phrase, from.charter.network.name).sponsorKey(2)), /sponsor_key/);
 });
 
+test('what is too much for one go stays, the largest move first, and the file can be read again', () => {
+  const { from, there, key, input } = published(1);
+  const many = (count: number): Held[] => Array.from({ length: count }, (_, number) =>
+    ({ ...heldOf(input), outpoint: `${(number + 1).toString(16).padStart(64, '0')}:0`, amount: BigInt(1_000_000 + number) }));
+  for (const [way, forms] of [[NOW, 3], [ALONE, 7]] as const) {
+    const fit = Math.floor(MOST_REFUNDS / forms);
+    const all = many(fit + 2);
+    assert.equal(plansOf(from, all.slice(2), there, way).stays.length, 0, 'as many as fit');
+    const plans = plansOf(from, all, there, way);
+    assert.ok(plans.moving.every(({ arrives }) => arrives.length === forms));
+    assert.deepEqual(plans.moving.map(({ held }) => held), all.slice(2));
+    assert.deepEqual(plans.stays.map(({ outpoint }) => outpoint), all.slice(0, 2).map(({ outpoint }) => outpoint));
+    for (const { reason } of plans.stays) assert.match(reason, way === NOW ? /^too many at once: move these first, then again$/ : /^too many at once: let two signers/);
+  }
+  // What one of them adds to the file, times as many as move.
+  const before = there.toJson().length;
+  const [part] = signMove(from, there, plansOf(from, many(1), there, ALONE), key);
+  for (const refund of part!.refunds) there.add(refund);
+  assert.ok(before + (there.toJson().length - before) / 7 * MOST_REFUNDS < 0.9 * MAX_RECOVERY_BYTES);
+});
+
+test('alone, that less than the least pledge there may arrive is known', () => {
+  const { from, there, input } = published(1);
+  const held = heldOf(input);
+  const { arrives } = at(plansOf(from, [held], there, ALONE).moving, 0);
+  assert.ok(least(arrives) < most(arrives));
+  const asking = (minimum: bigint): { charter: Charter; output: typeof there.output } =>
+    ({ output: there.output, charter: Charter.parse(JSON.stringify({ ...JSON.parse(there.charter.text) as object, minimum_pledge_sat: Number(minimum) })) });
+  for (const [minimum, moves, short] of [[least(arrives), 1, 0], [least(arrives) + 1n, 1, 1], [most(arrives), 1, 1], [most(arrives) + 1n, 0, 0]] as const) {
+    const to = asking(minimum);
+    const plans = plansOf(from, [held], to, ALONE);
+    assert.deepEqual([plans.moving.length, mayFallShort(plans, to.charter).length], [moves, short], String(minimum));
+  }
+  // With signers the least is what is counted on.
+  const now = least(at(plansOf(from, [held], there, NOW).moving, 0).arrives);
+  assert.deepEqual(mayFallShort(plansOf(from, [held], asking(now), NOW), asking(now).charter), []);
+  assert.deepEqual(plansOf(from, [held], asking(now + 1n), NOW).moving, []);
+});
+
 // ---- against a service
 
 const phrase = newPhrase();
@@ -200,7 +239,7 @@ test('looking asks for nothing and signs nothing; then the pledge, the file, the
       await move.handIn();
       assert.equal(posts(all).length, count + 2);
       const again = await Move.look(own, to.charter.id, way);
-      assert.equal(again.signedBefore, way === NOW);
+      assert.deepEqual([again.signedBefore, again.elsewhereLater], [true, false]);
       assert.equal(move.signedBefore, false);
       const file = await again.prepare();
       again.saved();
@@ -264,6 +303,13 @@ test('an index that somebody else took is not insisted on, and what is refused i
     const move = await Move.look(own, to.charter.id, NOW);
     assert.equal(await code(() => move.prepare()), 'cap_reached');
     assert.equal(to.prepared.length, 0);
+  });
+  // Nobody was faster: told as it is, after one try.
+  await both(async (all) => {
+    all.to.refusal = (rest, method) => (method === 'POST' && rest === '/pledges' ? 'address_reused' : null);
+    const move = await Move.look(all.own, all.to.charter.id, NOW);
+    await assert.rejects(move.prepare(), (error) => error instanceof UpfrontError && error.code === 'address_reused' && !/faster/.test(error.message) && !isLie(error));
+    assert.deepEqual(posts(all), ['to pledges']);
   });
 });
 
@@ -342,6 +388,42 @@ test('a pledge there that is said to be ours must carry our signature; the one t
     assert.equal((await (await Move.look(own, to.charter.id, NOW)).prepare()).parts.index, 1, 'a consent that is not ours says nothing');
     from.moves.push({ statement: said, signature: signStatement(words, key) });
     assert.equal((await (await Move.look(own, to.charter.id, NOW)).prepare()).parts.index, 2);
+  });
+});
+
+test('what was signed for the refund time is known before anything is signed again', async () => {
+  await both(async (all) => {
+    const { from, to, own } = all;
+    const [held] = from.pledges[0]!.outpoints as Record<string, unknown>[];
+    const { sponsorKey, refundAddress } = own.view;
+    for (const index of [1, 2]) {
+      const output = new Contract(to.charter).pledge({ index, generation: 0 }, sponsorKey);
+      const words = pledgeStatement({ network: to.charter.network.name, charter: to.charter.id, index, sponsorKey, refundAddress });
+      to.pledges.push({
+        index, sponsor_key: sponsorKey, refund_address: refundAddress, signature: signStatement(words, own.file.key!), promised_sat: 50_000,
+        address: output.address, descriptor: output.descriptor, uri: `bitcoin:${output.address}?amount=0.0005`, outpoints: [],
+      });
+    }
+    // To that task: the pledge that it names, not the first that fits.
+    held!.late_move = { to_charter: to.charter.id, to_index: 2 };
+    for (const way of [NOW, ALONE]) {
+      const move = await Move.look(own, to.charter.id, way);
+      assert.deepEqual([move.signedBefore, move.elsewhereLater], [true, false]);
+      assert.equal((await move.prepare()).parts.index, 2);
+    }
+    // To another one: it cannot be signed over a second time; two signers can still move it.
+    held!.late_move = { to_charter: 'ab'.repeat(32), to_index: 2 };
+    from.asked.length = to.asked.length = 0;
+    await assert.rejects(Move.look(own, to.charter.id, ALONE), (error) => error instanceof UpfrontError && error.code === 'move_nothing'
+      && /you signed before that it goes to another task at the refund time, and that stands/.test(error.message));
+    assert.deepEqual(posts(all), []);
+    const move = await Move.look(own, to.charter.id, NOW);
+    assert.deepEqual([move.signedBefore, move.elsewhereLater], [false, true]);
+    // What is no destination is an answer that is not used.
+    for (const late_move of ['x', {}, { to_charter: 1, to_index: 1 }, { to_charter: 'ab'.repeat(32), to_index: 0 }]) {
+      held!.late_move = late_move;
+      await assert.rejects(own.look(), (error) => error instanceof UpfrontError && error.field.includes('late_move'), JSON.stringify(late_move));
+    }
   });
 });
 
@@ -428,9 +510,11 @@ test('every term that differs is told', () => {
   ];
   for (const [change, name] of cases) assert.match(names(change).join(), name, JSON.stringify(change));
   const said = (change: object): string => warnings(here.charter, new FakeService(change as never).charter).map(({ twice, words }) => `${twice} ${words}`).join('\n');
-  assert.match(said({ repository: 'https://example.org/other' }), /^true It is another project\.\nfalse The fingerprints .* are the same/);
+  assert.match(said({ repository: 'https://example.org/other' }), /^true It is another project\.\ntrue The fingerprints .* are the same/);
   assert.match(said({ refund_time: fields.refund_time + 28 * DAY }), /^false Your money may be held 28 days longer than here\./);
   assert.match(said({ refund_time: fields.refund_time + 371 * DAY }), /^true Your money may be held 371 days longer/);
   const else_ = { ...fields.developer, key: fields.developer.key.replace(/^\[[0-9a-f]{8}/, '[00000000') };
-  assert.match(said({ developer: else_ }), /^true Other people may hold keys there: of the developer\. Any two of the three/);
+  assert.match(said({ developer: else_ }), /^true Other people may hold keys there: of the developer\. .*Any two of the three can pay your money out/);
+  // Whoever copies the three fingerprints gets no milder words.
+  assert.match(said({ licence: 'ISC' }), /^true The fingerprints .* nobody can check it.* Any two of the three can pay your money out, whatever the votes say\.$/);
 });

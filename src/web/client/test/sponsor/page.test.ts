@@ -103,7 +103,7 @@ test('answers are read with care', () => {
     index: 1, address: 'a', descriptor: 'd', sponsor_key: 's', refund_address: 'r', signature: 'x', promised_sat: 5, uri: 'u',
     outpoints: [{ outpoint: 'o:0', generation: 0, amount_sat: 5, standing: 'confirming', depth: 1, of: 2, confirmations: 1, secured: false, pair_only: false, ended: null }],
   };
-  assert.deepEqual(readPledge(pledge).outpoints, [{ outpoint: 'o:0', generation: 0, uncovered: null, amount: 5n, standing: 'confirming', secured: false, pairOnly: false, ended: false }]);
+  assert.deepEqual(readPledge(pledge).outpoints, [{ outpoint: 'o:0', generation: 0, uncovered: null, amount: 5n, standing: 'confirming', secured: false, pairOnly: false, ended: false, lateMove: null }]);
   for (const [key, wrong] of [['index', 0], ['index', 1.5], ['address', 7], ['promised_sat', -1], ['outpoints', {}], ['outpoints', [1]]] as const) {
     assert.throws(() => readPledge({ ...pledge, [key]: wrong } as unknown as Json), UpfrontError, key);
   }
