@@ -121,7 +121,7 @@ export const wordsOf = (problem: Problem): string => `${problem.title}: ${proble
 
 /** Any error as it is shown. Errors that are no words of ours are told as a failure of the page. */
 export function errorWords(error: unknown): string {
-  if (error instanceof UpfrontError) return `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`;
+  if (error instanceof UpfrontError) return `${error.message.charAt(0).toUpperCase()}${error.message.slice(1).replace(/\.$/, '')}.`;
   if (error instanceof TypeError) return 'The service did not answer. Is the connection up? Nothing was changed; try again.';
   return 'This page made an error of its own. Load it again; nothing was changed.';
 }
