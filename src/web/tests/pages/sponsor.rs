@@ -266,7 +266,7 @@ async fn what_was_written_first_or_raised_more_is_offered_first_whatever_a_chart
     assert_eq!(order(&json), ids(&[&hostile, &project]));
     // Money moves a task up.
     world.back_to(hostile.clone());
-    world.fund(2, 300_000).await;
+    world.fund(1, 300_000).await;
     world.back_to(here);
     assert_eq!(order(&world.page(&path).await.1), ids(&[&hostile, &project]));
 }
