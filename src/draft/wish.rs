@@ -81,12 +81,19 @@ impl FromWish {
             self.draft.leader_key = Some(settings.by.to_string());
             let words = format!("{words} Whether it leads the repository is for you to look up.");
             self.origin(&["leader_address", "leader_share", "leader_key"], &words);
+            if settings.leader_share_bps > 0 {
+                self.notes.push(format!(
+                    "The leader's share, as that key has set it: {} % goes to {address}",
+                    percent(settings.leader_share_bps)
+                ));
+            }
         }
         if let Some(arbiter) = &settings.arbiter {
             self.notes.push(format!("The project's arbiter by default: {arbiter}"));
-            let named = format!("the project's leader, who named {arbiter}");
-            let named =
-                if named.len() <= MAX_NAMED_BYTES { named } else { "the project's leader".to_owned() };
+            // The charter says who said so: who leads a repository cannot be known here.
+            let leader = format!("{}, who leads the project here", npub(&settings.by));
+            let named = format!("{leader} and named {arbiter}");
+            let named = if named.len() <= MAX_NAMED_BYTES { named } else { leader };
             self.draft.arbiter_nominated_by = Some(named);
             let words = format!(
                 "The project's arbiter by default is {arbiter}. Say who else named the arbiter, if you take another."
@@ -135,6 +142,12 @@ impl FromWish {
             self.origin(&["developer_nominated_by"], &words);
         }
     }
+}
+
+/// Basis points in per cent: `2.5`.
+pub fn percent(bps: u16) -> String {
+    let (whole, part) = (bps / 100, bps % 100);
+    if part == 0 { whole.to_string() } else { format!("{whole}.{part:02}").trim_end_matches('0').to_owned() }
 }
 
 #[cfg(test)]
@@ -188,7 +201,7 @@ mod tests {
         assert!(named.contains(&npub(&key(1))) && named.len() <= MAX_NAMED_BYTES, "{named}");
         assert_eq!(
             draft.arbiter_nominated_by.as_deref(),
-            Some("the project's leader, who named the foundation")
+            Some(format!("{}, who leads the project here and named the foundation", npub(&key(9))).as_str())
         );
         assert_eq!(notes.len(), 5);
         assert!(origins.iter().all(|(_, words)| !words.is_empty()));
@@ -199,9 +212,17 @@ mod tests {
         let long = Project { arbiter: Some("x".repeat(200)), ..settings() };
         wished.settings = Some(&long);
         assert_eq!(
-            FromWish::new(&wished).draft.arbiter_nominated_by.as_deref(),
-            Some("the project's leader")
+            FromWish::new(&wished).draft.arbiter_nominated_by.unwrap(),
+            format!("{}, who leads the project here", npub(&key(9)))
         );
+        let address = crate::escrow::testing::address(Network::Regtest, 5).to_string();
+        let greedy = Project { leader_address: Some(address.clone()), leader_share_bps: 9_950, ..settings() };
+        wished.settings = Some(&greedy);
+        let notes = FromWish::new(&wished).notes;
+        assert!(notes.iter().any(|note| note.ends_with(&format!("99.5 % goes to {address}"))), "{notes:?}");
+        let none = Project { leader_share_bps: 0, ..greedy.clone() };
+        wished.settings = Some(&none);
+        assert!(!FromWish::new(&wished).notes.iter().any(|note| note.contains("goes to")));
         wished.settings = None;
         assert_eq!(FromWish::new(&wished).draft.licence, None, "nobody has said it");
     }

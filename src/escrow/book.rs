@@ -13,7 +13,7 @@ use super::task::{self, ApplyError, Refused, Task};
 use super::wish::{WishApplyError, Wishes};
 use bitcoin::secp256k1::XOnlyPublicKey;
 use bitcoin::{OutPoint, ScriptBuf, Transaction};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Everything the journal says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Book {
     /// Those of each repository, and those under each task's id, in the same order.
     of_project: BTreeMap<ProjectId, Vec<CharterId>>,
     of_task: BTreeMap<TaskId, Vec<CharterId>>,
+    /// From which tasks sponsors have signed something over, by the charter where to.
+    moving_to: BTreeMap<CharterId, BTreeSet<CharterId>>,
     /// Every script ever issued, and whose it is.
     scripts: HashMap<ScriptBuf, (CharterId, Slot)>,
     batches: Vec<BatchRecord>,
@@ -105,6 +107,12 @@ impl Book {
     /// The tasks whose charters name this as their task, in the order they were written down.
     pub fn tasks_under(&self, id: &TaskId) -> impl Iterator<Item = &Task> {
         let charters = self.of_task.get(id).into_iter().flatten();
+        charters.filter_map(|charter| self.tasks.get(charter))
+    }
+
+    /// The tasks of which a sponsor ever signed that something moves to this charter, in the order of charters.
+    pub fn moving_to(&self, charter: &CharterId) -> impl Iterator<Item = &Task> {
+        let charters = self.moving_to.get(charter).into_iter().flatten();
         charters.filter_map(|charter| self.tasks.get(charter))
     }
 
@@ -329,6 +337,12 @@ impl Book {
                 task.apply(event).map_err(|source| BookError::Apply { charter: *charter, source })?;
                 for (script, slot) in task.issued_by(event) {
                     self.scripts.insert(script, (*charter, slot));
+                }
+                if let Event::MoveSigned { consent }
+                | Event::LateMoveSigned { consent, .. }
+                | Event::LateLadderSigned { consent, .. } = event
+                {
+                    self.moving_to.entry(consent.statement.to_charter).or_default().insert(*charter);
                 }
                 if let Event::SettlementProposed { terms } = event {
                     task.drop_unsigned(terms);

@@ -71,6 +71,11 @@ impl ApiError {
         self
     }
 
+    /// Why, in words.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Its stable code.
     pub fn code(&self) -> &'static str {
         self.entry.code

@@ -13,7 +13,7 @@ use super::super::{ApiError, App};
 use super::task::Terms;
 use super::{Asked, Site, pieces, show as respond, words};
 use crate::draft::Ground;
-use crate::draft::wish::{FromWish, Wished};
+use crate::draft::wish::{FromWish, Wished, percent};
 use crate::escrow::charter::Charter;
 use crate::escrow::statement::{CharterId, Role, TaskId};
 use crate::escrow::wish::WishRefused;
@@ -80,14 +80,27 @@ struct Review {
     same_text: bool,
     /// The terms in words.
     terms: Terms,
+    /// What goes to whoever is told to lead the project, if anything does.
+    leader: Option<LeaderShare>,
     /// The three.
     signers: Vec<Signer>,
+    /// Whether a seat's words name an identity: nothing proves that the key is that identity's.
+    unproven: bool,
     /// What dates are counted from.
     now_secs: Option<u32>,
     #[serde(skip)]
     charter_href: String,
     #[serde(skip)]
     text_href: String,
+}
+
+#[derive(Serialize)]
+struct LeaderShare {
+    /// In per cent.
+    share: String,
+    address: String,
+    /// Whether it was filled in from what a key has set for the project here.
+    from_project: bool,
 }
 
 #[derive(Serialize)]
@@ -167,9 +180,18 @@ pub(super) async fn preview(
     Fields(mut given): Fields,
 ) -> Result<Response, ApiError> {
     let (site, ground) = (Site::new(&app), ground(&app));
-    let wish = wish_of(&app, &given.remove("wish").unwrap_or_default())?;
-    let mut form = Form::sent(site.network, wish, given)
-        .map_err(|name| ApiError::shape(format!("the form has no field {:?}", pieces::inert(&name))))?;
+    let unknown = |name: String| ApiError::shape(format!("the form has no field {:?}", pieces::inert(&name)));
+    let wish = match wish_of(&app, &given.remove("wish").unwrap_or_default()) {
+        Ok(wish) => wish,
+        // It was withdrawn, or hidden, while somebody filled the form in: what they wrote is theirs.
+        Err(error) if matches!(error.code(), "wish_withdrawn" | "not_shown") => {
+            let mut form = Form::sent(site.network, None, given).map_err(unknown)?;
+            form.parted(error.detail());
+            return respond(asked, &NewTask::new(site, form, &ground));
+        }
+        Err(error) => return Err(error),
+    };
+    let mut form = Form::sent(site.network, wish, given).map_err(unknown)?;
     match form.draft(&ground) {
         Some(drafted) => respond(asked, &Review::new(site, form, drafted)),
         // What is wrong is the answer that was asked for.
@@ -228,6 +250,15 @@ impl Review {
         let canonical = String::from_utf8_lossy(charter.bytes()).into_owned();
         // Files that need no second request: a draft is kept nowhere.
         let href = |kind: &str, text: &str| format!("data:{kind};base64,{}", BASE64_STANDARD.encode(text));
+        let leader = charter.fields().leader.as_ref().filter(|leader| leader.share_bps > 0);
+        let leader = leader.map(|leader| LeaderShare {
+            share: percent(leader.share_bps),
+            address: leader.address.clone(),
+            from_project: form.wish().is_some_and(|wish| {
+                wish.from.draft.leader_address.as_deref() == Some(leader.address.as_str())
+            }),
+        });
+        let signers = signers(&charter);
         Review {
             now_secs: site.tip.map(|tip| tip.mtp_secs),
             charter: charter.id(),
@@ -238,7 +269,9 @@ impl Review {
             same_text: form.wish().is_some_and(|wish| wish.says(&text)),
             shown_text: pieces::inert(&text),
             terms: Terms::of(&charter),
-            signers: signers(&charter),
+            leader,
+            unproven: signers.iter().any(|signer| signer.nominated_by.contains("npub1")),
+            signers,
             site,
             form,
             canonical,

@@ -175,7 +175,7 @@ impl Case<'_> {
 
     fn due(&self, held: &OutpointView) -> Words {
         let amount = words::sat(held.amount_sat);
-        if held.late_move.is_some() {
+        if held.late_move.is_some() && held.secured {
             return Words::new(
                 "move_due",
                 "",
@@ -198,7 +198,12 @@ impl Case<'_> {
                 "bad",
                 "Refund due, but not signed",
                 format!(
-                    "The refund time has come, and no refund of {amount} is signed. Open this pledge with its key, or use the recovery file."
+                    "The refund time has come, and no refund of {amount} is signed. Open this pledge with its key, or use the recovery file.{}",
+                    if held.late_move.is_some() {
+                        " Until then it can only go to your pledge under another charter, as you signed, while that takes pledges."
+                    } else {
+                        ""
+                    }
                 ),
             )
         }
@@ -310,10 +315,14 @@ impl Case<'_> {
                 "Keep the tab open in which you pledged, or open this pledge with its key: the refund is signed there.",
             ),
         };
-        if held.late_move.is_some() {
-            words.text.push_str(
+        match (held.late_move, held.secured) {
+            (Some(_), true) => words.text.push_str(
                 " As you signed, the money goes to your pledge under another charter then, while that takes pledges.",
-            );
+            ),
+            (Some(_), false) => words.text.push_str(
+                " As you signed, the money goes to your pledge under another charter at the refund time, while that takes pledges; if it does not, nothing brings it back to you so far.",
+            ),
+            (None, _) => {}
         }
         Some(words)
     }

@@ -12,7 +12,7 @@ use super::pieces::{self, Deadline, Progress, outward, repository_name};
 use super::{Asked, Site, show as respond, stage_words, words};
 use crate::escrow::descriptor::OPEN_INDEX;
 use crate::escrow::facts::Tip;
-use crate::escrow::pledge::{self, Totals};
+use crate::escrow::pledge::{self, Standing, Totals};
 use crate::escrow::public::ProjectId;
 use crate::escrow::statement::{CharterId, TaskId};
 use crate::escrow::task::{Stage, Task};
@@ -21,9 +21,11 @@ use crate::service::views::SignerView;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use bitcoin::OutPoint;
 use money::{Arrival, Chart, PledgeRow};
 pub(super) use parts::{Holder, Paid, Terms, by_whom, holders, leader, milestone, named};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use work::PartedRow;
 pub(super) use work::{EventRow, SettlementRow, SubmissionRow, TallyPicture};
 
@@ -229,15 +231,34 @@ fn page(
 }
 
 /// What still fits under the cap, with what others are just paying.
-pub(super) fn left_under_cap(task: &Task, tip: &Tip) -> u64 {
-    let taken = pledge::reserved(task.pledges(), task.outpoints(), &task.standings(tip), tip);
+fn left_under_cap(task: &Task, tip: &Tip) -> u64 {
+    left_beside(task, &task.standings(tip), tip)
+}
+
+fn left_beside(task: &Task, standings: &BTreeMap<OutPoint, Standing>, tip: &Tip) -> u64 {
+    let taken = pledge::reserved(task.pledges(), task.outpoints(), standings, tip);
     task.charter().cap().to_sat().saturating_sub(taken.to_sat())
+}
+
+/// What a task that takes pledges has raised, and has room for.
+pub(super) struct Room {
+    pub(super) raised_sat: u64,
+    pub(super) left_sat: u64,
+}
+
+/// Of a task that would issue an address now to whoever asks.
+pub(super) fn room(task: &Task, tip: &Tip) -> Option<Room> {
+    // Most do not, and that is told without counting anything.
+    task.may_pledge(tip).ok()?;
+    let standings = task.standings(tip);
+    let left_sat = left_beside(task, &standings, tip);
+    let raised_sat = task.totals_of(&standings).raised.to_sat();
+    takes_pledges(task, task.stage(Some(tip)), Some(tip), left_sat).then_some(Room { raised_sat, left_sat })
 }
 
 /// Whether an address would be issued now to whoever asks.
 pub(super) fn fundable(task: &Task, tip: Option<&Tip>) -> bool {
-    let left_sat = tip.map_or(0, |tip| left_under_cap(task, tip));
-    takes_pledges(task, task.stage(tip), tip, left_sat)
+    tip.is_some_and(|tip| room(task, tip).is_some())
 }
 
 /// The same, where stage and room are known.

@@ -121,8 +121,10 @@ struct WishPage {
     reservation: Option<Reserved>,
     charters: Vec<CharterRow>,
     charter_count: usize,
-    /// The first charter that takes pledges.
+    /// The one charter with the wish's text that takes pledges.
     fund: Option<CharterId>,
+    /// How many do: of several none is chosen here.
+    fund_count: usize,
     words: Vec<WordRow>,
     word_count: usize,
     /// Whether the words begin with the newest.
@@ -154,13 +156,16 @@ fn page(site: Site, book: &Book, wish: &WishState, hidden: &Hidden, before: Opti
     let word_count = (0..wish.said().len()).filter(shown).count();
     let numbers: Vec<usize> = (0..end).rev().filter(shown).take(WORDS + 1).collect();
     let begin = numbers.get(WORDS - 1).filter(|_| numbers.len() > WORDS);
-    let mut charters: Vec<CharterRow> =
-        book.charters_of(wish).map(|task| charter_row(task, wish, tip)).collect();
-    // Anybody may draft one: those that three have signed come first, and many drafts make no long page.
-    charters.sort_by_key(|row| (!row.fundable, !row.attested));
-    let fund = charters.iter().find(|row| row.fundable).map(|row| row.charter);
-    let charter_count = charters.len();
-    charters.truncate(CHARTERS);
+    let mut drafted: Vec<Drafted<'_>> =
+        book.charters_of(wish).map(|task| Drafted::of(task, wish, tip)).collect();
+    // Anybody may draft one: those that three have signed come first, with the text that was wished before any other, and
+    // many drafts make no long page.
+    drafted.sort_by_key(|each| (!each.fundable, !each.attested, !each.same_text));
+    let charter_count = drafted.len();
+    let takers: Vec<CharterId> =
+        drafted.iter().filter(|each| each.fundable && each.same_text).map(|each| each.task.id()).collect();
+    let fund = takers.first().copied().filter(|_| takers.len() == 1);
+    let charters = drafted.iter().take(CHARTERS).map(|each| charter_row(each, tip)).collect();
     let text = wish.text();
     let leader = heard.leader.as_ref().map(|leader| leader.key);
     WishPage {
@@ -201,6 +206,7 @@ fn page(site: Site, book: &Book, wish: &WishState, hidden: &Hidden, before: Opti
             .reservation
             .map(|held| Reserved { by: npub(&held.by), until_secs: held.until_secs }),
         fund,
+        fund_count: takers.len(),
         charters,
         charter_count,
         earlier: begin.map(|begin| format!("/wishes/{}?before={begin}#said", summary.wish)),
@@ -212,16 +218,36 @@ fn page(site: Site, book: &Book, wish: &WishState, hidden: &Hidden, before: Opti
     }
 }
 
-fn charter_row(task: &Task, wish: &WishState, tip: Option<&Tip>) -> CharterRow {
+/// A charter, with what it is sorted by.
+struct Drafted<'a> {
+    task: &'a Task,
+    same_text: bool,
+    fundable: bool,
+    attested: bool,
+}
+
+impl<'a> Drafted<'a> {
+    fn of(task: &'a Task, wish: &WishState, tip: Option<&Tip>) -> Drafted<'a> {
+        Drafted {
+            task,
+            same_text: task.charter().fields().text_hash == wish.signed().statement.text_hash,
+            fundable: fundable(task, tip),
+            attested: task.attestations().len() == Role::ALL.len(),
+        }
+    }
+}
+
+fn charter_row(drafted: &Drafted<'_>, tip: Option<&Tip>) -> CharterRow {
+    let Drafted { task, same_text, fundable, attested } = *drafted;
     let stage = task.stage(tip);
     CharterRow {
         charter: task.id(),
         state: stage_words::label(stage),
         tone: stage_words::tone(stage),
-        same_text: task.charter().fields().text_hash == wish.signed().statement.text_hash,
+        same_text,
         progress: Progress::of(task, tip),
-        fundable: fundable(task, tip),
-        attested: task.attestations().len() == Role::ALL.len(),
+        fundable,
+        attested,
     }
 }
 

@@ -366,6 +366,28 @@ async fn pages_lead_from_wish_to_charter_and_back() {
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
+#[tokio::test]
+async fn a_wish_leads_to_a_charter_of_its_own_text_and_chooses_none_of_several() {
+    let world = World::new(None, |_| {}).await;
+    let id = world.wished(2, TEXT).await;
+    let charter = world.chartered(id, TEXT, Some(7)).await;
+    let fund = format!("<a class=\"button\" href=\"/tasks/{charter}/pledge\">Fund it now</a>");
+    // A charter with another text gets no button, and takes the first one's from nobody.
+    let other = world.chartered(id, "Something else", None).await;
+    let (html, json) = world.page(&format!("/wishes/{id}")).await;
+    assert_eq!((&json["fund"], &json["fund_count"]), (&json!(charter), &json!(1)), "{html}");
+    assert!(html.contains(&fund) && !html.contains(&format!("/tasks/{other}/pledge")), "{html}");
+    assert!(html.contains(&format!("<a href=\"/tasks/{other}#keys\">Who holds its keys</a>")), "{html}");
+    // Of two with its text none is chosen.
+    let second = world.chartered(id, TEXT, None).await;
+    let (html, json) = world.page(&format!("/wishes/{id}")).await;
+    assert_eq!((&json["fund"], &json["fund_count"]), (&Value::Null, &json!(2)), "{html}");
+    assert!(!html.contains("Fund it now") && html.contains("data-several"), "{html}");
+    for each in [&charter, &second] {
+        assert!(html.contains(&format!("<li><a href=\"/tasks/{each}#keys\">")), "{html}");
+    }
+}
+
 /// Where the service of a world is reached.
 async fn served(world: &World) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -281,7 +281,7 @@ export default function fill(test) {
     await author.waitForURL('**/projects/*');
     await author.locator('summary', { hasText: 'Claim it as its leader' }).click();
     await author.locator('#project-set').waitFor();
-    const withdraw = author.getByRole('button', { name: 'Withdraw my claim' });
+    const withdraw = author.locator('#project-withdraw summary', { hasText: 'Withdraw my claim' });
     assert.equal(await withdraw.isVisible(), false, 'there is none yet');
     await author.locator('#project-name').fill('Mine');
     await author.locator('#project-description').fill('For a day');
@@ -289,6 +289,7 @@ export default function fill(test) {
     await author.locator('#leaders', { hasText: 'was the first to claim it here' }).waitFor();
     await author.locator('summary', { hasText: 'Claim it as its leader' }).click();
     await withdraw.click();
+    await author.getByRole('button', { name: 'Sign, and withdraw the claim' }).click();
     await author.locator('#leaders', { hasText: 'Nobody has claimed this project' }).waitFor();
     await author.locator('summary', { hasText: 'Claim it as its leader' }).click();
     await author.locator('#project-status', { hasText: 'Your key has withdrawn its claim' }).waitFor();

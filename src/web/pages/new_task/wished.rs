@@ -1,6 +1,6 @@
 //! The wish that a charter is drafted from, as the form takes it: what it puts in, and whether a text is still its own.
 
-use crate::draft::wish::FromWish;
+use crate::draft::wish::{FromWish, percent};
 use crate::escrow::statement::TaskId;
 use crate::nip98;
 
@@ -48,10 +48,4 @@ impl Wish {
 /// A text with lines that end as a form's do.
 pub fn lines(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
-}
-
-/// Basis points as they are put in: `2.5`.
-fn percent(bps: u16) -> String {
-    let (whole, part) = (bps / 100, bps % 100);
-    if part == 0 { whole.to_string() } else { format!("{whole}.{part:02}").trim_end_matches('0').to_owned() }
 }

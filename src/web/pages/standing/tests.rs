@@ -199,4 +199,13 @@ fn what_moves_alone_is_told_as_moved_and_before_that_as_what_was_signed() {
     );
     let (name, words) = state(std::slice::from_ref(&signed), None, late);
     assert_eq!((name, words.title.as_str()), ("move_due", "Move due"));
+    // Without a refund nothing goes back to anybody by itself: that is said first, and not hidden by the move.
+    let bare = OutpointView { secured: false, ..signed };
+    let (name, words) = state(std::slice::from_ref(&bare), None, late);
+    assert_eq!((name, words.tone), ("refund_unsigned", "bad"));
+    assert!(words.text.contains("Open this pledge with its key") && !words.text.contains("else back to you"));
+    assert!(words.text.contains("your pledge under another charter"), "{}", words.text);
+    let (name, words) = state(std::slice::from_ref(&bare), None, early);
+    assert_eq!(name, "credited_unsecured");
+    assert!(!words.text.contains("moves to another task"), "{}", words.text);
 }

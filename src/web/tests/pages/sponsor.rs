@@ -1,7 +1,8 @@
 //! Checkout, pledge and vote as pages, through the life of a pledge.
 
 use super::super::fakes::World;
-use crate::escrow::statement::{Choice, Move, Signed};
+use crate::escrow::charter::Charter;
+use crate::escrow::statement::{CharterId, Choice, Move, Signed, TaskId};
 use crate::escrow::testing;
 use axum::http::StatusCode;
 use bitcoin::secp256k1::Secp256k1;
@@ -152,7 +153,16 @@ async fn a_pledge_is_led_to_other_tasks_and_tells_where_its_sponsor_moves_it() {
         (&serde_json::json!(there.id()), &serde_json::json!("wish"))
     );
     assert_eq!((&told["takes_later"], &json["to"]), (&serde_json::json!(true), &Value::Null));
-    assert!(html.contains(&format!("value=\"{}\" checked", there.id())), "{html}");
+    // Anybody can have such a charter attested: it is chosen only by whoever was led to it, and told with its holders.
+    let chosen = |html: &str, id: CharterId| html.contains(&format!("name=\"to\" value=\"{id}\" checked"));
+    assert!(html.contains(&format!("name=\"to\" value=\"{}\"", there.id())), "{html}");
+    assert!(!html.contains("name=\"to\" value=\"\" checked") && !chosen(&html, there.id()), "{html}");
+    let seat = testing::seat(here.network(), 1);
+    assert!(html.contains("look at its three key holders") && html.contains(&seat.nominated_by), "{html}");
+    assert_eq!(told["holders"].as_array().unwrap().len(), 3, "{told}");
+    assert!(seat.key.contains(told["holders"][0]["fingerprint"].as_str().unwrap()), "{told}");
+    let (html, _) = world.page(&format!("{path}?to={}", there.id())).await;
+    assert!(chosen(&html, there.id()), "{html}");
     // Whatever is named comes first, a stranger too; the task itself is no other.
     let (html, json) = world.page(&format!("{path}?to={stranger}")).await;
     assert_eq!(
@@ -168,6 +178,7 @@ async fn a_pledge_is_led_to_other_tasks_and_tells_where_its_sponsor_moves_it() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let (html, task) = world.page(&format!("/tasks/{}", world.id)).await;
     assert_eq!(task["go_on"]["pledges"], serde_json::json!([1]));
+    assert!(html.contains("look at its three key holders before you move there"), "{html}");
     assert!(html.contains(&format!("/pledges/1/move?to={}", there.id())), "{html}");
     let (html, json) = world.stands(1, "credited_secured").await;
     assert_eq!((&json["movable"], &json["moves"]), (&serde_json::json!(true), &serde_json::json!([])));
@@ -210,6 +221,54 @@ async fn a_pledge_is_led_to_other_tasks_and_tells_where_its_sponsor_moves_it() {
     assert!(json["closed"].as_str().unwrap().contains("refund time has come"), "{json}");
     assert!(html.contains("Nothing can move now") && !html.contains("id=\"where-form\""), "{html}");
     assert_eq!(world.page(&format!("/tasks/{}", world.id)).await.1["go_on"], Value::Null);
+}
+
+/// Dates and the wish that a charter names are whatever its drafter says; money that was paid is not.
+#[tokio::test]
+async fn what_was_written_first_or_raised_more_is_offered_first_whatever_a_charter_promises() {
+    let mut world = World::new(None, |_| {}).await;
+    world.fund(1, 400_000).await;
+    let path = format!("/tasks/{}/pledges/1/move", world.id);
+    let later = 140 * 86_400;
+    let put_off = |fields: &mut crate::escrow::charter::CharterFields, days: u32| {
+        let later = later + days * 86_400;
+        fields.refund_time += later;
+        fields.work_deadline += later;
+        fields.milestones[0].due += later;
+        fields.funding_close += later;
+    };
+    let here = world
+        .elsewhere(|fields| {
+            put_off(fields, 0);
+            fields.task = TaskId([9; 32]);
+        })
+        .await;
+    let project = world.charter.clone();
+    // It names the same wish, and takes pledges for longest.
+    world
+        .elsewhere(|fields| {
+            put_off(fields, 140);
+            fields.task = here.fields().task;
+        })
+        .await;
+    let hostile = world.charter.clone();
+    world.back_to(here.clone());
+    let order = |json: &Value| -> Vec<String> {
+        let all = json["destinations"].as_array().unwrap().iter();
+        all.map(|each| each["charter"].as_str().unwrap().to_owned()).collect()
+    };
+    let ids = |all: &[&Charter]| -> Vec<String> { all.iter().map(|each| each.id().to_string()).collect() };
+    assert_eq!(order(&world.page(&path).await.1), ids(&[&project, &hostile]));
+    let (_, task) = world.page(&format!("/tasks/{}", world.id)).await;
+    assert_eq!(task["go_on"]["to"].as_array().unwrap().len(), 1, "T is far: the other names the same wish");
+    // What is named comes first, and once.
+    let (_, json) = world.page(&format!("{path}?to={}", hostile.id())).await;
+    assert_eq!(order(&json), ids(&[&hostile, &project]));
+    // Money moves a task up.
+    world.back_to(hostile.clone());
+    world.fund(1, 300_000).await;
+    world.back_to(here);
+    assert_eq!(order(&world.page(&path).await.1), ids(&[&hostile, &project]));
 }
 
 #[tokio::test]

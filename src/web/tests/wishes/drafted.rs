@@ -59,7 +59,11 @@ async fn the_form_is_filled_from_the_wish_and_says_what_comes_from_where() {
     for field in ["developer", "representative", "arbiter", "payee_1_address", "target_sat"] {
         assert!(values.get(field).is_none(), "{field}: {values}");
     }
+    let leader = crate::nip98::npub(&key(7));
+    let named = format!("{leader}, who leads the project here and named the speech foundation");
+    assert_eq!(values["arbiter_nominated_by"], named);
     for part in [
+        "as that key has set it: 2.5 % goes to",
         "Drafted from a wish",
         "Offers to do the work",
         "the speech foundation",
@@ -73,6 +77,21 @@ async fn the_form_is_filled_from_the_wish_and_says_what_comes_from_where() {
     let (status, review) = preview(&world, &filled(values, id), "application/json").await;
     assert_eq!(status, StatusCode::OK, "{review}");
     assert_eq!((&review["wish"], &review["same_text"]), (&json!(id), &json!(true)), "{review}");
+    let share = json!({ "share": "2.5", "address": values["leader_address"], "from_project": true });
+    assert_eq!((&review["leader"], &review["unproven"]), (&share, &json!(true)), "{review}");
+    let (_, html) = preview(&world, &filled(values, id), "text/html").await;
+    let html = html.as_str().unwrap();
+    assert!(html.contains("id=\"leader-share\"") && html.contains("2.5 % goes to"), "{html}");
+    assert!(html.contains("id=\"unproven\"") && html.contains("belongs to the npub in the words"), "{html}");
+    let mut by_hand = filled(values, id);
+    for name in ["developer_nominated_by", "representative_nominated_by", "arbiter_nominated_by"] {
+        by_hand[name] = json!("the drafter");
+    }
+    for name in ["leader_address", "leader_share", "leader_key"] {
+        by_hand[name] = json!("");
+    }
+    let (_, plain) = preview(&world, &by_hand, "application/json").await;
+    assert_eq!((&plain["leader"], &plain["unproven"]), (&Value::Null, &json!(false)), "{plain}");
     let canonical = review["canonical"].as_str().unwrap();
     let charter = Charter::parse(canonical.as_bytes()).unwrap();
     let fields = charter.fields();
@@ -149,11 +168,38 @@ async fn a_wish_that_is_none_or_withdrawn_is_told_clearly() {
     world.withdrawn(id, 2).await;
     let (status, _, html) = world.browse(&format!("/new?wish={id}")).await;
     assert!(status == StatusCode::CONFLICT && html.contains("has withdrawn it"), "{status} {html}");
-    let (status, answer) = preview(&world, &filled(&begun["values"], id), "application/json").await;
-    assert_eq!((status.as_u16(), answer["code"].as_str()), (409, Some("wish_withdrawn")));
+    // Whoever filled it in meanwhile keeps what they wrote, but for what may be a secret.
+    let mut form = filled(&begun["values"], id);
+    form["text"] = json!("What <i>I</i> made of it");
+    form["developer"] = json!(
+        "tprv8ZgxMBicQKsPd7Uf69XL1XwhmjHopUGep8GuEiJDZmbQz6o58LninorQAfcKZWARbtRtfnLcJ5MQ2AtHcQJCCRUcMRvmDUjyEmNUWwx8UbK"
+    );
+    let (status, answer) = preview(&world, &form, "application/json").await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let (values, error) = (&answer["values"], answer["errors"][""].as_str().unwrap());
+    assert!(
+        error.contains("has withdrawn it") && error.contains("propose it as a task of its own"),
+        "{error}"
+    );
+    assert_eq!((&values["text"], &values["target_sat"]), (&form["text"], &form["target_sat"]));
+    assert!(answer["wish"].is_null() && !answer.to_string().contains("tprv8"), "{answer}");
+    let (_, html) = preview(&world, &form, "text/html").await;
+    let html = html.as_str().unwrap();
+    assert!(
+        html.contains("id=\"wrong\"") && html.contains("What &#60;i&#62;I&#60;/i&#62; made of it"),
+        "{html}"
+    );
+    assert!(
+        html.contains("name=\"title\"") && !html.contains("name=\"wish\"") && !html.contains("tprv8"),
+        "{html}"
+    );
+    let (_, begun) = world.page(&format!("/new?wish={other}")).await;
     world.restart_with(|policy| policy.hidden.wishes = [other].into()).await;
     let (status, _, html) = world.browse(&format!("/new?wish={other}")).await;
     assert!(status == StatusCode::NOT_FOUND && html.contains("does not show"), "{status} {html}");
+    let (status, answer) = preview(&world, &filled(&begun["values"], other), "application/json").await;
+    assert!(status == StatusCode::OK && answer["values"]["text"] == "Another", "{answer}");
+    assert!(answer["errors"][""].as_str().unwrap().contains("does not show"), "{answer}");
     let (html, json) = world.page("/new?wish=&repository=https%3A%2F%2Fa.example%2F%22%3E").await;
     assert_eq!(json["values"]["repository"], "https://a.example/\">");
     assert!(html.contains("value=\"https://a.example/&#34;&#62;\"") && json["wish"].is_null(), "{html}");

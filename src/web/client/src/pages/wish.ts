@@ -11,10 +11,11 @@ import {
   lead, like, offer, promise, wish, wishId, withdrawal,
   type LeadFields, type LikeFields, type OfferFields, type PromiseFields, type WishFields, type WithdrawalFields,
 } from '../core/wish.ts';
+import { ownWords, type OwnWords } from '../say/wish.ts';
+import { getPath } from '../ui/api.ts';
 import { errorWords, identityPanel, type Identity } from '../ui/identity.ts';
 import { sayer } from '../ui/page.ts';
 import { EXTENSION, SECRET, post, signer } from '../ui/statements.ts';
-
 
 // ---- A new wish
 
@@ -61,34 +62,6 @@ function newWish(form: HTMLFormElement): void {
 
 // ---- Words to a wish
 
-/** What this key has said to the wish. */
-interface Own {
-  readonly likes: boolean;
-  readonly promised: number;
-  /** The next counter of each kind. */
-  readonly counters: Readonly<Record<'like' | 'promise' | 'developer' | 'representative' | 'lead', number>>;
-}
-
-async function ownWords(task: string, by: string): Promise<Own> {
-  const response = await fetch(`/api/v1/wishes/${task}/words?by=${by}&limit=200`, { cache: 'no-store', credentials: 'omit' });
-  const page = response.ok ? await response.json() as { items?: unknown } : {};
-  const items = Array.isArray(page.items) ? page.items as { word?: { kind?: unknown; statement?: Record<string, unknown> } }[] : [];
-  const last = (kind: string, as?: string): Record<string, unknown> | undefined => items
-    .filter(({ word }) => word?.kind === kind && (as === undefined || word.statement?.['as'] === as))
-    .map(({ word }) => word?.statement ?? {})
-    .sort((a, b) => Number(b['counter']) - Number(a['counter']))[0];
-  const next = (statement: Record<string, unknown> | undefined): number => (statement === undefined ? 1 : Number(statement['counter']) + 1);
-  const [liked, promised] = [last('like'), last('promise')];
-  return {
-    likes: liked?.['like'] === true,
-    promised: typeof promised?.['amount_sat'] === 'number' ? promised['amount_sat'] : 0,
-    counters: {
-      like: next(liked), promise: next(promised), lead: next(last('lead')),
-      developer: next(last('offer', 'developer')), representative: next(last('offer', 'representative')),
-    },
-  };
-}
-
 function speak(place: HTMLElement): void {
   const part = <T extends HTMLElement>(selector: string): T | null => place.querySelector<T>(selector);
   const task = place.dataset['wish'] ?? '';
@@ -104,7 +77,7 @@ function speak(place: HTMLElement): void {
   const withdrawn = 'withdrawn' in place.dataset;
   const buttons = [...place.querySelectorAll<HTMLButtonElement>('form button[type=submit]')];
   const say = sayer(part('#speak-status')!);
-  let known: Own | null = null;
+  let known: OwnWords | null = null;
 
   const rest = (resting: boolean): void => {
     if (likeButton !== null) likeButton.disabled = resting;
@@ -119,7 +92,9 @@ function speak(place: HTMLElement): void {
     if (identity === null) return say('Choose below who signs, then like it or promise.');
     if (identity.kind === 'extension') return say(EXTENSION, true);
     say('');
-    void ownWords(task, identity.publicKey).then((found) => {
+    const by = identity.publicKey;
+    void getPath(`/wishes/${task}/words?by=${by}&limit=200`).then((page) => {
+      const found = ownWords({ network, task }, by, page);
       known = found;
       rest(false);
       if (withdrawn) {
@@ -133,12 +108,14 @@ function speak(place: HTMLElement): void {
       if (words.length === 0) return;
       own.hidden = false;
       // The page is kept fresh: a charter may have opened since it was loaded.
-      const fund = document.getElementById('fund')?.dataset['fund'];
-      own.textContent = `You ${words.join(' and ')}.${fund === undefined ? '' : ' It can be funded now: the button above leads to your pledge.'}`;
+      const fund = document.getElementById('fund')?.dataset;
+      const now = fund?.['fund'] !== undefined ? ' It can be funded now: the button above leads to your pledge.'
+        : fund?.['several'] !== undefined ? ' It can be funded now: choose a charter above.' : '';
+      own.textContent = `You ${words.join(' and ')}.${now}`;
     }).catch((error: unknown) => say(errorWords(error), true));
   };
 
-  const send = (make: (key: KeyPair, words: Own) => unknown): void => {
+  const send = (make: (key: KeyPair, words: OwnWords) => unknown): void => {
     if (known === null) return;
     const words = known;
     rest(true);

@@ -122,7 +122,7 @@ export const wordsOf = (problem: Problem): string => `${problem.title}: ${proble
 
 /** Any error as it is shown. Errors that are no words of ours are told as a failure of the page. */
 export function errorWords(error: unknown): string {
-  if (error instanceof UpfrontError) return `${capital(error.message)}.`;
+  if (error instanceof UpfrontError) return `${capital(error.message).replace(/\.$/, '')}.`;
   if (error instanceof TypeError) return 'The service did not answer. Is the connection up? Nothing was changed; try again.';
   return 'This page made an error of its own. Load it again; nothing was changed.';
 }
