@@ -368,7 +368,8 @@ async fn pages_lead_from_wish_to_charter_and_back() {
 
 #[tokio::test]
 async fn a_wish_leads_to_a_charter_of_its_own_text_and_chooses_none_of_several() {
-    let world = World::new(None, |_| {}).await;
+    let mut world = World::new(None, |_| {}).await;
+    world.restart_with(|policy| policy.max_tasks = 10).await;
     let id = world.wished(2, TEXT).await;
     let charter = world.chartered(id, TEXT, Some(7)).await;
     let fund = format!("<a class=\"button\" href=\"/tasks/{charter}/pledge\">Fund it now</a>");

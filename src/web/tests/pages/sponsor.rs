@@ -122,7 +122,7 @@ async fn a_pledge_is_led_to_other_tasks_and_tells_where_its_sponsor_moves_it() {
     let outpoint = world.fund(1, 400_000).await;
     let (html, json) = world.page(&path).await;
     assert_eq!((&json["closed"], &json["destinations"]), (&Value::Null, &serde_json::json!([])));
-    assert!(html.contains("No other task of this wish or project takes pledges now"), "{html}");
+    assert!(html.contains("No other task of this repository takes pledges now"), "{html}");
     assert!(html.contains(&format!("upfront pledge move {}", world.id)) && html.contains("move.js"));
     assert!(!html.contains("bcrt1"), "no address: {html}");
     let (_, task) = world.page(&format!("/tasks/{}", world.id)).await;
