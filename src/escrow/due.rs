@@ -6,7 +6,7 @@ use super::book::Book;
 use super::event::{BatchRecord, Command};
 use super::facts::{Spend, Tip};
 use super::pledge::{COINBASE_MATURITY, LateMove, Outpoint};
-use super::refund::{Ladder, Rung};
+use super::refund::Rung;
 use super::statement::{CharterId, SettlementId, SubmissionId};
 use super::task::{Fate, GRACE_SECS, SettlementState, Task};
 use bitcoin::consensus::encode::deserialize_hex;
@@ -273,15 +273,21 @@ pub fn rung_due(
     let reaches = |sat_per_vb: u64| FeeRate::from_sat_per_vb(sat_per_vb).is_some_and(|rate| rate >= target);
     let (rung, transaction) =
         final_rungs().find(|(rung, _)| reaches(rung.sat_per_vb)).or_else(|| final_rungs().next_back())?;
-    let of_move = held.late_move.as_ref().and_then(LateMove::ladder).map(Ladder::rungs).unwrap_or_default();
-    // A move's rung gives way to a refund's that pays more, once the other charter takes nothing any more.
-    let known = || final_rungs().chain(&of_move);
-    let sent = held.spend.and_then(|spend| known().find(|(_, tx)| tx.compute_txid() == spend.txid));
+    let sent = held.spend.and_then(|spend| {
+        let is = |tx: &Transaction| tx.compute_txid() == spend.txid;
+        let here = final_rungs().find(|(_, tx)| is(tx)).map(|(rung, _)| rung.sat_per_vb);
+        // A move's rung gives way to a refund's that pays more, once the other charter takes nothing any more.
+        let of_move = || {
+            let ladder = held.late_move.as_ref().filter(|late| late.sends(&spend.txid))?.ladder()?;
+            ladder.rungs().iter().find(|(_, tx)| is(tx)).map(|(rung, _)| rung.sat_per_vb)
+        };
+        here.or_else(of_move)
+    });
     // Something else spends it, or is said to: it has three days from T.
     let grace = ladder.first().map(|(_, tx)| tx.lock_time.to_consensus_u32().saturating_add(GRACE_SECS));
     match (held.spend, sent) {
         (Some(_), None) if grace.is_none_or(|grace| tip.mtp_secs <= grace) => None,
-        (_, Some((sent, _))) if sent.sat_per_vb >= rung.sat_per_vb => None,
+        (_, Some(sent_per_vb)) if sent_per_vb >= rung.sat_per_vb => None,
         _ => Some(transaction.clone()),
     }
 }

@@ -10,7 +10,7 @@ use crate::escrow::pledge::Outpoint;
 use crate::escrow::refund::RefundSignatures;
 use crate::escrow::settlement::{self, Chunk, Form, Kind, OutputKind, Place, Plan, Terms};
 use crate::escrow::statement::{Role, SettlementId};
-use crate::escrow::task::{Entitlement, Fate, GRACE_SECS, Reason, Task};
+use crate::escrow::task::{Entitlement, GRACE_SECS, Reason, Task};
 use bitcoin::psbt::{Psbt, PsbtSighashType};
 use bitcoin::sighash::TapSighashType;
 use bitcoin::{Address, Amount, OutPoint, Transaction, TxOut, Txid};
@@ -299,14 +299,7 @@ fn conflicts(document: &ProofDocument, task: &Task, tip: &Tip, plan: &Plan, find
             continue;
         }
         let touched = |chunk: &&Chunk| chunk.inputs.iter().any(|input| ours.contains(&input.term.outpoint));
-        let there = |chunk: &Chunk| {
-            chunk.inputs.iter().all(|input| task.outpoints().contains_key(&input.term.outpoint))
-        };
-        let chunks = state.plan.chunks().iter().zip(task.chunk_fates(state, tip));
-        let binding: Vec<&Chunk> = chunks
-            .filter(|(chunk, fate)| *fate == Fate::Pending && there(chunk))
-            .map(|(chunk, _)| chunk)
-            .collect();
+        let binding: Vec<&Chunk> = task.open_chunks(state, tip).map(|(_, chunk)| chunk).collect();
         let problem = "two have signed it, and it spends some of the same outpoints: wait until it confirms";
         findings.unless(
             !binding.iter().any(touched) || binding.iter().all(touched),

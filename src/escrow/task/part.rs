@@ -11,7 +11,7 @@ use crate::escrow::descriptor::Slot;
 use crate::escrow::facts::Tip;
 use crate::escrow::pledge::{Destination, Outpoint, Standing};
 use crate::escrow::settlement::{self, Kind, Plan, Terms};
-use crate::escrow::statement::{CharterId, Choice, Move, SubmissionId};
+use crate::escrow::statement::{CharterId, Choice, Move, Signed, SubmissionId};
 use bitcoin::{Address, OutPoint};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -211,16 +211,21 @@ impl Task {
         if let Some(late) = held.late_move.as_ref().filter(|late| late.sends(&spend.txid)) {
             return Some(late.destination());
         }
-        let ends = |charter| (held.outpoint, charter);
-        let signed = ends(CharterId([0; 32]))..=ends(CharterId([0xff; 32]));
         let carried_out = |charter: &CharterId| {
             let kind = Kind::Move { to: *charter };
             let mut states = self.settlements.values();
             states.any(|state| state.plan.terms().kind() == kind && state.plan.has_transaction(&spend.txid))
         };
-        let mut consents = self.moves.range(signed);
-        let carried_out = consents.find(|((_, charter), _)| carried_out(charter));
-        carried_out.map(|(_, consent)| Destination::of(&consent.statement))
+        let mut consents = self.consents(held.outpoint);
+        let carried_out = consents.find(|consent| carried_out(&consent.statement.to_charter));
+        carried_out.map(|consent| Destination::of(&consent.statement))
+    }
+
+    /// What its sponsor signed about moving an outpoint with two signers, in the order of the charters it leads to.
+    pub fn consents(&self, outpoint: OutPoint) -> impl Iterator<Item = &Signed<Move>> {
+        let ends = |charter| (outpoint, charter);
+        let all = ends(CharterId([0; 32]))..=ends(CharterId([0xff; 32]));
+        self.moves.range(all).map(|(_, consent)| consent)
     }
 
     /// Everything that mined transactions took to another charter.

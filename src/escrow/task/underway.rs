@@ -180,13 +180,22 @@ impl Task {
         let signed = |at, chunk: &settlement::Chunk| {
             (0u32..).take(chunk.forms.len()).any(|form| settlement.signatures.pair(at, form).is_some())
         };
-        let chunks = (0u32..).zip(settlement.plan.chunks()).zip(self.chunk_fates(settlement, tip));
-        chunks
-            .filter(|((at, chunk), fate)| {
-                *fate == Fate::Pending && signed(*at, chunk) && self.inputs_there(chunk)
-            })
-            .map(|((_, chunk), _)| chunk)
+        self.open_chunks(settlement, tip)
+            .filter(|(at, chunk)| signed(*at, chunk))
+            .map(|(_, chunk)| chunk)
             .collect()
+    }
+
+    /// The transactions of a settlement that may still confirm, with their numbers: nothing else spent their inputs deep
+    /// enough, and all of them are there.
+    pub fn open_chunks<'a>(
+        &self,
+        settlement: &'a SettlementState,
+        tip: &Tip,
+    ) -> impl Iterator<Item = (u32, &'a settlement::Chunk)> {
+        let chunks = (0u32..).zip(settlement.plan.chunks()).zip(self.chunk_fates(settlement, tip));
+        let open = chunks.filter(|((_, chunk), fate)| *fate == Fate::Pending && self.inputs_there(chunk));
+        open.map(|(numbered, _)| numbered)
     }
 
     /// Whether all that a transaction spends is there, spent or not. What a reorg took away may come back; until then
@@ -208,8 +217,7 @@ impl Task {
 
     /// Whether a transaction of a settlement may still confirm.
     pub fn is_open(&self, settlement: &SettlementState, tip: &Tip) -> bool {
-        let mut chunks = settlement.plan.chunks().iter().zip(self.chunk_fates(settlement, tip));
-        chunks.any(|(chunk, fate)| fate == Fate::Pending && self.inputs_there(chunk))
+        self.open_chunks(settlement, tip).next().is_some()
     }
 
     /// After the cut-off only a rebuild goes on: of a settlement that two had signed, without an input

@@ -242,12 +242,13 @@ fn name(role: &Role) -> &'static str {
 }
 
 impl Desk {
-    fn is_developer(&self) -> bool {
-        self.role == Role::Developer
-    }
-
-    fn is_representative(&self) -> bool {
-        self.role == Role::Representative
+    /// What somebody in this seat hands in for a task, as its link says it.
+    fn hand_in(&self) -> Option<&'static str> {
+        match self.role {
+            Role::Developer => Some("submit work"),
+            Role::Representative => Some("name who did the work"),
+            Role::Arbiter => None,
+        }
     }
 
     fn path(&self) -> String {

@@ -35,6 +35,7 @@ pub(super) struct Whereto {
     #[expect(dead_code, reason = "read by Asked")]
     format: Option<String>,
 }
+
 /// The pledges of which something counts for their task and was not spent.
 fn counting(task: &Task, tip: &Tip) -> BTreeSet<u32> {
     let standings = task.standings(tip);
@@ -51,6 +52,7 @@ pub(super) fn movable(task: &Task, index: u32, tip: Option<&Tip>) -> bool {
     let before = |tip: &&Tip| !task.charter().fields().refundable(tip.mtp_secs);
     tip.filter(before).is_some_and(|tip| counting(task, tip).contains(&index))
 }
+
 #[derive(Template, Serialize)]
 #[template(path = "move.html")]
 struct MovePage {

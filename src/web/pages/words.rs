@@ -59,12 +59,7 @@ pub fn plural(word: &str, count: u32) -> String {
 
 /// A share: `66.67 %`, `20 %`.
 pub fn share(bps: u16) -> String {
-    let (whole, part) = (bps / 100, bps % 100);
-    match part {
-        0 => format!("{whole} %"),
-        part if part % 10 == 0 => format!("{whole}.{} %", part / 10),
-        part => format!("{whole}.{part:02} %"),
-    }
+    format!("{} %", crate::draft::wish::percent(bps))
 }
 
 /// An address in groups of four, as it is compared by eye.

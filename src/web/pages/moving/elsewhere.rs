@@ -82,6 +82,7 @@ impl KeyHolder {
         holders(task).into_iter().map(short).collect()
     }
 }
+
 impl Destination {
     fn of(found: &Found<'_>, from: &Task, tip: &Tip) -> Destination {
         let Found { task, same, left_sat, .. } = *found;

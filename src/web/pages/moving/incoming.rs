@@ -8,7 +8,6 @@ use crate::escrow::pledge::Outpoint;
 use crate::escrow::statement::CharterId;
 use crate::escrow::task::Task;
 use serde::Serialize;
-use std::collections::BTreeSet;
 
 /// Money of another task that its sponsor signed over to a pledge to which nothing was paid.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +20,7 @@ pub struct Incoming {
     /// Whether it comes at that task's T, by the sponsor alone.
     pub alone: bool,
 }
+
 impl Incoming {
     /// All that is to come, in the order of charters. Only tasks of which something was ever signed over to this one are
     /// looked at.
@@ -40,17 +40,16 @@ impl Incoming {
             alone,
         };
         let in_time = tip.mtp_secs <= from.charter().cutoff_secs();
-        let consents = from
-            .moves()
-            .iter()
-            .filter(|((_, to), signed)| in_time && to == charter && signed.statement.to_index == index);
-        let by_signers: BTreeSet<_> = consents.map(|((outpoint, _), _)| *outpoint).collect();
+        let by_signers = |held: &Outpoint| {
+            let signed = from.moves().get(&(held.outpoint, *charter));
+            in_time && signed.is_some_and(|signed| signed.statement.to_index == index)
+        };
         let alone = |held: &Outpoint| {
             let late = held.late_move.as_ref().map(|late| late.destination());
             late.is_some_and(|to| to.to_charter == *charter && to.to_index == index)
         };
         let unspent = from.outpoints().values().filter(|held| held.unspent());
-        let coming = unspent.filter_map(|held| match by_signers.contains(&held.outpoint) {
+        let coming = unspent.filter_map(|held| match by_signers(held) {
             true => Some(come(held, false)),
             false => alone(held).then(|| come(held, true)),
         });

@@ -1,10 +1,9 @@
 //! What a pledge's sponsor signed already, and how far it has come.
 
 use super::super::pieces;
-use crate::escrow;
 use crate::escrow::book::Book;
 use crate::escrow::facts::Tip;
-use crate::escrow::pledge::Outpoint;
+use crate::escrow::pledge::{Destination, Outpoint};
 use crate::escrow::statement::CharterId;
 use crate::escrow::task::Task;
 use bitcoin::OutPoint;
@@ -57,7 +56,7 @@ impl SignedMove {
         .collect()
     }
 
-    fn new(book: &Book, held: &Outpoint, there: escrow::pledge::Destination, step: MoveStep) -> Self {
+    fn new(book: &Book, held: &Outpoint, there: Destination, step: MoveStep) -> Self {
         let to = there.to_charter;
         SignedMove {
             outpoint: held.outpoint,
@@ -74,14 +73,13 @@ impl SignedMove {
         self.to_title.clone().unwrap_or_else(|| format!("charter {}", self.to))
     }
 }
+
 fn waits(book: &Book, task: &Task, held: &Outpoint, tip: &Tip) -> Vec<SignedMove> {
     let in_time = tip.mtp_secs <= task.charter().cutoff_secs();
     let step = if in_time { MoveStep::Consented } else { MoveStep::TooLate };
-    let consents = task.moves().iter().filter(|((outpoint, _), _)| *outpoint == held.outpoint);
-    let mut found: Vec<SignedMove> = consents
-        .map(|(_, signed)| {
-            SignedMove::new(book, held, escrow::pledge::Destination::of(&signed.statement), step)
-        })
+    let mut found: Vec<SignedMove> = task
+        .consents(held.outpoint)
+        .map(|signed| SignedMove::new(book, held, Destination::of(&signed.statement), step))
         .collect();
     let late = held.late_move.as_ref().map(|late| late.destination());
     found.extend(late.map(|to| SignedMove::new(book, held, to, MoveStep::AtRefundTime)));

@@ -6,10 +6,9 @@ import { satWords, title as titleOf } from '../core/words.ts';
 import { pledgePath } from '../sponsor/attend.ts';
 import { fileName, type Keeper } from '../sponsor/keeper.ts';
 import { isLie, lieWords } from '../sponsor/lie.ts';
-import { takeKey } from '../sponsor/link.ts';
 import { charterIn, isChoice, Move } from '../sponsor/move.ts';
 import { least, mayFallShort, most, type MovePlans, type MovingPart, type Way } from '../sponsor/move-plan.ts';
-import { keepersOf, openForm } from '../sponsor/open.ts';
+import { openHere } from '../sponsor/open.ts';
 import { otherTerms, warnings } from '../sponsor/other-terms.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
 import type { OpenTask } from '../sponsor/task.ts';
@@ -91,16 +90,8 @@ function begin(page: HTMLElement): void {
   }
 
   function open(): void {
-    openForm(byId('move-open'), again, () => page.dataset.network ?? '', opened);
-    try {
-      const key = takeKey();
-      if (key !== null) {
-        void again().then((task) => opened(keepersOf(task, { kind: 'key', key })))
-          .catch((error: unknown) => { if (isLie(error)) stop(error); else fieldError('open-words', wordsOf(error)); });
-      }
-    } catch (error) {
-      fieldError('open-words', wordsOf(error));
-    }
+    openHere(byId('move-open'), again, () => page.dataset.network ?? '', opened,
+      (error) => { if (isLie(error)) stop(error); else fieldError('open-words', wordsOf(error)); });
   }
 
   // ---- where to

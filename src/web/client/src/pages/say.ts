@@ -6,15 +6,14 @@ import { sponsorSpeaker } from '../core/signature.ts';
 import { evidenceForm, type Party } from '../say/evidence.ts';
 import { aboutSubmission, naming } from '../say/leader.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
-import { takeKey } from '../sponsor/link.ts';
-import { keepersOf, openForm } from '../sponsor/open.ts';
+import { openHere } from '../sponsor/open.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
 import type { OpenTask } from '../sponsor/task.ts';
 import type { SubmissionView } from '../sponsor/views.ts';
 import { workPanel, workShown } from '../sponsor/work.ts';
 import { element } from '../ui/element.ts';
 import { Fresh } from '../ui/fresh.ts';
-import { byId, fieldError, focusOn, maybe, sayer, wordsOf } from '../ui/page.ts';
+import { byId, focusOn, maybe, sayer, wordsOf } from '../ui/page.ts';
 
 const here = placeOf(location.pathname);
 const page = maybe('say-page');
@@ -43,22 +42,15 @@ function about(shown: HTMLElement, submission: string): void {
       by: `pledge ${parts.index}`, words: `Pledge ${parts.index}`, speaker: sponsorSpeaker(parts.sponsorKey), key: () => Promise.resolve(key),
     }]));
     if (first === undefined) throw new UpfrontError('no_key', 'file', 'this file holds no key: sign with your own wallet, by the command below');
-    const { charter } = await again();
-    const work = await look(await again());
+    const open = await again();
+    const { charter } = open;
+    const work = await look(open);
     const title = element('h3', { tabindex: '-1' }, others.length === 0 ? `As the sponsor of ${first.by}` : 'As a sponsor');
     sponsor.replaceChildren(title, workPanel(charter, work, 'You speak about', 'your words name exactly them'),
       evidenceForm({ network: charter.network.name, charter: charter.id, submission }, [first, ...others], said));
     focusOn(title);
   };
-  const start = (): void => {
-    openForm(sponsor, again, () => network, speak);
-    try {
-      const key = takeKey();
-      if (key !== null) void again().then((open) => speak(keepersOf(open, { kind: 'key', key }))).catch((error: unknown) => fieldError('open-words', wordsOf(error)));
-    } catch (error) {
-      fieldError('open-words', wordsOf(error));
-    }
-  };
+  const start = (): void => openHere(sponsor, again, () => network, speak);
   start();
   // A private link that is pasted over this page's address loads nothing anew.
   window.addEventListener('hashchange', () => { if (location.hash.startsWith('#key=')) start(); });

@@ -7,9 +7,8 @@ import { satWords } from '../core/words.ts';
 import { cast, counterName, counterOf, isLate, nextVote, said, signed, signedBy, statementOf, type Receipt, type Voter } from '../sponsor/ballot.ts';
 import { pledgePath } from '../sponsor/attend.ts';
 import type { Keeper } from '../sponsor/keeper.ts';
-import { takeKey } from '../sponsor/link.ts';
 import { handInPrepared, partOf, splitsOf, splitWords, type Splits } from '../sponsor/milestone.ts';
-import { keepersOf, openForm } from '../sponsor/open.ts';
+import { openHere } from '../sponsor/open.ts';
 import { refusedSecret } from '../ui/secret.ts';
 import { highest, remember } from '../sponsor/memory.ts';
 import { placeOf, taskHere } from '../sponsor/place.ts';
@@ -49,13 +48,7 @@ function start(): void {
   const form = element('div', {});
   const wallet = element('details', { id: 'vote-wallet' }, element('summary', {}, 'My own wallet has the key'), walletForm());
   own.replaceChildren(element('h2', { id: 'open-title', tabindex: '-1' }, 'Open your pledge'), form, wallet);
-  openForm(form, again, () => network, choose);
-  try {
-    const key = takeKey();
-    if (key !== null) void again().then((open) => choose(keepersOf(open, { kind: 'key', key }))).catch((error: unknown) => fieldError('open-words', wordsOf(error)));
-  } catch (error) {
-    fieldError('open-words', wordsOf(error));
-  }
+  openHere(form, again, () => network, choose);
 }
 
 // ---- the choice

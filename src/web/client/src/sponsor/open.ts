@@ -10,7 +10,7 @@ import { breathe, fieldError, wordsOf } from '../ui/page.ts';
 import { bytesOfFile } from '../ui/save.ts';
 import { fileOf, Keeper } from './keeper.ts';
 import { keptBoxes, unlockKept } from './keystore.ts';
-import { keyOfFragment } from './link.ts';
+import { keyOfFragment, takeKey } from './link.ts';
 import { pledgeOfKey, pledgesOf, type Mine } from './own.ts';
 import type { OpenTask } from './task.ts';
 
@@ -106,6 +106,20 @@ export function openForm(place: HTMLElement, task: () => Promise<OpenTask>, netw
     }
   });
   place.replaceChildren(form);
+}
+
+/** The same, and who comes by a private link is let in at once; `failed` is told what went wrong with that. */
+export function openHere(
+  place: HTMLElement, task: () => Promise<OpenTask>, network: () => string, opened: (keepers: Keeper[]) => Promise<void>,
+  failed: (error: unknown) => void = (error) => fieldError('open-words', wordsOf(error)),
+): void {
+  openForm(place, task, network, opened);
+  try {
+    const key = takeKey();
+    if (key !== null) void task().then((open) => opened(keepersOf(open, { kind: 'key', key }))).catch(failed);
+  } catch (error) {
+    fieldError('open-words', wordsOf(error));
+  }
 }
 
 /** Whether an error is about what somebody wrote, not about the service. */
